@@ -2,7 +2,7 @@
 
 
 class Problem(Exception):
-    """Something that only a person can put right; the command line prints it and exits with `exit_code`."""
+    """Only a person can put this right; the command line prints it and exits with `exit_code`."""
 
     exit_code = 78
 

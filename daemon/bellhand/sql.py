@@ -10,15 +10,15 @@ ROOT = _packaged if _packaged.is_dir() else Path(__file__).parents[2] / "sql"
 
 @cache
 def query(name: str) -> str:
-    """The statement of that name: `claim`, or `families/sites/save_site`; FileNotFoundError if there is none."""
+    """The statement of that name, `claim` or `families/sites/save_site`; else FileNotFoundError."""
     folder, _, stem = name.rpartition("/")
     return (ROOT / folder / "queries" / f"{stem}.sql").read_text(encoding="utf-8")
 
 
 def scripts() -> Iterator[tuple[str, str]]:
-    """Everything that makes the schema, in the order of running it: (`migrations/0001_core.sql`, its text).
+    """What makes the schema, in the order of running it, as (`migrations/0001_core.sql`, its text).
 
-    The core comes first, then each family; functions come after the migrations that they stand on.
+    The core comes first, then each family; functions come after the migrations they stand on.
     """
     homes = [ROOT, *sorted(p for p in (ROOT / "families").glob("*") if p.is_dir())]
     for home in homes:
