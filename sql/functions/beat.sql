@@ -1,0 +1,14 @@
+-- Keeps a worker's leases alive and tells it which of its jobs to stop: lost (another claim has it), cancel, pause.
+-- No row at all means that the worker was given up: it must stop everything and register anew.
+create or replace function bellhand.beat(p_worker uuid, p_busy integer, p_draining boolean, p_ids bigint[], p_epochs integer[])
+returns table (id bigint, epoch integer, stop text) language plpgsql as $$
+begin
+  update bellhand.workers w set beat = bellhand.now(), busy = p_busy, draining = p_draining where w.id = p_worker;
+  if not found then return; end if;
+  return query select null::bigint, null::integer, null::text;
+  return query
+    select u.id, u.epoch, case when j.id is null then 'lost' else j.stop end
+    from unnest(p_ids, p_epochs) u(id, epoch)
+    left join bellhand.jobs j on j.id = u.id and j.epoch = u.epoch and j.state = 'running'
+    where j.id is null or j.stop is not null;
+end $$;

@@ -1,0 +1,122 @@
+-- Claims up to p_room ready jobs: takes them from the queue by position, marks them running, writes one lease.
+--
+-- The segments (arrays of one length, in the order to serve them) say where to look: a lane, a range of ranks and, for
+-- a single rank, the position before which nothing can ever be visible again. The lanes (arrays of one length) say
+-- what each may still give: p_modes 0 has no limit, 1 gives what the worker holds, 2 asks for slots or tokens under the
+-- lane's row lock. The first p_oldest jobs are taken by age whatever their rank, so that none starves.
+-- A job whose epoch moved on since its queue row was written is dropped: another row stands for it.
+-- p_careful skips jobs whose row somebody has locked and puts them back at the end of their rank.
+--
+-- Rows with a null id tell how many seconds a rate-limited lane needs for its next token.
+-- No joins but hash joins of inputs of at most p_room rows: a plan cached while the tables were empty cannot go bad.
+create or replace function bellhand.claim(
+  p_worker uuid, p_room integer, p_oldest integer, p_careful boolean,
+  p_lanes smallint[], p_lows smallint[], p_highs smallint[], p_xids xid8[], p_ids bigint[],
+  p_open smallint[], p_modes smallint[], p_held integer[], p_running integer[])
+returns table (id bigint, epoch integer, lease bigint, lane smallint, rank smallint, kind text, payload text, key uuid,
+  attempts smallint, crashes smallint, attempts_max smallint, timeout_seconds real, owner text, tags text, wait_seconds double precision)
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
+set enable_mergejoin = off set jit = off as $$
+declare
+  free integer[]; asked integer[]; need integer := p_room; part tid[]; found_tids tid[] := '{}'; by_age tid[];
+  l record; n smallint; k integer; ours bigint[]; epochs integer[]; lanes smallint[]; ranks smallint[]; tokens float8;
+begin
+  -- What each lane may give.
+  for k in 1 .. cardinality(p_open) loop
+    n := p_open[k];
+    if p_modes[k] = 0 then
+      free[n] := p_room;
+    elsif p_modes[k] = 1 then
+      free[n] := p_held[k] - p_running[k];
+    else
+      select * into l from bellhand.lanes x where x.id = n for no key update;
+      free[n] := case when l.paused then 0 else p_room end;
+      if l.concurrency is not null then
+        free[n] := least(free[n], l.concurrency - p_running[k]
+          - coalesce((select sum(h.slots) from bellhand.lane_holds h where h.lane = n and h.worker <> p_worker), 0)::integer);
+      end if;
+      if l.rate_per_second is not null then
+        tokens := least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second);
+        free[n] := least(free[n], floor(tokens)::integer);
+      end if;
+    end if;
+    free[n] := greatest(free[n], 0);
+    asked[n] := free[n];
+  end loop;
+
+  -- By age first, then by rank.
+  if p_oldest > 0 then
+    for k in 1 .. cardinality(p_lanes) loop
+      part := array(select q.ctid from bellhand.queue q
+        where q.lane = p_lanes[k] and q.rank between p_lows[k] and p_highs[k] and (q.rank, q.xid, q.id) >= (p_lows[k], p_xids[k], p_ids[k])
+        order by q.rank, q.xid, q.id limit least(p_oldest, free[p_lanes[k]]));
+      found_tids := found_tids || part;
+    end loop;
+    if cardinality(found_tids) > 0 then
+      by_age := array(select q.ctid from bellhand.queue q where q.ctid = any (found_tids) order by q.xid, q.id limit p_oldest);
+      by_age := array(select q.ctid from bellhand.queue q where q.ctid = any (by_age) for update skip locked);
+      with d as (delete from bellhand.queue q where q.ctid = any (by_age) returning q.id, q.epoch, q.lane, q.rank)
+        select array_agg(d.id), array_agg(d.epoch), array_agg(d.lane), array_agg(d.rank) into ours, epochs, lanes, ranks from d;
+      for k in 1 .. coalesce(cardinality(lanes), 0) loop
+        free[lanes[k]] := free[lanes[k]] - 1;
+      end loop;
+      need := need - coalesce(cardinality(ours), 0);
+      found_tids := '{}';
+    end if;
+  end if;
+  for k in 1 .. cardinality(p_lanes) loop
+    exit when need <= 0;
+    n := p_lanes[k];
+    continue when free[n] <= 0;
+    if p_lows[k] = p_highs[k] then
+      part := array(select q.ctid from bellhand.queue q
+        where q.lane = n and q.rank = p_lows[k] and (q.xid, q.id) >= (p_xids[k], p_ids[k])
+        order by q.rank, q.xid, q.id limit least(need, free[n]) for update skip locked);
+    else
+      part := array(select q.ctid from bellhand.queue q where q.lane = n and q.rank between p_lows[k] and p_highs[k]
+        order by q.rank, q.xid, q.id limit least(need, free[n]) for update skip locked);
+    end if;
+    found_tids := found_tids || part;
+    need := need - cardinality(part);
+    free[n] := free[n] - cardinality(part);
+  end loop;
+  if cardinality(found_tids) > 0 then
+    with d as (delete from bellhand.queue q where q.ctid = any (found_tids) returning q.id, q.epoch, q.lane, q.rank)
+      select ours || array_agg(d.id), epochs || array_agg(d.epoch), lanes || array_agg(d.lane), ranks || array_agg(d.rank)
+        into ours, epochs, lanes, ranks from d;
+  end if;
+
+  -- Write down what limited lanes gave. A lane that gave less than it could has run dry: its slots go back.
+  for k in 1 .. cardinality(p_open) loop
+    n := p_open[k];
+    continue when p_modes[k] = 0 or (p_modes[k] = 1 and free[n] = 0);
+    perform bellhand.keep_slots(p_worker, n, p_running[k] + asked[n] - free[n], p_modes[k] = 2, asked[n] - free[n]);
+    if p_modes[k] = 2 then
+      id := null; lane := n;
+      wait_seconds := (select (1 - x.tokens) / x.rate_per_second - extract(epoch from bellhand.now() - x.tokens_at)
+                       from bellhand.lanes x where x.id = n and x.rate_per_second is not null and not x.paused);
+      if wait_seconds > 0 then return next; end if;
+      wait_seconds := null;
+    end if;
+  end loop;
+  if ours is null then return; end if;
+  if p_careful then
+    select g.ours, g.epochs, g.lanes, g.ranks into ours, epochs, lanes, ranks
+      from bellhand.leave_locked(ours, epochs, lanes, ranks) g;
+  end if;
+
+  return query
+  with got as materialized (
+    select * from unnest(ours, epochs, lanes, ranks) u(id, epoch, lane, rank)),
+  claimed as (
+    update bellhand.jobs j set state = 'running', epoch = j.epoch + 1, worker = p_worker, started_at = bellhand.now()
+      from got where j.id = any (ours) and j.id = got.id and j.epoch = got.epoch and j.state = 'pending'
+      returning j.id, j.epoch, got.lane, got.rank, j.kind, j.payload::text as payload, j.key, j.attempts, j.crashes, j.attempts_max,
+        j.timeout_seconds, j.owner, j.tags::text as tags),
+  leased as (
+    insert into bellhand.leases (worker, ids, epochs)
+      select p_worker, array_agg(c.id), array_agg(c.epoch) from claimed c having count(*) > 0 returning leases.id)
+  select c.id, c.epoch, (select x.id from leased x), c.lane, c.rank, c.kind, c.payload, c.key, c.attempts, c.crashes, c.attempts_max,
+    c.timeout_seconds, c.owner, c.tags, null::float8 from claimed c;
+end $$;

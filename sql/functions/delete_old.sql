@@ -1,0 +1,17 @@
+-- Deletes up to p_limit events, ticks and stats rows each that are older than the given days, oldest first.
+create or replace function bellhand.delete_old(p_events_days integer, p_stats_days integer, p_limit integer default 5000) returns bigint
+language plpgsql as $$
+declare
+  n bigint; total bigint := 0;
+begin
+  delete from bellhand.events e where e.seq = any (array(
+    select x.seq from (select y.seq, y.at from bellhand.events y order by y.seq limit p_limit) x
+    where x.at < bellhand.now() - p_events_days * interval '1 day'));
+  get diagnostics n = row_count; total := total + n;
+  delete from bellhand.stats s where s.ctid = any (array(
+    select x.ctid from bellhand.stats x where x.minute < bellhand.now() - p_stats_days * interval '1 day' limit p_limit));
+  get diagnostics n = row_count; total := total + n;
+  delete from bellhand.schedule_ticks t where t.ctid = any (array(
+    select x.ctid from bellhand.schedule_ticks x where x.tick < bellhand.now() - p_events_days * interval '1 day' limit p_limit));
+  get diagnostics n = row_count; return total + n;
+end $$;

@@ -1,0 +1,27 @@
+-- Drops one history partition that is older than p_days days, with the steps of its jobs, and returns its name, or null
+-- when none is left; rows of the default partition go in batches. As the schema's owner.
+create or replace function bellhand.drop_history(p_days integer, p_limit integer default 5000) returns text language plpgsql
+security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  before timestamptz := date_trunc('day', bellhand.now(), 'UTC') - p_days * interval '1 day';
+  part text; gone bigint;
+begin
+  select c.relname into part from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'bellhand.history'::regclass and c.relname ~ '^history_[0-9]{8}$'
+      and to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC' + interval '1 day' <= before
+    order by c.relname limit 1;
+  if part is not null then
+    execute format('delete from bellhand.steps s using bellhand.%I h where s.job = h.id and not exists (select from bellhand.jobs j where j.id = h.id)', part);
+    execute format('drop table bellhand.%I', part);
+    return part;
+  end if;
+  with old as (
+    delete from bellhand.history_default h where h.ctid = any (array(
+      select x.ctid from bellhand.history_default x where x.finished_at < before limit p_limit)) returning h.id),
+  steps as (
+    delete from bellhand.steps s where s.job in (select o.id from old o) and not exists (select from bellhand.jobs j where j.id = s.job))
+  select count(*) into gone from old;
+  return case when gone > 0 then 'history_default' end;
+end $$;
+revoke execute on function bellhand.drop_history from public;
+select bellhand.allow('worker', 'execute on function bellhand.drop_history');

@@ -1,0 +1,23 @@
+-- Enqueues many jobs ([{kind, payload, unique_key, run_at, priority, attempts_max, timeout_seconds, tags, owner, notify}]),
+-- all or none, and returns their ids in order; a duplicate of a live unique key returns the existing id.
+create or replace function bellhand.enqueue_many(jobs jsonb, source text default 'sql')
+returns table (ordinal bigint, id bigint, key uuid, created boolean)
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+  if jsonb_typeof(enqueue_many.jobs) is distinct from 'array' then
+    raise exception using errcode = 'BH005', message = 'enqueue_many takes a JSON array of jobs',
+      hint = 'For example: select * from bellhand.enqueue_many(''[{"kind": "sites.validate", "payload": {}}]'')';
+  end if;
+  return query
+    select j.ordinal, e.id, e.key, e.created
+    from jsonb_array_elements(enqueue_many.jobs) with ordinality j(one, ordinal)
+    cross join lateral bellhand.enqueue(
+      kind => j.one ->> 'kind', payload => coalesce(j.one -> 'payload', '{}'), unique_key => j.one ->> 'unique_key',
+      run_at => (j.one ->> 'run_at')::timestamptz, priority => (j.one ->> 'priority')::integer,
+      attempts_max => (j.one ->> 'attempts_max')::integer, timeout_seconds => (j.one ->> 'timeout_seconds')::float8,
+      tags => j.one -> 'tags', owner => j.one ->> 'owner', notify => j.one -> 'notify', source => enqueue_many.source) e
+    order by j.ordinal;
+end $$;
+revoke execute on function bellhand.enqueue_many from public;
+select bellhand.allow(who, 'execute on function bellhand.enqueue_many') from unnest(array['producer', 'worker']) who;

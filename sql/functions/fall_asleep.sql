@@ -1,0 +1,11 @@
+-- Says that a worker sleeps for the next p_seconds, and returns a transaction id younger than that.
+-- Guard against lost wake-ups: a producer whose trigger still read "awake" has an older id, so once the oldest running
+-- transaction is younger than the id returned, one more claim sees everything that will not ring.
+create or replace function bellhand.fall_asleep(p_seconds double precision, out token bigint, out xid xid8)
+language plpgsql as $$
+begin
+  token := (extract(epoch from clock_timestamp()) + p_seconds) * 1000;
+  perform setval('bellhand.asleep_until', greatest(token, (select last_value from bellhand.asleep_until)));
+  -- Only now, never earlier in this transaction: the order is the proof.
+  xid := pg_current_xact_id();
+end $$;

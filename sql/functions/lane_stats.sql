@@ -1,0 +1,13 @@
+-- What every lane holds and how old its oldest due job is: reads positions and small tables only, never the jobs.
+create or replace view bellhand.lane_stats as
+  select l.name as lane, l.paused, l.paused_reason, l.concurrency, l.rate_per_second,
+    coalesce((select count(*) from (select from bellhand.queue q where q.lane = l.id limit 100001) n), 0) as pending,
+    coalesce((select count(*) from (select from bellhand.scheduled s where s.lane = l.id limit 100001) n), 0) as scheduled,
+    coalesce((select count(*) from bellhand.parked p join bellhand.kinds k on k.name = p.kind where k.lane = l.id), 0) as parked,
+    (select coalesce(sum(h.slots), 0) from bellhand.lane_holds h where h.lane = l.id) as slots_held,
+    (select extract(epoch from bellhand.now() - min(j.run_at)) from bellhand.jobs j where j.id in (
+       select heads.id from unnest(l.ranks || (-1)::smallint) r cross join lateral (
+         select q.id from bellhand.queue q where q.lane = l.id and (q.rank = r or (r = -1 and q.rank <> all (l.ranks)))
+         order by q.rank, q.xid, q.id limit 1) heads)) as oldest_due_seconds
+  from bellhand.lanes l;
+select bellhand.allow(who, 'select on bellhand.lane_stats') from unnest(array['reader', 'worker']) who;

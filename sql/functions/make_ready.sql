@@ -1,0 +1,26 @@
+-- Makes jobs ready, or scheduled if their time lies ahead, whatever they were before (not running, not over).
+-- The epoch goes up, so that a queue row they may have left behind is stale.
+create or replace function bellhand.make_ready(p_ids bigint[]) returns bigint language plpgsql as $$
+declare
+  moved bigint;
+begin
+  if coalesce(cardinality(p_ids), 0) = 0 then return 0; end if;
+  with ready as (
+    update bellhand.jobs j set state = 'pending', epoch = j.epoch + 1
+      where j.id = any (p_ids) and j.state <> 'running'
+      returning j.id, j.epoch, j.kind, j.run_at, j.priority),
+  placed as (
+    select r.*, k.lane from ready r left join bellhand.kinds k on k.name = r.kind),
+  unknown as (
+    insert into bellhand.parked (kind, id, epoch, rank, reason)
+      select kind, id, epoch, 10 - priority, 'unknown_kind' from placed where lane is null),
+  later as (
+    insert into bellhand.scheduled (run_at, id, epoch, lane, rank)
+      select run_at, id, epoch, lane, 10 - priority from placed where lane is not null and run_at > bellhand.now()),
+  now_ready as (
+    insert into bellhand.queue (lane, rank, epoch, id)
+      select lane, 10 - priority, epoch, id from placed where lane is not null and run_at <= bellhand.now() order by id)
+  select count(*) into moved from ready;
+  perform bellhand.ring();
+  return moved;
+end $$;

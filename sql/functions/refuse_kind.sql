@@ -1,0 +1,18 @@
+-- Refuses a job of an unknown kind: names the nearest known kind and the command that publishes kinds.
+create or replace function bellhand.refuse_kind(p_kind text) returns void language plpgsql stable
+security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  -- Trigrams by hand, so that no extension is needed: shared three-letter pieces decide which name is nearest.
+  nearest text := (
+    select k.name from bellhand.kinds k,
+      lateral (select count(*) shared from generate_series(1, length(p_kind) - 2) g
+               where position(substr(p_kind, g, 3) in k.name) > 0) s
+    where s.shared > 0 order by s.shared desc, abs(length(k.name) - length(p_kind)), k.name limit 1);
+begin
+  raise exception using errcode = 'BH001', message = format('unknown kind %s', to_json(p_kind)),
+    detail = case when exists (select from bellhand.kinds) then 'No daemon has published a handler of this name.'
+                  else 'No daemon has published any kind to this database yet.' end,
+    hint = coalesce(format('Did you mean %s? ', to_json(nearest)), '')
+      || 'Add the module with the handler to `modules` and run "bellhand kinds publish", or start the daemon once; '
+      || 'unknown_kinds = "hold" under [queue] lets such jobs wait instead.';
+end $$;

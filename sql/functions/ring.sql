@@ -1,0 +1,11 @@
+-- Rings the bell, but only while some worker sleeps: NOTIFY holds a lock across the commit, which would cap every
+-- producer of the cluster. The guard on the queue's usage keeps a stuck listener elsewhere from failing our commits.
+create or replace function bellhand.ring() returns void language plpgsql
+security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  -- Real time on purpose: sleeping is about connections, not about when jobs are due.
+  if (select last_value from bellhand.asleep_until) > extract(epoch from clock_timestamp()) * 1000
+     and pg_notification_queue_usage() < 0.5 then
+    perform pg_notify('bellhand', '');
+  end if;
+end $$;

@@ -1,0 +1,48 @@
+-- Writes down every other end of an attempt, fenced by (id, epoch), and returns the ids it accepted with what became of them.
+-- p_outcomes: retry and crash (an attempt is burned), snooze, release and pause (none is), park, fail, cancel.
+-- What an operator asked of the job meanwhile wins over running it again: cancel, then pause. Rows are locked first, so
+-- that a request committed a moment ago is seen.
+create or replace function bellhand.settle_others(
+  p_ids bigint[], p_epochs integer[], p_outcomes text[], p_wait_seconds float8[], p_errors text[], p_progress text[], p_leases bigint[])
+returns table (id bigint, outcome text) language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
+set enable_mergejoin = off set jit = off as $$
+declare
+  ours bigint[]; verdicts text[];
+begin
+  with u as materialized (
+    select * from unnest(p_ids, p_epochs, p_outcomes) u(id, epoch, outcome)),
+  locked as (
+    select j.id, case when u.outcome in ('fail', 'cancel') then u.outcome else coalesce(j.stop, u.outcome) end as verdict
+      from bellhand.jobs j join u on u.id = j.id and u.epoch = j.epoch
+      where j.id = any (p_ids) and j.state = 'running' for no key update of j)
+  select array_agg(l.id), array_agg(l.verdict) into ours, verdicts from locked l;
+  if cardinality(p_leases) > 0 then
+    delete from bellhand.leases l where l.id = any (p_leases);
+  end if;
+  if ours is null then return; end if;
+  with u as materialized (
+    select * from unnest(p_ids, p_outcomes, p_wait_seconds, p_errors, p_progress) u(id, outcome, wait_seconds, error, progress)),
+  v as materialized (
+    select * from unnest(ours, verdicts) v(id, verdict)),
+  ended as (
+    update bellhand.jobs j set
+      state = case v.verdict when 'pause' then 'paused' else 'pending' end, worker = null, stop = null,
+      attempts = j.attempts + (u.outcome in ('retry', 'crash', 'fail'))::int, crashes = j.crashes + (u.outcome = 'crash')::int,
+      run_at = case when v.verdict in ('retry', 'crash', 'snooze') then bellhand.now() + make_interval(secs => u.wait_seconds) else j.run_at end,
+      error = case when v.verdict = 'park' then j.error else coalesce(u.error, j.error) end, progress = coalesce(u.progress::jsonb, j.progress)
+      from u join v on v.id = u.id where j.id = any (ours) and j.id = v.id
+      returning j.id, j.kind, j.epoch, j.priority, j.attempts, v.verdict, u.wait_seconds, u.error),
+  parked as (
+    insert into bellhand.parked (kind, id, epoch, rank, reason)
+      select e.kind, e.id, e.epoch, 10 - e.priority, coalesce(e.error, 'no_handler') from ended e where e.verdict = 'park')
+  insert into bellhand.events (type, job, kind, data)
+    select case e.verdict when 'retry' then 'attempt_failed' when 'crash' then 'crashed' when 'pause' then 'paused'
+             when 'park' then 'parked' when 'snooze' then 'snoozed' else 'released' end,
+           e.id, e.kind, jsonb_strip_nulls(jsonb_build_object('attempt', e.attempts, 'error', left(e.error, 1000), 'wait_seconds', e.wait_seconds))
+    from ended e where e.verdict not in ('fail', 'cancel');
+  perform bellhand.finish(array(select u.i from unnest(ours, verdicts) u(i, v) where u.v = 'fail'), 'failed');
+  perform bellhand.finish(array(select u.i from unnest(ours, verdicts) u(i, v) where u.v = 'cancel'), 'cancelled');
+  perform bellhand.make_ready(array(select u.i from unnest(ours, verdicts) u(i, v) where u.v in ('retry', 'crash', 'snooze', 'release')));
+  return query select * from unnest(ours, verdicts);
+end $$;

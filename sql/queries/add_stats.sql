@@ -1,0 +1,9 @@
+-- Adds what this worker counted since its last call to the minute's rows; one row a worker, so nobody waits for a lock.
+insert into bellhand.stats as old (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
+  select date_trunc('minute', bellhand.now()), u.kind, u.outcome, $1, u.jobs, u.wait_seconds, u.run_seconds,
+    (select array_agg(h::integer order by o) from unnest(string_to_array(u.histogram, ',')) with ordinality x(h, o))
+  from unnest($2::text[], $3::text[], $4::bigint[], $5::float8[], $6::float8[], $7::text[])
+    u(kind, outcome, jobs, wait_seconds, run_seconds, histogram)
+  on conflict (minute, kind, outcome, worker) do update set jobs = old.jobs + excluded.jobs,
+    wait_seconds = old.wait_seconds + excluded.wait_seconds, run_seconds = old.run_seconds + excluded.run_seconds,
+    histogram = (select array_agg(a + b order by o) from unnest(old.histogram, excluded.histogram) with ordinality x(a, b, o))

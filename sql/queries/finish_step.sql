@@ -1,0 +1,9 @@
+-- Writes down how a step of job $1 at epoch $2 ended, together with the job's progress. Fenced: the update of the job's
+-- row takes its lock and finds nothing when another claim has the job, and then nothing is written.
+with mine as (
+  update bellhand.jobs set progress = $9::text::jsonb where id = $1 and epoch = $2 and state = 'running' returning id)
+insert into bellhand.steps as old (job, name, position, state, result, counters, error, started_at, finished_at)
+  select mine.id, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8, bellhand.now() - make_interval(secs => $10), bellhand.now() from mine
+  on conflict (job, name) do update set state = excluded.state, attempts = old.attempts + 1, result = excluded.result,
+    counters = excluded.counters, error = excluded.error, started_at = excluded.started_at, finished_at = excluded.finished_at
+  returning job
