@@ -142,40 +142,17 @@ class DevPostgres:
     def start(self) -> None:
         """Starts the server and returns when it answers; makes the data first if there is none."""
         assert self._shell is None, "already started"
-        self._prepare_home()
-        self._prepare_programs()
-        self._prepare_sockets()
-        if not (self.data / "PG_VERSION").exists():
-            self._initdb()
-        if self.tcp:
-            self.password = (self.home / "password").read_text().strip()
-        options = {
-            "listen_addresses": "127.0.0.1" if self.tcp else "",
-            "port": str(self.port),
-            "unix_socket_directories": str(self._sockets),
-            "unix_socket_permissions": "0700",
-            "max_connections": "200",
-            "timezone": "UTC",
-            "log_timezone": "UTC",
-            "cluster_name": ROLE,
-            **({} if self.durable else FORGETFUL),
-            **self.settings,
-        }
-        server = [str(self.programs / "postgres"), "-D", str(self.data)]
-        server += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        doomed = str(self.home) if self.temporary else ""
-        with (self.home / "log").open("ab") as log:
-            self._shell = subprocess.Popen(
-                ["/bin/sh", "-c", KEEPER, "bellhand-postgres", doomed, *server],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for us; we stop the server when we are done
-                **self._as_user(),
-            )
         try:
+            self._prepare_home()
+            self._prepare_programs()
+            self._prepare_sockets()
+            if not (self.data / "PG_VERSION").exists():
+                self._initdb()
+            self._launch()
             self._wait_until_ready()
         except BaseException:
+            if self.temporary:
+                self.close()
             self.stop(immediate=True)
             raise
 
@@ -276,7 +253,7 @@ class DevPostgres:
                 fix=f"use that one ({running}), or stop it, or choose another folder",
             )
         self._own(self._home)
-        if not self._can(["/bin/sh", "-c", "test -w ."]):
+        if not self._can(["/bin/sh", "-c", 'test -w "$0"', self._home]):
             assert self._user
             raise NoPostgres(
                 f"{self._home} is out of reach for the user {self._user.pw_name!r}",
@@ -290,7 +267,7 @@ class DevPostgres:
             with suppress(OSError):
                 self._home = Path(tempfile.mkdtemp(prefix="bellhand-", dir=parent))
                 self._own(self._home)
-                if self._can(["/bin/sh", "-c", "test -w ."]):
+                if self._can(["/bin/sh", "-c", 'test -w "$0"', self._home]):
                     return self._home
                 shutil.rmtree(self._home, ignore_errors=True)
         raise NoPostgres(
@@ -331,6 +308,34 @@ class DevPostgres:
         self._run([*initdb, *([] if self.durable else ["--no-sync"])], INITDB_SECONDS)
         half.rename(self.data)
 
+    def _launch(self) -> None:
+        if self.tcp:
+            self.password = (self.home / "password").read_text().strip()
+        options = {
+            "listen_addresses": "127.0.0.1" if self.tcp else "",
+            "port": str(self.port),
+            "unix_socket_directories": str(self._sockets),
+            "unix_socket_permissions": "0700",
+            "max_connections": "200",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "cluster_name": ROLE,
+            **({} if self.durable else FORGETFUL),
+            **self.settings,
+        }
+        server = [str(self.programs / "postgres"), "-D", str(self.data)]
+        server += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        doomed = str(self.home) if self.temporary else ""
+        with (self.home / "log").open("ab") as log:
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", KEEPER, "bellhand-postgres", doomed, *server],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us; we stop the server when we are done
+                **self._as_user(),
+            )
+
     def _wait_until_ready(self) -> None:
         assert self._shell
         deadline = time.monotonic() + START_SECONDS
@@ -344,7 +349,7 @@ class DevPostgres:
         raise NoPostgres(
             f"Postgres did not start in {self.home}",
             why=" / ".join(said[-5:]) or f"it said nothing in {START_SECONDS} s",
-            fix=f"read {self.home / 'log'}",
+            fix="see why" if self.temporary else f"read {self.home / 'log'}",
         )
 
 
