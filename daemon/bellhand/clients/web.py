@@ -1,0 +1,296 @@
+"""The open web, fetched with care: guarded addresses, bounded time and bytes, polite to hosts."""
+
+import asyncio
+import ssl
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from w3lib.encoding import html_to_unicode
+from yarl import URL
+
+from .body import Bomb, Unpacker
+from .errors import BadAnswer, explained
+from .guard import networks, socket_guard
+from .turns import Turns
+from .urls import parse, same_origin
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
+_TEXTUAL = ("text/", "application/xhtml+xml", "application/xml", "application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class WebLimits:
+    """How far a fetch may go; `allow_networks` lists CIDRs that the guard lets through."""
+
+    user_agent: str = "bellhand/0.1"
+    seconds_max: float = 20.0
+    connect_seconds: float = 5.0
+    body_bytes_max: int = 5_000_000
+    ratio_max: int = 100
+    redirects_max: int = 5
+    ports: tuple[int, ...] = (80, 443)
+    allow_networks: tuple[str, ...] = ()
+    connections: int = 100
+    connections_per_host: int = 4
+    host_delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a fetch brought; `truncated` says that the body was cut at its limit or broke off.
+
+    `text` is empty for what is not text. `tls_expires` is the certificate's last moment as the
+    certificate writes it, for example "Jun  1 12:00:00 2027 GMT", and None without TLS.
+    """
+
+    url: str
+    final_url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    text: str
+    redirects: tuple[str, ...]
+    truncated: bool
+    elapsed_seconds: float
+    tls_expires: str | None
+
+    @property
+    def content_type(self) -> str:
+        """The media type alone, in lower case; empty when the server told none."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the body is a page: said to be HTML, or said to be nothing and looking so."""
+        if self.content_type in ("text/html", "application/xhtml+xml"):
+            return True
+        return not self.content_type and b"<" in self.body[:1024]
+
+
+class _Response(aiohttp.ClientResponse):
+    """Keeps the certificate's expiry, which is out of reach once a short body has been read."""
+
+    tls_expires: str | None = None
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        channel = connection.transport and connection.transport.get_extra_info("ssl_object")
+        if channel is not None:
+            self.tls_expires = (channel.getpeercert() or {}).get("notAfter")
+        return await super().start(connection)
+
+
+class Web:
+    """One session for the whole daemon; every connection it opens passes the guard.
+
+    `resolver` and `tls` replace the system's lookup and trust, for tests and private setups.
+    """
+
+    def __init__(
+        self,
+        limits: WebLimits = WebLimits(),
+        *,
+        resolver: AbstractResolver | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.limits = limits
+        self._guard = socket_guard(networks(limits.allow_networks), limits.ports)
+        self._resolver = resolver
+        self._tls = tls
+        self._turns = Turns(
+            width=limits.connections,
+            width_per_host=limits.connections_per_host,
+            delay_seconds=limits.host_delay_seconds,
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "Web":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; a later fetch opens anew."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def get(
+        self,
+        address: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        html_only: bool = False,
+        whole: bool = False,
+        seconds_max: float | None = None,
+    ) -> Page:
+        """Fetch a page, following redirects; any status is a page, no answer is a WebError.
+
+        `html_only` leaves the body of anything else unread. `whole` raises body_too_large where
+        otherwise the body is cut. The time a fetch waits for its turn does not count against it.
+        """
+        url = parse(address, ports=self.limits.ports)
+        fetch = _Fetch(url, dict(headers or {}), html_only=html_only, whole=whole)
+        seconds_left = seconds_max or self.limits.seconds_max
+        loop = asyncio.get_running_loop()
+        while True:
+            async with self._turns.turn(fetch.url.raw_host or ""):
+                started = loop.time()
+                with explained(str(fetch.url)):
+                    async with asyncio.timeout(seconds_left):
+                        page = await self._hop(fetch, seconds_left, started)
+                seconds_left -= loop.time() - started
+                fetch.seconds += loop.time() - started
+            if page is not None:
+                return page
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                socket_factory=self._guard,
+                resolver=self._resolver,
+                ssl=self._tls or True,
+                limit=0,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                response_class=_Response,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                auto_decompress=False,
+                max_line_size=32768,
+                max_field_size=32768,
+                headers={
+                    "User-Agent": self.limits.user_agent,
+                    "Accept": "text/html,application/xhtml+xml,*/*;q=0.5",
+                    "Accept-Encoding": "gzip, deflate",
+                    "Accept-Language": "en,*;q=0.5",
+                },
+            )
+        return self._session
+
+    async def _hop(self, fetch: "_Fetch", seconds_left: float, started: float) -> Page | None:
+        """Ask one address; None says that the answer sent the fetch on to another."""
+        timeout = aiohttp.ClientTimeout(
+            total=seconds_left, sock_connect=self.limits.connect_seconds
+        )
+        async with self._client().get(
+            fetch.url,
+            headers=fetch.headers,
+            cookies=fetch.jar.filter_cookies(fetch.url),
+            allow_redirects=False,
+            timeout=timeout,
+        ) as response:
+            location = response.headers.get("Location", "")
+            if response.status in _REDIRECTS and location:
+                response.close()
+                fetch.jar.update_cookies(response.cookies, fetch.url)
+                fetch.follow(location, self.limits)
+                return None
+            body, truncated = await self._read(response, fetch)
+        declared = response.headers.get("Content-Type", "")
+        text = ""
+        if body and (not declared or declared.lower().startswith(_TEXTUAL)):
+            text = html_to_unicode(declared, body)[1]
+        return Page(
+            url=fetch.first,
+            final_url=str(fetch.url),
+            status=response.status,
+            headers=response.headers,
+            body=body,
+            text=text,
+            redirects=tuple(fetch.redirects),
+            truncated=truncated,
+            elapsed_seconds=fetch.seconds + asyncio.get_running_loop().time() - started,
+            tls_expires=response.tls_expires if isinstance(response, _Response) else None,
+        )
+
+    async def _read(self, response: aiohttp.ClientResponse, fetch: "_Fetch") -> tuple[bytes, bool]:
+        """Read the body up to its limit; an answer that breaks off counts as cut."""
+        url, limit, body = str(fetch.url), self.limits.body_bytes_max, bytearray()
+        if fetch.html_only and not _maybe_html(response.headers.get("Content-Type", "")):
+            response.close()
+            return b"", False
+        try:
+            unpacker = Unpacker(
+                response.headers.get("Content-Encoding", ""), ratio_max=self.limits.ratio_max
+            )
+            async for chunk in response.content.iter_chunked(65536):
+                for piece in unpacker.feed(chunk):
+                    body += piece
+                    if len(body) > limit:
+                        break
+                if max(len(body), unpacker.arrived) > limit:
+                    response.close()
+                    if fetch.whole:
+                        why = f"more than web.body_bytes_max, {limit}"
+                        raise BadAnswer(
+                            "body_too_large", "the body is too large", why, url=url, retryable=False
+                        )
+                    return bytes(body[:limit]), True
+        except (aiohttp.ClientPayloadError, zlib.error) as error:
+            if not body:
+                what = "the body cannot be read"
+                raise BadAnswer(
+                    "bad_response", what, str(error), url=url, retryable=True
+                ) from error
+            return bytes(body), True
+        except Bomb as error:
+            what = "the body is a decompression bomb"
+            raise BadAnswer("bomb", what, str(error), url=url, retryable=False) from error
+        except ValueError as error:
+            what = "the body is packed in an unknown way"
+            raise BadAnswer("bad_encoding", what, str(error), url=url, retryable=False) from error
+        return bytes(body), False
+
+
+class _Fetch:
+    """One walk along redirects: where it is, where it was, what it carries."""
+
+    def __init__(self, url: URL, headers: dict[str, str], *, html_only: bool, whole: bool) -> None:
+        self.url = url
+        self.first = str(url)
+        self.headers = headers
+        self.html_only = html_only
+        self.whole = whole
+        self.redirects: list[str] = []
+        self.seconds = 0.0
+        # Sites that set a cookie and send the visitor back need it; it dies with the fetch.
+        self.jar = aiohttp.CookieJar()
+        self._seen = {self._state()}
+
+    def follow(self, location: str, limits: WebLimits) -> None:
+        """Go where the answer points, without credentials when that is another origin."""
+        here = str(self.url)
+        if len(self.redirects) >= limits.redirects_max:
+            why = f"more than web.redirects_max, {limits.redirects_max}"
+            what = "the site redirects on and on"
+            raise BadAnswer("too_many_redirects", what, why, url=here, retryable=False)
+        raw = location.encode("utf-8", "surrogateescape")
+        there = parse(raw.decode("utf-8", "replace"), ports=limits.ports, base=self.url)
+        if not same_origin(self.url, there):
+            self.headers = {k: v for k, v in self.headers.items() if k.lower() not in _CREDENTIALS}
+        self.url = there
+        self.redirects.append(str(there))
+        if self._state() in self._seen:
+            raise BadAnswer(
+                "redirect_loop",
+                "the site redirects in a circle",
+                str(there),
+                url=here,
+                retryable=False,
+            )
+        self._seen.add(self._state())
+
+    def _state(self) -> tuple[str, str]:
+        return str(self.url), self.jar.filter_cookies(self.url).output(header="")
+
+
+def _maybe_html(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in ("", "text/html", "application/xhtml+xml")
