@@ -1,0 +1,235 @@
+"""Brings the schema up to date: forward-only migrations, then functions wherever they changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import asyncpg
+import structlog
+
+from bellhand import __version__
+from bellhand.errors import Problem
+from bellhand.sql import query, scripts
+
+CONNECT_SECONDS = 10
+CLOSE_SECONDS = 5
+READ_SECONDS = 10
+MIGRATION_SECONDS_MAX = 3600  # a large table may need its time
+LOCK_TRIES_MAX = 24  # each waits for lock_timeout (5 s), then lets the others through
+LOCK_TRIES_APART_SECONDS = 0.5
+PASSING = ("08", "57P", "55P03", "40P01")  # connection lost, shut down, lock not had, deadlock
+ALREADY_THERE = {"42P06", "42P07"}  # notices of `if not exists`
+
+log = structlog.get_logger()
+Ledger = Mapping[str, tuple[str, str]]  # name -> (checksum, version of the program)
+
+
+class MigrationFailed(Problem):
+    """The schema could not be brought up to date; the step that failed left no trace."""
+
+
+class SchemaTooNew(Problem):
+    """The database was migrated by a newer program than this one."""
+
+
+class MigrationChanged(Problem):
+    """A migration is no longer the one that was applied under its name."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """One file of the schema: a migration, run once, or a function, run whenever it changed."""
+
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def home(self) -> str:
+        """`migrations`, `functions`, `families/sites/migrations`: what it is, and whose."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def once(self) -> bool:
+        return self.home.endswith("migrations")
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Applies what is missing and returns its names; may run in several places at once.
+
+    Raises a Problem, or what asyncpg raises when the database cannot be reached.
+    """
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_SECONDS,
+        statement_cache_size=0,  # it may stand behind a pooler
+        server_settings={"application_name": "bellhand:migrate"},
+    )
+    try:
+        connection.add_log_listener(_report)
+        async with asyncio.timeout(MIGRATION_SECONDS_MAX):
+            if not await pending(connection):
+                return []  # nothing to lock, and no rights needed
+            return [name for step in _steps() for name in await _apply(connection, step)]
+    finally:
+        await _close(connection)
+
+
+async def pending(connection: asyncpg.Connection[Any]) -> list[str]:
+    """Names of what `migrate` would apply; SchemaTooNew or MigrationChanged if it would refuse."""
+    try:
+        async with connection.transaction():  # a savepoint, where there is one to lose
+            ledger = await _ledger(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        ledger = {}
+    return [script.name for script in _missing(_shipped(), ledger)]
+
+
+def script(ledger: Ledger | None = None) -> str:
+    """All that makes the schema as one text for psql, less what `ledger` says is applied."""
+    parts = []
+    for step in _steps():
+        if missing := _missing(step, ledger or {}):
+            parts += [f"-- {step[0].home}", "begin;", query("migration_begin")]
+            for one in missing:
+                record = query("migration_record")
+                for number, value in enumerate((one.name, one.checksum, __version__), start=1):
+                    record = record.replace(f"${number}", f"'{value}'")
+                parts += [record, one.text]
+            parts += ["commit;\n"]
+    return "\n".join(parts)
+
+
+def _shipped() -> list[Script]:
+    return [Script(name, text) for name, text in scripts()]
+
+
+def _steps() -> Iterator[list[Script]]:
+    """What shares a transaction: a migration has its own, the functions of a home go together."""
+    for _, group in groupby(_shipped(), key=lambda s: s.name if s.once else s.home):
+        yield list(group)
+
+
+async def _ledger(connection: asyncpg.Connection[Any]) -> dict[str, tuple[str, str]]:
+    rows = await connection.fetch(query("migrations_applied"), timeout=READ_SECONDS)
+    return {row["name"]: (row["checksum"], row["version"]) for row in rows}
+
+
+def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
+    """Those of `wanted` that are not applied as they are; refuses to go backwards."""
+    _refuse_newer(ledger)
+    missing = []
+    for one in wanted:
+        checksum, version = ledger.get(one.name, ("", ""))
+        if checksum and checksum != one.checksum and one.once:
+            raise MigrationChanged(
+                f"{one.name} was changed after it was applied",
+                why="a migration runs once, so what was changed in it would never happen here",
+                fix="restore the file and put the change into a new migration; "
+                "a development database can be dropped and made anew",
+            )
+        if checksum != one.checksum:
+            if _number(version) > _number(__version__):
+                raise _too_new(one.name, version)
+            missing.append(one)
+    return missing
+
+
+def _refuse_newer(ledger: Ledger) -> None:
+    shipped = {one.name: one for one in _shipped()}
+    homes = {one.home for one in shipped.values()}
+    for name, (_, version) in ledger.items():
+        gone = Script(name, "")
+        # A family that was taken out leaves its tables behind; that is no newer schema.
+        newer = gone.home in homes or _number(version) > _number(__version__)
+        if name not in shipped and gone.once and newer:
+            raise _too_new(name, version)
+
+
+def _too_new(name: str, version: str) -> SchemaTooNew:
+    return SchemaTooNew(
+        f"the schema is newer than this program ({__version__})",
+        why=f"{version} applied {name}, which this program does not know as it is there",
+        fix=f"run bellhand {version} or newer; a schema does not go backwards",
+    )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+async def _apply(connection: asyncpg.Connection[Any], step: list[Script]) -> list[str]:
+    """Applies what is missing of one step, all or nothing, and returns its names."""
+    for _ in range(LOCK_TRIES_MAX):
+        try:
+            async with connection.transaction():
+                return await _apply_locked(connection, step)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            log.warning("migration_waits", step=step[0].home, error=str(error))
+            await asyncio.sleep(LOCK_TRIES_APART_SECONDS)
+    raise MigrationFailed(
+        f"{step[0].name} could not be applied",
+        why="other sessions held locks on its tables, or another migration ran, all the while",
+        fix="see who: select pid, state, query from pg_stat_activity where state <> 'idle'; "
+        "then run it again",
+    )
+
+
+async def _apply_locked(connection: asyncpg.Connection[Any], step: list[Script]) -> list[str]:
+    name = step[0].name
+    try:
+        await connection.execute(query("migration_begin"))
+        ledger = await _ledger(connection)
+        missing = _missing(step, ledger)
+        for one in missing:
+            name = one.name
+            await connection.execute(query("migration_record"), one.name, one.checksum, __version__)
+            await connection.execute(one.text)
+            log.info("migration_applied", name=one.name)
+        await _forget_functions(connection, ledger)
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "").startswith(PASSING):
+            raise
+        raise _failed(name, error) from error
+    return [one.name for one in missing]
+
+
+async def _forget_functions(connection: asyncpg.Connection[Any], ledger: Ledger) -> None:
+    """A function file that was taken out must run again if it comes back."""
+    shipped = {one.name for one in _shipped()}
+    gone = [n for n in ledger if n not in shipped and not Script(n, "").once]
+    if gone:
+        await connection.execute(query("migrations_forget"), gone)
+
+
+def _failed(name: str, error: asyncpg.PostgresError) -> MigrationFailed:
+    fixes = {
+        "42501": "run it as the owner of the database, or hand its administrator the output of "
+        "`bellhand migrate --print`",
+        "25006": "point dsn at the primary: this server is a replica, or is read-only",
+    }
+    where = f" ({error.context})" if getattr(error, "context", None) else ""
+    return MigrationFailed(
+        f"{name} could not be applied",
+        why=f"{error}{where}",
+        fix=fixes.get(error.sqlstate or "", "nothing of it was kept; run it again once mended"),
+    )
+
+
+def _report(_: object, message: asyncpg.PostgresLogMessage) -> None:
+    if message.sqlstate not in ALREADY_THERE:
+        log.info("database_notice", message=message.message)
+
+
+async def _close(connection: asyncpg.Connection[Any]) -> None:
+    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await connection.close(timeout=CLOSE_SECONDS)
