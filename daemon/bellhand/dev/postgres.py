@@ -27,7 +27,8 @@ from bellhand.dev.programs import (
     major_version,
 )
 
-ROLE = "bellhand"
+ROLE = "postgres"
+DATABASE = "bellhand"
 SOCKET_FOLDER_BYTES_MAX = 85  # the whole path of a socket may have 107
 INITDB_SECONDS = 60
 START_SECONDS = 30
@@ -58,7 +59,7 @@ FORGETFUL = {
 }
 
 
-def dsn_of(home: Path, database: str = ROLE) -> str | None:
+def dsn_of(home: Path, database: str = DATABASE) -> str | None:
     """How to reach the server that runs in `home`, started by any process; None if none runs."""
     with suppress(OSError, ValueError, IndexError):
         lines = (home / "data" / "postmaster.pid").read_text().splitlines()
@@ -319,7 +320,7 @@ class DevPostgres:
             "max_connections": "200",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            "cluster_name": ROLE,
+            "cluster_name": DATABASE,
             **({} if self.durable else FORGETFUL),
             **self.settings,
         }

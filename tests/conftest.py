@@ -1,0 +1,128 @@
+"""The Postgres that tests run on: one server a session, one fresh database a test.
+
+$BELLHAND_TEST_PG chooses `embedded` (the wheel, the default) or `system` (the distribution's);
+$BELLHAND_TEST_DSN uses a server that runs already; $BELLHAND_TEST_LOOP may be `uvloop`.
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bellhand.dev.postgres import DevPostgres
+from bellhand.dev.programs import NoPostgres
+from bellhand.migrate import migrate
+from support import ROOT, GivenServer, Server, administer
+
+CHOICE = os.environ.get("BELLHAND_TEST_PG", "embedded")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"server", "private_server"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.database)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if os.environ.get("BELLHAND_TEST_LOOP") == "uvloop":
+        import uvloop
+
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
+
+
+def _own_server(**options: Any) -> DevPostgres:
+    if CHOICE not in ("embedded", "system"):
+        pytest.exit(f"BELLHAND_TEST_PG is embedded or system, not {CHOICE!r}", 4)
+    server = DevPostgres(prefer=CHOICE, durable=False, **options)
+    try:
+        server.start()
+    except NoPostgres as problem:
+        pytest.exit(str(problem), 4)
+    if ("pginstall" in server.programs.parts) != (CHOICE == "embedded"):
+        server.close()
+        pytest.exit(f"no {CHOICE} Postgres here, only the one in {server.programs}", 4)
+    return server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server of the session, for what needs its psql or a database of its own."""
+    if given := os.environ.get("BELLHAND_TEST_DSN"):
+        yield GivenServer(given)
+        return
+    own = _own_server()
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> Iterator[str]:
+    """The name of a migrated database to copy; nobody may be connected to it."""
+    name = f"bellhand_template_{uuid.uuid4().hex[:12]}"
+    administer(server.dsn, f"create database {name}")
+    try:
+        asyncio.run(migrate(server.dsn_for(name)))
+        yield name
+    finally:
+        administer(server.dsn, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty_dsn(server: Server) -> Iterator[str]:
+    """A fresh database without the schema."""
+    name = f"bellhand_{uuid.uuid4().hex[:12]}"
+    administer(server.dsn, f"create database {name} strategy file_copy")
+    yield server.dsn_for(name)
+    administer(server.dsn, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def dsn(server: Server, template: str) -> Iterator[str]:
+    """A fresh migrated database."""
+    name = f"bellhand_{uuid.uuid4().hex[:12]}"
+    administer(server.dsn, f"create database {name} template {template} strategy file_copy")
+    yield server.dsn_for(name)
+    administer(server.dsn, f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def conn(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to `dsn`."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    yield connection
+    await connection.close(timeout=5)
+
+
+@pytest.fixture
+def private_server() -> Iterator[DevPostgres]:
+    """A server that the test may stop, kill and start; it listens on TCP too."""
+    own = _own_server(tcp=True)
+    try:
+        yield own
+    finally:
+        own.close()
+
+
+@pytest.fixture
+def private_dsn(private_server: DevPostgres) -> str:
+    """A migrated database on `private_server`."""
+    dsn = private_server.create_database("bellhand")
+    asyncio.run(migrate(dsn))
+    return dsn
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real pages and payloads that is not part of this repository."""
+    folder = Path(os.environ.get("BELLHAND_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}; set BELLHAND_TEST_DATA to where it is")
+    return folder.resolve()

@@ -1,0 +1,91 @@
+"""What tests share: waiting for a condition, databases, a server that may be stopped."""
+
+import asyncio
+import inspect
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+ROOT = Path(__file__).parents[1]
+TRIES_APART_SECONDS = 0.01
+T = TypeVar("T")
+
+
+async def eventually(
+    condition: Callable[[], T | Awaitable[T]], seconds: float = 10, *, because: str = ""
+) -> T:
+    """Waits until `condition` (plain or async) is true and returns what it said; else fails.
+
+    An AssertionError inside the condition counts as "not yet", and is the one that is reported.
+    """
+    deadline = time.monotonic() + seconds
+    said: Any = None
+    while True:
+        late = time.monotonic() > deadline
+        try:
+            said = condition()
+            if inspect.isawaitable(said):
+                said = await said
+            if said:
+                return said
+        except AssertionError:
+            if late:
+                raise
+        if late:
+            raise AssertionError(
+                f"not within {seconds} s: {because or 'condition'}; last: {said!r}"
+            )
+        await asyncio.sleep(TRIES_APART_SECONDS)
+
+
+class Server(Protocol):
+    """Where the tests' databases are: our own DevPostgres, or the one of $BELLHAND_TEST_DSN."""
+
+    @property
+    def dsn(self) -> str: ...
+    @property
+    def psql(self) -> Path: ...
+    def dsn_for(self, database: str) -> str: ...
+
+
+class GivenServer:
+    """A server that somebody else runs."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.psql = Path(shutil.which("psql") or "psql")
+
+    def dsn_for(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.dsn)._replace(path="/" + database))
+
+
+def administer(dsn: str, *statements: str) -> None:
+    """Runs statements that no transaction may hold, each for itself; not from inside a loop."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(dsn, timeout=10, statement_cache_size=0)
+        try:
+            for statement in statements:
+                await connection.execute(statement, timeout=30)
+        finally:
+            await connection.close(timeout=5)
+
+    asyncio.run(run())
+
+
+def database_of(dsn: str) -> str:
+    return urlsplit(dsn).path.removeprefix("/")
+
+
+def as_role(dsn: str, role: str, password: str = "x") -> str:
+    """The same database as somebody else (who needs a password where the socket does not trust)."""
+    parts = urlsplit(dsn)
+    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    if host := parts.netloc.rpartition("@")[2]:
+        return urlunsplit(parts._replace(netloc=f"{role}:{password}@{host}"))
+    return urlunsplit(parts._replace(query=urlencode({**options, "user": role}, safe="/")))
