@@ -1,0 +1,198 @@
+"""A page taken apart once: the text a visitor reads, the links, what is meant for machines."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from .words import BLOCK_TAGS, LONE_TAGS, UNSEEN_TAGS
+
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9:-]{0,30}")
+_SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
+
+# The parser takes quadratic time on deep nesting and on floods of attributes: 200,000 nested
+# elements cost it 80 seconds. Pages beyond these bounds are trimmed before it sees them.
+_PLAIN_CHARS_MAX = 200_000
+_PLAIN_TAGS_MAX = 10_000
+_RUN_CHARS_MAX = 20_000
+_CHARS_MAX = 1_000_000
+_DEPTH_MAX = 1000
+_ATTRIBUTES_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An anchor: where it points, as written, and what it says."""
+
+    href: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """One page; `text` has a line per block, `data` the page's JSON-LD objects, flat."""
+
+    title: str
+    text: str
+    links: tuple[Link, ...]
+    base: str
+    onward: tuple[str, ...]
+    shields: tuple[str, ...]
+    data: tuple[dict[str, Any], ...]
+
+
+def read(html: str) -> Markup:
+    """Take a page apart; any text is a page."""
+    tree = LexborHTMLParser(trimmed(html))
+    title = tree.css_first("title")
+    base = tree.css_first("base[href]")
+    root = tree.root
+    text, links = _walk(root) if root is not None else ("", ())
+    return Markup(
+        title=" ".join(title.text().split()).replace("\0", "")[:500] if title else "",
+        text=text,
+        links=links,
+        base=(base.attributes.get("href") or "") if base else "",
+        onward=tuple(_onward(tree)),
+        shields=tuple(n.attributes.get("data-cfemail") or "" for n in tree.css("[data-cfemail]")),
+        data=tuple(_data(tree)),
+    )
+
+
+def trimmed(html: str) -> str:
+    """The page as it is, or, when it is built to hurt a parser, what comes before the trouble."""
+    longest_run = max(map(len, html.split("<")))
+    if (
+        len(html) <= _PLAIN_CHARS_MAX
+        and longest_run <= _RUN_CHARS_MAX
+        and html.count("<") <= _PLAIN_TAGS_MAX
+    ):
+        return html
+    return _cut(_without(_without(html, "script"), "style")[:_CHARS_MAX])
+
+
+def _without(html: str, name: str) -> str:
+    """Leave out elements of raw text; JSON-LD stays."""
+    opening = re.compile(f"<{name}[\\s>]", re.IGNORECASE)
+    closing = re.compile(f"</{name}", re.IGNORECASE)
+    parts: list[str] = []
+    at = 0
+    while start := opening.search(html, at):
+        end = closing.search(html, start.end())
+        stop = end.end() if end else len(html)
+        data = "ld+json" in html[start.start() : start.start() + 200]
+        parts.append(html[at : stop if data else start.start()])
+        at = stop
+    parts.append(html[at:])
+    return "".join(parts)
+
+
+def _cut(html: str) -> str:
+    """Cut at the first tag that nests too deep; leave out tags with a flood of attributes."""
+    parts: list[str] = []
+    at = kept = 0
+    depths: dict[str, int] = {}
+    depth = 0
+    while (start := html.find("<", at)) >= 0:
+        if (end := html.find(">", start)) < 0:
+            # A tag that never ends is no loss, and may be a flood.
+            return "".join(parts) + html[kept:start]
+        at = end + 1
+        closing = html.startswith("/", start + 1)
+        match = _NAME.match(html, start + 1 + closing)
+        name = match.group().lower() if match else ""
+        if not name or name in LONE_TAGS:
+            step = 0
+        elif closing:
+            step = -1 if depths.get(name) else 0
+        else:
+            step = 1
+        depths[name] = depths.get(name, 0) + step
+        depth += step
+        if depth > _DEPTH_MAX:
+            return "".join(parts) + html[kept:start]
+        if end - start > 2 * _ATTRIBUTES_MAX:
+            tag = _QUOTED.sub("", html[start:end])
+            if len(re.split(r"[\s/]+", tag)) > _ATTRIBUTES_MAX:
+                parts.append(html[kept:start])
+                kept = at
+    return "".join(parts) + html[kept:]
+
+
+def _walk(root: LexborNode) -> tuple[str, tuple[Link, ...]]:
+    """Visit every node once, without recursion: pages nest deeper than Python likes."""
+    parts: list[str] = []
+    links: list[Link] = []
+    open_nodes: list[tuple[LexborNode, bool, int]] = []
+    node: LexborNode | None = root
+    while node is not None:
+        tag = node.tag or ""
+        child = None
+        if tag == "-text":
+            parts.append(node.text_content or "")
+        elif tag not in UNSEEN_TAGS:
+            block = tag in BLOCK_TAGS
+            if block:
+                parts.append("\n")
+            child = node.child
+            open_nodes.append((node, block, len(parts)))
+        if child is not None:
+            node = child
+            continue
+        if tag != "-text" and tag not in UNSEEN_TAGS:
+            _close(open_nodes.pop(), parts, links)
+        while open_nodes and node.next is None:
+            node = open_nodes[-1][0]
+            _close(open_nodes.pop(), parts, links)
+        node = node.next if open_nodes else None
+    return _lines("".join(parts)), tuple(links)
+
+
+def _close(opened: tuple[LexborNode, bool, int], parts: list[str], links: list[Link]) -> None:
+    node, block, start = opened
+    if block:
+        parts.append("\n")
+    elif node.tag in ("a", "area"):
+        # Not by the selector a[href]: that also finds the xlink:href of drawings.
+        href = node.attributes.get("href")
+        if href:
+            links.append(Link(href.strip(), " ".join("".join(parts[start:]).split())))
+
+
+def _lines(text: str) -> str:
+    """Spaces folded, NULs dropped, one line a block."""
+    folded = _SPACES.sub(" ", text.replace("\0", ""))
+    return "\n".join(line for raw in folded.split("\n") if (line := raw.strip()))
+
+
+def _onward(tree: LexborHTMLParser) -> Iterator[str]:
+    """Where the page itself sends its visitor: frames and refreshes."""
+    for node in tree.css("frame[src]"):
+        yield (node.attributes.get("src") or "").strip()
+    for node in tree.css("meta[http-equiv]"):
+        attributes = node.attributes
+        if (attributes.get("http-equiv") or "").lower() == "refresh":
+            _, _, target = (attributes.get("content") or "").partition("=")
+            yield target.strip(" \"'")
+
+
+def _data(tree: LexborHTMLParser) -> Iterator[dict[str, Any]]:
+    """The JSON-LD objects of the page, nested ones too; broken ones are nobody's loss."""
+    for node in tree.css("script[type]"):
+        if "ld+json" not in (node.attributes.get("type") or "").lower():
+            continue
+        try:
+            waiting: list[Any] = [json.loads(node.text(), strict=False)]
+        except (ValueError, RecursionError):
+            continue
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                yield value
+                waiting.extend(value.values())
+            elif isinstance(value, list):
+                waiting.extend(value)
