@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 TESTS ?=
+PG15 := /usr/lib/postgresql/15/bin/initdb
 
 help:  ## This list
-	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 16
 
 run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C stops it
 	@$(BIN)/bellhand dev
@@ -27,8 +28,6 @@ test-system: .venv/dev  ## Tests that need a database, on the system's Postgres 
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
 		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m database $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
-
-PG15 := /usr/lib/postgresql/15/bin/initdb
 
 bench: .venv/run  ## Drain 100,000 jobs and say where the time goes
 	@$(BIN)/bellhand bench

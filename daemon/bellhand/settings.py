@@ -1,0 +1,260 @@
+"""Every setting: what it is called, what it may be, what it is unless said otherwise.
+
+An argument beats the environment (BELLHAND_WORKER__CONCURRENCY), the environment beats the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
+
+from .cron import ticks_after
+from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
+
+DEFAULT_FILE = "config.toml"
+TOKEN_CHARS_MIN = 16
+BEATS_PER_LEASE_MIN = 3
+
+
+def _split(value: Any) -> Any:
+    """Lists in the environment: `a, b` or `["a", "b"]`."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('a list is written a, b or ["a", "b"]') from None
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Ports = Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_split)]
+Priority = Annotated[int, Field(ge=1, le=10)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class WorkerSettings(Section):
+    """The claiming loop of this process."""
+
+    name: str = ""
+    concurrency: PositiveInt = 64
+    lanes: Names = ()
+    lease_seconds: PositiveFloat = 30
+    heartbeat_seconds: PositiveFloat = 5
+    poll_seconds: PositiveFloat = 10
+    claim_batch_max: PositiveInt = 500
+    settle_batch_max: PositiveInt = 1000
+    oldest_first_one_in: PositiveInt = 10
+    grace_seconds: NonNegativeFloat = 60
+    kill_grace_seconds: NonNegativeFloat = 5
+    threads: PositiveInt = 32
+    crashes_max: PositiveInt = 3
+
+    @model_validator(mode="after")
+    def _lease_outlives_lost_beats(self) -> Self:
+        if self.heartbeat_seconds * BEATS_PER_LEASE_MIN > self.lease_seconds:
+            raise ValueError(
+                f"lease_seconds ({self.lease_seconds:g}) must be at least {BEATS_PER_LEASE_MIN} "
+                f"times heartbeat_seconds ({self.heartbeat_seconds:g}), "
+                "or one late heartbeat loses every job"
+            )
+        return self
+
+
+class DatabaseSettings(Section):
+    """How long Postgres may take, and how many connections handlers may hold."""
+
+    connect_seconds: PositiveFloat = 10
+    statement_seconds: PositiveFloat = 30
+    lock_seconds: PositiveFloat = 5
+    handler_connections: PositiveInt = 8
+    pooler: Literal["auto", "direct", "transaction"] = "auto"
+
+    @model_validator(mode="after")
+    def _lock_within_statement(self) -> Self:
+        if self.lock_seconds >= self.statement_seconds:
+            raise ValueError("lock_seconds must be less than statement_seconds, or it never counts")
+        return self
+
+
+class QueueSettings(Section):
+    """What the database refuses; the daemon writes these into it when it starts."""
+
+    unknown_kinds: Literal["refuse", "hold"] = "refuse"
+    payload_bytes_max: Annotated[int, Field(ge=1, le=200_000_000)] = 1_048_576
+
+
+class LaneSettings(Section):
+    """Limits of one lane over all daemons; None is no limit."""
+
+    concurrency: PositiveInt | None = None
+    rate_per_second: PositiveFloat | None = None
+    rate_burst: PositiveInt = 1
+
+
+class ScheduleSettings(Section):
+    """One job that comes again and again."""
+
+    cron: str
+    timezone: str = "UTC"
+    kind: str
+    payload: dict[str, Any] = {}
+    priority: Priority = 5
+    missed: Literal["skip", "latest", "all"] = "latest"
+    missed_max: PositiveInt = 10
+
+    @model_validator(mode="after")
+    def _can_be_computed(self) -> Self:
+        ticks_after(self.cron, self.timezone, datetime(2000, 1, 1, tzinfo=UTC))
+        return self
+
+
+class RetentionSettings(Section):
+    """How many days of the past are kept."""
+
+    history_days: PositiveInt = 30
+    events_days: PositiveInt = 90
+    stats_days: PositiveInt = 90
+
+
+class StatusSettings(Section):
+    """The port that tells how things stand."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 7700
+    token: SecretStr | None = None
+
+    @field_validator("token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < TOKEN_CHARS_MIN:
+            raise ValueError(
+                f"a token has at least {TOKEN_CHARS_MIN} characters (try openssl rand -hex 32)"
+            )
+        return token
+
+    @model_validator(mode="after")
+    def _others_need_a_token(self) -> Self:
+        if self.token is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} lets other machines in, which needs a token; "
+                'set status.token (or BELLHAND_STATUS__TOKEN), or keep host = "127.0.0.1"'
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class LogSettings(Section):
+    """What is logged, and how it looks."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class WebSettings(Section):
+    """How far a handler's fetches may go."""
+
+    user_agent: Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")] = "bellhand/0.1"
+    seconds_max: PositiveFloat = 20
+    connect_seconds: PositiveFloat = 5
+    body_bytes_max: PositiveInt = 5_000_000
+    redirects_max: NonNegativeInt = 5
+    ports: Ports = (80, 443)
+    allow_networks: Names = ()
+    connections: PositiveInt = 100
+    connections_per_host: PositiveInt = 4
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ip_network(network)
+        return networks
+
+
+class Settings(BaseSettings):
+    """All of it; frozen, and an unknown key is an error. Made by `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
+    modules: Names = ("bellhand.families.sites",)
+    worker: WorkerSettings = WorkerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    queue: QueueSettings = QueueSettings()
+    lanes: dict[str, LaneSettings] = {}
+    schedules: dict[str, ScheduleSettings] = {}
+    retention: RetentionSettings = RetentionSettings()
+    status: StatusSettings = StatusSettings()
+    log: LogSettings = LogSettings()
+    web: WebSettings = WebSettings()
+
+
+def load(path: Path | None = None, **arguments: Any) -> Settings:
+    """Reads `path`, else $BELLHAND_CONFIG, else config.toml if there is one.
+
+    `arguments` beat both file and environment. SettingsError says all that is wrong, and where.
+    """
+    named = path or (Path(name) if (name := os.environ.get("BELLHAND_CONFIG")) else None)
+    file = named or Path(DEFAULT_FILE)
+    text, from_file = read_file(file, must_exist=named is not None)
+    unknown_variables(Settings)
+    try:
+        from_env = EnvSettingsSource(Settings)()
+        return Settings(**_merged(from_file, from_env, arguments))
+    except UnreadableEnvironment as error:
+        raise SettingsError(f"the environment cannot be read: {error}") from error
+    except ValidationError as error:
+        raise explain(error, Settings, file=file, text=text, env=from_env) from None
+
+
+def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Later layers win, key by key."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = result.get(key)
+            if isinstance(value, Mapping) and isinstance(old, Mapping):
+                value = _merged(old, value)
+            result[key] = value
+    return result

@@ -1,0 +1,149 @@
+"""Where a setting that is wrong stands, and which one was meant."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import Problem
+
+ENV_PREFIX = "BELLHAND_"
+ANY_NAME = "<name>"
+Location = tuple[str, ...]
+
+
+class SettingsError(Problem):
+    """The configuration cannot be used; the text names every place."""
+
+
+def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
+    """The text of a TOML file and what it says; nothing if it may be absent and is."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except FileNotFoundError as error:
+        if not must_exist:
+            return "", {}
+        fix = "correct the name (--config or BELLHAND_CONFIG), or start from config.example.toml"
+        raise SettingsError(f"there is no file {file}", fix=fix) from error
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"{file} cannot be read", why=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{file} is not TOML: {error}",
+            why="a value that is text needs quotes, a section needs brackets",
+            fix="correct that line; config.example.toml shows every setting",
+        ) from error
+
+
+def unknown_variables(settings: type[BaseModel]) -> None:
+    """Refuses BELLHAND_WROKER__CONCURRENCY, which would otherwise do nothing."""
+    for name in os.environ:
+        section, nested, _ = name.removeprefix(ENV_PREFIX).partition("__")
+        if name.startswith(ENV_PREFIX) and nested and section.lower() not in settings.model_fields:
+            raise _error(
+                [f"the variable {name} sets nothing{_meant((section.lower(),), settings)}"]
+            )
+
+
+def explain(
+    error: ValidationError,
+    settings: type[BaseModel],
+    *,
+    file: Path,
+    text: str,
+    env: Mapping[str, Any],
+) -> SettingsError:
+    """All that is wrong, each with its place and, for a wrong key, the nearest right one."""
+    said = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        location = tuple(part for part in item["loc"] if isinstance(part, str))
+        if _is_in(env, location):
+            place, name = "", f"the variable {ENV_PREFIX}{'__'.join(location).upper()}"
+        elif line := line_of(text, location):
+            place, name = f"{file}, line {line}: ", _shown(location)
+        else:
+            place, name = "", _shown(location)
+        if item["type"] == "extra_forbidden":
+            said.append(f"{place}{name} is not a setting{_meant(location, settings)}")
+        else:
+            said.append(f"{place}{name}: {item['msg'].removeprefix('Value error, ')}")
+    return _error(said)
+
+
+def _error(said: list[str]) -> SettingsError:
+    return SettingsError(
+        "\n".join(said),
+        why="a wrong or unknown setting is refused, so that a typo cannot silently do nothing",
+        fix="correct it; config.example.toml shows every setting",
+    )
+
+
+def line_of(text: str, location: Location) -> int | None:
+    """The line of a TOML text where a setting, or else the section it should be in, stands."""
+    section: Location = ()
+    best: tuple[int, int] | None = None  # how much of the location matches, negated line
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            section = found = _keys(header[1])
+        elif key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+            found = section + _keys(key[1])
+        else:
+            continue
+        if found == location[: len(found)]:
+            best = max(best or (0, 0), (len(found), -number))
+    return -best[1] if best else None
+
+
+def _keys(dotted: str) -> Location:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
+
+
+def _shown(location: Location) -> str:
+    *section, key = location or ("",)
+    return f"[{'.'.join(section)}] {key}" if section else key
+
+
+def _is_in(layer: Any, location: Location) -> bool:
+    for part in location:
+        if not isinstance(layer, Mapping) or part not in layer:
+            return False
+        layer = layer[part]
+    return not isinstance(layer, Mapping)
+
+
+def _meant(location: Location, settings: type[BaseModel]) -> str:
+    """`; did you mean "concurrency"?`, looking at its neighbours first and then everywhere."""
+    *section, key = location
+    everywhere = list(_places(settings))
+    here = [place[-1] for place in everywhere if _is_section(place[:-1], section)]
+    if near := get_close_matches(key, here, 1):
+        return f'; did you mean "{near[0]}"?'
+    by_key = {place[-1]: place for place in everywhere if len(place) > 1}
+    if near := get_close_matches(key, by_key, 1):
+        return f"; did you mean {_shown(by_key[near[0]])}?"
+    return f"; there is {', '.join(here)}" if here else ""
+
+
+def _is_section(place: Location, section: Sequence[str]) -> bool:
+    return len(place) == len(section) and all(
+        ours in (theirs, ANY_NAME) for ours, theirs in zip(place, section, strict=True)
+    )
+
+
+def _places(model: type[BaseModel], prefix: Location = ()) -> Iterator[Location]:
+    """Where every setting stands; sections that people name stand under <name>."""
+    for name, field in model.model_fields.items():
+        yield (*prefix, name)
+        inner, *named = field.annotation, *get_args(field.annotation)[1:]
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _places(inner, (*prefix, name))
+        elif named and isinstance(named[0], type) and issubclass(named[0], BaseModel):
+            yield from _places(named[0], (*prefix, name, ANY_NAME))
