@@ -60,7 +60,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-class WorkerSettings(Section):
+class Worker(Section):
     """The claiming loop of this process."""
 
     name: str = ""
@@ -88,7 +88,7 @@ class WorkerSettings(Section):
         return self
 
 
-class DatabaseSettings(Section):
+class Database(Section):
     """How long Postgres may take, and how many connections handlers may hold."""
 
     connect_seconds: PositiveFloat = 10
@@ -104,14 +104,14 @@ class DatabaseSettings(Section):
         return self
 
 
-class QueueSettings(Section):
+class Queue(Section):
     """What the database refuses; the daemon writes these into it when it starts."""
 
     unknown_kinds: Literal["refuse", "hold"] = "refuse"
     payload_bytes_max: Annotated[int, Field(ge=1, le=200_000_000)] = 1_048_576
 
 
-class LaneSettings(Section):
+class Lane(Section):
     """Limits of one lane over all daemons; None is no limit."""
 
     concurrency: PositiveInt | None = None
@@ -119,7 +119,7 @@ class LaneSettings(Section):
     rate_burst: PositiveInt = 1
 
 
-class ScheduleSettings(Section):
+class Schedule(Section):
     """One job that comes again and again."""
 
     cron: str
@@ -136,7 +136,7 @@ class ScheduleSettings(Section):
         return self
 
 
-class RetentionSettings(Section):
+class Retention(Section):
     """How many days of the past are kept."""
 
     history_days: PositiveInt = 30
@@ -144,7 +144,7 @@ class RetentionSettings(Section):
     stats_days: PositiveInt = 90
 
 
-class StatusSettings(Section):
+class Status(Section):
     """The port that tells how things stand."""
 
     host: str = "127.0.0.1"
@@ -177,14 +177,14 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class LogSettings(Section):
+class Log(Section):
     """What is logged, and how it looks."""
 
     format: Literal["auto", "json", "console"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class WebSettings(Section):
+class Web(Section):
     """How far a handler's fetches may go."""
 
     user_agent: Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")] = "bellhand/0.1"
@@ -219,15 +219,15 @@ class Settings(BaseSettings):
 
     dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
     modules: Names = ("bellhand.families.sites",)
-    worker: WorkerSettings = WorkerSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    queue: QueueSettings = QueueSettings()
-    lanes: dict[str, LaneSettings] = {}
-    schedules: dict[str, ScheduleSettings] = {}
-    retention: RetentionSettings = RetentionSettings()
-    status: StatusSettings = StatusSettings()
-    log: LogSettings = LogSettings()
-    web: WebSettings = WebSettings()
+    worker: Worker = Worker()
+    database: Database = Database()
+    queue: Queue = Queue()
+    lanes: dict[str, Lane] = {}
+    schedules: dict[str, Schedule] = {}
+    retention: Retention = Retention()
+    status: Status = Status()
+    log: Log = Log()
+    web: Web = Web()
 
 
 def load(path: Path | None = None, **arguments: Any) -> Settings:
