@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bellhand.systemd import Systemd
+from bellhand.systemd import notify, watchdog_seconds
 
 
 @pytest.fixture(params=["path", "abstract"])
-def listening(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, str]]:
+def ear(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with (
         tempfile.TemporaryDirectory() as folder,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear,
@@ -21,56 +21,58 @@ def listening(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, s
         address = f"\0bellhand{path}" if request.param == "abstract" else path
         ear.bind(address)
         ear.settimeout(5)
-        yield ear, address.replace("\0", "@")
+        monkeypatch.setenv("NOTIFY_SOCKET", address.replace("\0", "@"))
+        yield ear
 
 
-def test_every_message_is_heard(listening: tuple[socket.socket, str]) -> None:
-    ear, address = listening
-    systemd = Systemd({"NOTIFY_SOCKET": address})
+def test_a_message_is_one_datagram(ear: socket.socket) -> None:
+    assert notify("READY=1", "STATUS=7/8 busy · 45 pending")
+    assert ear.recv(4096).decode() == "READY=1\nSTATUS=7/8 busy · 45 pending"
 
-    def heard() -> dict[str, str]:
-        return dict(line.split("=", 1) for line in ear.recv(4096).decode().splitlines())
 
-    systemd.ready("7/8 busy\n· 45 pending")
-    assert heard() == {"READY": "1", "STATUS": "7/8 busy · 45 pending"}
+def test_a_line_break_cannot_smuggle_in_another_assignment(ear: socket.socket) -> None:
+    notify("STATUS=fine\nSTOPPING=1")
+    assert ear.recv(4096).decode() == "STATUS=fine STOPPING=1"
+
+
+def test_reloading_says_when(ear: socket.socket) -> None:
     before = time.monotonic_ns() // 1000
-    systemd.reloading()
-    message = heard()
-    assert message["RELOADING"] == "1"
-    assert before <= int(message["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
-    systemd.status("draining")
-    assert heard() == {"STATUS": "draining"}
-    systemd.watchdog()
-    assert heard() == {"WATCHDOG": "1"}
-    systemd.extend_timeout(1.5)
-    assert heard() == {"EXTEND_TIMEOUT_USEC": "1500000"}
-    systemd.stopping("bye")
-    assert heard() == {"STOPPING": "1", "STATUS": "bye"}
+    notify("RELOADING=1")
+    said = dict(line.split("=", 1) for line in ear.recv(4096).decode().splitlines())
+    assert said["RELOADING"] == "1"
+    assert before <= int(said["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
 
 
-def test_nobody_listens_and_nothing_happens(tmp_path: object) -> None:
-    Systemd({}).ready("x")
-    Systemd({"NOTIFY_SOCKET": f"{tmp_path}/gone"}).watchdog()
+def test_a_listener_that_does_not_read_blocks_nobody(ear: socket.socket) -> None:
+    started = time.monotonic()
+    heard = [notify("WATCHDOG=1") for _ in range(5000)]
+    assert not heard[-1]
+    assert time.monotonic() - started < 5
 
 
-def test_a_listener_that_does_not_read_blocks_nobody(listening: tuple[socket.socket, str]) -> None:
-    _, address = listening
-    systemd = Systemd({"NOTIFY_SOCKET": address})
-    for _ in range(5000):
-        systemd.status("x" * 500)
+def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert not notify("READY=1")
+    monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/gone")
+    assert not notify("READY=1")
 
 
 @pytest.mark.parametrize(
-    ("environment", "seconds"),
+    ("usec", "pid", "seconds"),
     [
-        ({"WATCHDOG_USEC": "30000000"}, 30),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}, 30),
-        ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
-        ({"WATCHDOG_USEC": "soon"}, None),
-        ({}, None),
+        ("30000000", None, 30),
+        ("30000000", str(os.getpid()), 30),
+        ("30000000", "1", None),
+        ("soon", None, None),
+        (None, None, None),
     ],
 )
 def test_the_watchdog_is_ours_only_if_it_names_us(
-    environment: dict[str, str], seconds: float | None
+    monkeypatch: pytest.MonkeyPatch, usec: str | None, pid: str | None, seconds: float | None
 ) -> None:
-    assert Systemd({"NOTIFY_SOCKET": "@x", **environment}).watchdog_seconds == seconds
+    given = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}
+    for name, value in given.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert watchdog_seconds() == seconds
