@@ -7,7 +7,8 @@
 -- A job whose epoch moved on since its queue row was written is dropped: another row stands for it.
 -- p_careful skips jobs whose row somebody has locked and puts them back at the end of their rank.
 --
--- Rows with a null id tell how many seconds a rate-limited lane needs for its next token.
+-- wait_seconds is how long a job was due before this claim. A row with a null id tells how many seconds a rate-limited
+-- lane needs for its next token.
 -- No joins but hash joins of inputs of at most p_room rows: a plan cached while the tables were empty cannot go bad.
 create or replace function bellhand.claim(
   p_worker uuid, p_room integer, p_oldest integer, p_careful boolean,
@@ -113,10 +114,10 @@ begin
     update bellhand.jobs j set state = 'running', epoch = j.epoch + 1, worker = p_worker, started_at = bellhand.now()
       from got where j.id = any (ours) and j.id = got.id and j.epoch = got.epoch and j.state = 'pending'
       returning j.id, j.epoch, got.lane, got.rank, j.kind, j.payload::text as payload, j.key, j.attempts, j.crashes, j.attempts_max,
-        j.timeout_seconds, j.owner, j.tags::text as tags),
+        j.timeout_seconds, j.owner, j.tags::text as tags, extract(epoch from bellhand.now() - j.run_at)::float8 as waited),
   leased as (
     insert into bellhand.leases (worker, ids, epochs)
       select p_worker, array_agg(c.id), array_agg(c.epoch) from claimed c having count(*) > 0 returning leases.id)
   select c.id, c.epoch, (select x.id from leased x), c.lane, c.rank, c.kind, c.payload, c.key, c.attempts, c.crashes, c.attempts_max,
-    c.timeout_seconds, c.owner, c.tags, null::float8 from claimed c;
+    c.timeout_seconds, c.owner, c.tags, c.waited from claimed c;
 end $$;

@@ -4,7 +4,7 @@ returns table (id bigint, outcome text) language sql as $$
   select s.* from (
     select array_agg(u.id) ids, array_agg(u.epoch) epochs,
       array_agg(case when j.crashes + 1 >= p_crashes_max or j.attempts + 1 >= coalesce(j.attempts_max, k.attempts_max, 3)
-                     then 'fail' else 'crash' end) outcomes
+                     then 'crash_fail' else 'crash' end) outcomes
     from unnest(p_ids, p_epochs) u(id, epoch)
     join bellhand.jobs j on j.id = u.id and j.epoch = u.epoch and j.state = 'running'
     left join bellhand.kinds k on k.name = j.kind) d

@@ -1,5 +1,6 @@
 -- Writes down every other end of an attempt, fenced by (id, epoch), and returns the ids it accepted with what became of them.
--- p_outcomes: retry and crash (an attempt is burned), snooze, release and pause (none is), park, fail, cancel.
+-- p_outcomes: retry and crash (an attempt is burned), snooze, release and pause (none is), park, fail, cancel, and
+-- crash_fail: the crash that was one too many.
 -- What an operator asked of the job meanwhile wins over running it again: cancel, then pause. Rows are locked first, so
 -- that a request committed a moment ago is seen.
 create or replace function bellhand.settle_others(
@@ -13,7 +14,8 @@ begin
   with u as materialized (
     select * from unnest(p_ids, p_epochs, p_outcomes) u(id, epoch, outcome)),
   locked as (
-    select j.id, case when u.outcome in ('fail', 'cancel') then u.outcome else coalesce(j.stop, u.outcome) end as verdict
+    select j.id, case when u.outcome in ('fail', 'crash_fail') then 'fail' when u.outcome = 'cancel' then 'cancel'
+        else coalesce(j.stop, u.outcome) end as verdict
       from bellhand.jobs j join u on u.id = j.id and u.epoch = j.epoch
       where j.id = any (p_ids) and j.state = 'running' for no key update of j)
   select array_agg(l.id), array_agg(l.verdict) into ours, verdicts from locked l;
@@ -28,7 +30,8 @@ begin
   ended as (
     update bellhand.jobs j set
       state = case v.verdict when 'pause' then 'paused' else 'pending' end, worker = null, stop = null,
-      attempts = j.attempts + (u.outcome in ('retry', 'crash', 'fail'))::int, crashes = j.crashes + (u.outcome = 'crash')::int,
+      attempts = j.attempts + (u.outcome in ('retry', 'crash', 'fail', 'crash_fail'))::int,
+      crashes = j.crashes + (u.outcome in ('crash', 'crash_fail'))::int,
       run_at = case when v.verdict in ('retry', 'crash', 'snooze') then bellhand.now() + make_interval(secs => u.wait_seconds) else j.run_at end,
       error = case when v.verdict = 'park' then j.error else coalesce(u.error, j.error) end, progress = coalesce(u.progress::jsonb, j.progress)
       from u join v on v.id = u.id where j.id = any (ours) and j.id = v.id

@@ -1,0 +1,375 @@
+"""The composition root: builds everything, runs it side by side, and takes it down in order.
+
+Nothing else in the package constructs collaborators. A background task that ends with an error takes the daemon down
+with exit code 1: systemd starts it again, where half a daemon would look alive and do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random as random_module
+import signal
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from . import __version__, systemd
+from .api.status import Health, StatusPort
+from .bell import Bell, Listener, Sleep
+from .blocking import use_threads
+from .clients.web import Web, WebLimits
+from .db import Again, Away, Backoff, Database, HandlerPool
+from .errors import Problem
+from .heartbeat import Beat, Heartbeat, Held
+from .job import Job, Tools
+from .keeper import Keeper
+from .kinds import find_kinds
+from .logs import set_level
+from .metrics import Metrics
+from .outcomes import Completed, Ended
+from .positions import Positions
+from .preflight import wait_for_database
+from .settings import Settings, load
+from .settle import Settler
+from .stats import Tally
+from .store import Store, Surroundings
+from .worker import Limits, Worker
+
+log = structlog.get_logger()
+EXIT_HARD = 75  # the drain did not end in time
+
+
+class Daemon:
+    """One process: a worker, what keeps it alive, and the status port."""
+
+    def __init__(self, settings: Settings, *, random: Callable[[], float] = random_module.random, config: Path | None = None) -> None:
+        self.settings = settings
+        self.config = config
+        self.random = random
+        self.clock = time.monotonic
+        use_threads(settings.worker.threads)
+        self.kinds = find_kinds(settings.modules)
+        self.metrics = Metrics({kind.name: kind.lane for kind in self.kinds.values()}, version=__version__)
+        self.database = Database(
+            settings.dsn, connect_seconds=settings.database.connect_seconds, statement_seconds=settings.database.statement_seconds,
+            lock_seconds=settings.database.lock_seconds, pooled=settings.database.pooler == "transaction",
+        )  # fmt: skip
+        self.pool = HandlerPool(self.database, settings.database.handler_connections)
+        self.store = Store(self.database, self.pool)
+        self.web = Web(WebLimits(**{name: value for name, value in settings.web.model_dump().items()}))
+        tools = Tools(self.store, random, self.clock, self.web)
+        self.bell = Bell()
+        self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
+        self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random, on_settled=self._settled)
+        self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
+                             self.metrics, _limits(settings))  # fmt: skip
+        self.tally = Tally(self.worker.id)
+        self.keeper = Keeper(
+            self.store, list(self.kinds), lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
+            retention=settings.retention, hear=self._hear, metrics=self.metrics, tally=self.tally, random=random,
+        )  # fmt: skip
+        self.listener = Listener(self.database, heard=self._heard, random=random, on_change=self._listening)
+        self.heartbeat = Heartbeat(
+            self.database, self._held, beat_seconds=settings.worker.heartbeat_seconds, lease_seconds=settings.worker.lease_seconds,
+            random=random, clock=self.clock, on_beat=self._beat, on_silence=self._silence,
+        )  # fmt: skip
+        self.status = StatusPort(settings.status, self.metrics, self.health, self.database)
+        self.draining = False
+        self.registered = False
+        self.ready = asyncio.Event()
+        self.stop_asked = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self.saved_progress: dict[int, str] = {}
+        self.registering: asyncio.Task[None] | None = None
+        self.reloading: asyncio.Task[None] | None = None
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Work until told to stop; the exit code. Raises Problem for what only a person can put right."""
+        self._catch_signals()
+        await self.status.start()
+        try:
+            stopped_early = asyncio.create_task(self.stop_asked.wait())
+            prepared = asyncio.create_task(self._prepare())
+            await asyncio.wait({stopped_early, prepared}, return_when=asyncio.FIRST_COMPLETED)
+            if not prepared.done():
+                prepared.cancel()
+                return 0
+            stopped_early.cancel()
+            await prepared
+            return await self._work()
+        finally:
+            await self.heartbeat.stop()
+            await self.status.stop()
+            await self.web.close()
+            for link in self.database.links:
+                link.drop()
+            systemd.notify("STOPPING=1")
+
+    async def _work(self) -> int:
+        """Everything side by side until told to stop; one that ends by itself is a fault, and takes all down."""
+        stop = asyncio.create_task(self.stop_asked.wait())
+        loop = asyncio.create_task(self.worker.run())
+        side = [asyncio.ensure_future(what) for what in (self._announce(), *self._beside())]
+        try:
+            await self._until(stop, [loop, *side])
+            if not stop.done():
+                self.hurry.set()
+            await self._drain(loop)
+            return 0 if stop.done() else 1
+        finally:
+            for task in (stop, loop, *side):
+                task.cancel()
+            await asyncio.gather(stop, loop, *side, return_exceptions=True)
+
+    async def _until(self, stop: asyncio.Task[Any], others: list[asyncio.Future[Any]]) -> None:
+        """Return when told to stop, or when one of the others has failed."""
+        waiting = {stop, *others}
+        while not stop.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stop}:
+                if task.exception() is not None:
+                    log.critical("part_failed", exc_info=task.exception(), note="the whole daemon stops: half of one would look alive")
+                    return
+
+    async def _prepare(self) -> None:
+        """Everything before the first claim; waits for a database that is away."""
+        await wait_for_database(self.database, self.random)
+        backoff = Backoff(self.random)
+        while True:
+            try:
+                await self._publish()
+                placed = await self.store.rebuild_queue()
+                if placed is not None:
+                    log.warning("queue_rebuilt", jobs=placed, why="this database was restored or moved to another cluster")
+                await self.store.prepare_history(7)
+                self._hear(await self.store.look_around(list(self.kinds)))
+                await self._register()
+                break
+            except (Away, Again) as error:
+                log.warning("start_delayed", error=str(error))
+                await asyncio.sleep(backoff.next_seconds())
+        self.heartbeat.start()
+
+    async def _publish(self) -> None:
+        lanes = [{"name": name, **lane.model_dump()} for name, lane in self.settings.lanes.items()]
+        schedules = [{"name": name, **schedule.model_dump()} for name, schedule in self.settings.schedules.items()]
+        await self.store.publish([kind.published() for kind in self.kinds.values()], lanes, schedules)
+        for name, value in self.settings.queue.model_dump().items():
+            await self.store.set_meta(name, str(value))
+
+    async def _register(self) -> None:
+        own = self.settings.worker
+        host = socket.gethostname()
+        await self.store.register_worker(
+            self.worker.id, own.name or host, host, os.getpid(), __version__, list(self.kinds), list(own.lanes), own.concurrency
+        )
+        self.registered = True
+        self.worker.registered.set()
+
+    def _beside(self) -> list[Awaitable[None]]:
+        return [self.listener.run(), self.settler.run(), self._save_progress(), self._tell_systemd(), *self.keeper.chores()]
+
+    async def _announce(self) -> None:
+        """Say READY once we listen (or know that we must poll) and have claimed for the first time."""
+        await self.worker.first_claim.wait()
+        while not (self.sleep.listening or self.listener.deaf):
+            await asyncio.sleep(0.05)
+        self.ready.set()
+        systemd.notify("READY=1")
+        log.info("ready", kinds=len(self.kinds), listening=self.sleep.listening, status_port=self.status.port)
+
+    async def _drain(self, loop: asyncio.Task[None]) -> None:
+        """Claim no more, let what runs end, hand back the rest; the heartbeat goes on until the last handler ended."""
+        own = self.settings.worker
+        grace = own.grace_seconds
+        self.draining = self.worker.stopping = True
+        systemd.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((grace + own.kill_grace_seconds + 15) * 1e6)}")
+        log.info("draining", running=len(self.worker.running), grace_seconds=grace)
+        self.bell.ring()
+        self.worker.stop_all("drain", now=False)
+        end_at = self.clock() + grace
+        while self.worker.running and self.clock() < end_at and not self.hurry.is_set():
+            await asyncio.sleep(0.02)
+        _exit_hard_after(own.kill_grace_seconds + 15)
+        self.worker.stop_all("drain")
+        while self.worker.running:
+            await asyncio.sleep(0.02)
+        await asyncio.wait({loop}, timeout=5)
+        handed_back = 0
+        try:
+            async with asyncio.timeout(8):
+                await self.settler.idle.wait()
+                await self.keeper.write_stats()
+                handed_back = await self.store.retire_worker(self.worker.id)
+        except (TimeoutError, Away, Again) as error:
+            log.warning("left_without_goodbye", why=str(error) or "the database does not answer", unsettled=self.settler.backlog,
+                        note="the lease runs out and the jobs run again")  # fmt: skip
+        log.info("stopped", handed_back=handed_back)
+
+    # -- what the parts tell each other ------------------------------------------------------------------------------
+
+    def _heard(self, payload: str) -> None:
+        """A NOTIFY arrived."""
+        self.metrics.wakeup("notify")
+        self.bell.ring()
+        self.keeper.promote_bell.ring()
+        if payload == "look":
+            self.keeper.look_bell.ring()
+            self.heartbeat.beat_now()
+
+    def _listening(self, up: bool) -> None:
+        self.sleep.listening = up
+        self.sleep.forget()
+        self.metrics.set_listen_up(up)
+        self.bell.ring()
+
+    def _hear(self, surroundings: Surroundings) -> None:
+        self.worker.hear(surroundings)
+
+    def _held(self) -> Held | None:
+        return self.worker.held(self.draining) if self.registered else None
+
+    def _beat(self, beat: Beat) -> None:
+        self.metrics.set_db_up(True)
+        if not beat.known:
+            self.registered = False
+            self.worker.given_up()
+            self.registering = asyncio.create_task(self._register_again())
+            return
+        if beat.rescue:
+            self.keeper.somebody_is_silent()
+        self.worker.stop_some(beat)
+
+    async def _register_again(self) -> None:
+        backoff = Backoff(self.random)
+        while not self.registered:
+            try:
+                await self._register()
+            except (Away, Again):
+                await asyncio.sleep(backoff.next_seconds())
+
+    def _silence(self) -> None:
+        """Almost a lease without a beat: others may take our jobs any moment, so stop them and hand them back when we can."""
+        self.metrics.set_db_up(False)
+        log.error("lease_running_out", jobs=len(self.worker.running), why="no heartbeat reached the database")
+        self.worker.stop_all("silence")
+
+    def _settled(self, job: Job, outcome: str, end: Completed | Ended) -> None:
+        """Postgres accepted (or fenced) how an attempt ended: count it."""
+        self.saved_progress.pop(job.id, None)
+        if outcome == "lost":
+            self.metrics.stale_result(job.kind)
+            return
+        self.metrics.settled(job.lane, job.kind, outcome, job.waited_seconds, job.ran_seconds)
+        self.tally.add(job.kind, outcome, job.waited_seconds, job.ran_seconds)
+        if isinstance(end, Ended) and outcome in ("retry", "snooze", "crash"):
+            self.keeper.due_in(end.wait_seconds)
+
+    async def _save_progress(self) -> None:
+        """Write the progress that changed, once a second, in one statement."""
+        while True:
+            await asyncio.sleep(1.0)
+            changed = []
+            for job in list(self.worker.running.values()):
+                text = job.progress_json()
+                if text is not None and self.saved_progress.get(job.id) != text and job.stopping is None:
+                    self.saved_progress[job.id] = text
+                    changed.append((job.id, job.epoch, text))
+            if changed:
+                try:
+                    await self.store.save_progress([c[0] for c in changed], [c[1] for c in changed], [c[2] for c in changed])
+                except (Away, Again):
+                    continue  # the next change, or the settle, brings it
+
+    # -- the outside -------------------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How things stand, for the status port; no I/O."""
+        worker = self.worker
+        self.metrics.set_slots(self.settings.worker.concurrency, len(worker.running))
+        return Health(
+            db_up=worker.up, schema_ok=worker.first_claim.is_set(), listen_up=self.sleep.listening, polling=self.listener.deaf,
+            draining=self.draining, worker_alive=self.clock() - worker.last_turn < 3 * self.settings.worker.poll_seconds,
+            lag_seconds=self.clock() - self.heartbeat.last_beat,
+        )  # fmt: skip
+
+    async def _tell_systemd(self) -> None:
+        """STATUS, and WATCHDOG while the claim loop turns: a process that is merely alive is not fed."""
+        interval = systemd.watchdog_seconds() or 10.0
+        while True:
+            health = self.health()
+            if health.worker_alive:
+                systemd.notify("WATCHDOG=1")
+            busy, slots = len(self.worker.running), self.settings.worker.concurrency
+            where = "database up" if health.db_up else "database away, trying"
+            systemd.notify(f"STATUS={busy}/{slots} busy · {where}{' · draining' if self.draining else ''}")
+            await asyncio.sleep(min(10.0, interval / 3))
+
+    def _catch_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+
+    def stop(self) -> None:
+        """The first call drains; a second one checkpoints at once."""
+        if self.stop_asked.is_set():
+            self.hurry.set()
+        self.stop_asked.set()
+
+    def _reload_soon(self) -> None:
+        self.reloading = asyncio.create_task(self.reload())
+
+    async def reload(self) -> None:
+        """Take in the configuration again: limits, lanes, schedules, log level. A bad one changes nothing."""
+        systemd.notify("RELOADING=1")
+        try:
+            settings = load(self.config)
+        except Problem as problem:
+            log.error("reload_refused", error=str(problem), note="the old configuration stays in force")
+        else:
+            self.settings = settings
+            self.worker.limits = _limits(settings)
+            set_level(settings.log.level)
+            try:
+                await self._publish()
+            except (Away, Again) as error:
+                log.warning("reload_delayed", error=str(error))
+            self.keeper.look_bell.ring()
+            log.info("reloaded", concurrency=settings.worker.concurrency)
+        systemd.notify("READY=1")
+
+
+def _limits(settings: Settings) -> Limits:
+    own = settings.worker
+    return Limits(own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds)
+
+
+def _exit_hard_after(seconds: float) -> None:
+    """Nothing may keep a stopping daemon alive: not a handler in C code, not a socket."""
+    timer = threading.Timer(seconds, os._exit, (EXIT_HARD,))
+    timer.daemon = True
+    timer.start()
+
+
+def run(settings: Settings, *, config: Path | None = None) -> int:
+    """Run a daemon in this process until it is told to stop; the exit code."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(_run(settings, config))
+    return uvloop.run(_run(settings, config))
+
+
+async def _run(settings: Settings, config: Path | None) -> int:
+    return await Daemon(settings, config=config).run()

@@ -1,0 +1,177 @@
+"""The bell: a latch that Postgres, a finished job or a timer rings, and the sleep that loses no ring.
+
+A worker that finds nothing stays awake a moment, then says that it sleeps and looks once more after every transaction
+that may have read "awake" has ended (docs/decisions.md has the proof): only then is silence trusted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+from .db import Away, Backoff, Database, describe
+from .store import Store
+
+log = structlog.get_logger()
+
+CHANNEL = "bellhand"
+AWAKE_SECONDS = 0.05
+AWAKE_POLL_SECONDS = 0.004
+PROBE_SECONDS = 20.0
+PROBE_ANSWER_SECONDS = 5.0
+
+
+class Bell:
+    """A latch: however often it rings, one wait returns."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Let the current wait, or the next one, return at once."""
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return once the bell has rung since the last wait, or after `seconds`."""
+        if not self._rung.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._rung.wait()
+            except TimeoutError:
+                pass
+        # Cleared before the claim that follows: a ring can be early, never lost.
+        self._rung.clear()
+
+
+class Sleep:
+    """Decides how long to wait after each claim, and tells Postgres when somebody must ring.
+
+    `seconds_after` returns the wait; `sound` means that every insert from now on rings.
+    """
+
+    def __init__(self, store: Store, poll_seconds: float, clock: Callable[[], float]) -> None:
+        self.store = store
+        self.poll_seconds = poll_seconds
+        self.clock = clock
+        self.listening = False  # False: nobody hears a NOTIFY, so we poll
+        self.token = 0
+        self.xid = 0
+        self.until = 0.0
+        self.idle_since = 0.0
+        self.sound = False
+        self.naps = 0
+
+    async def seconds_after(self, claimed: int, xmin: int) -> float:
+        """How long to wait after a claim that got `claimed` jobs with oldest running transaction `xmin`."""
+        now = self.clock()
+        if claimed:
+            self.idle_since = now
+            await self._wake()
+            return AWAKE_POLL_SECONDS
+        if not self.listening:
+            return min(self.poll_seconds, max(AWAKE_POLL_SECONDS, (now - self.idle_since) / 4))
+        if now - self.idle_since < AWAKE_SECONDS:
+            return AWAKE_POLL_SECONDS
+        if now >= self.until - self.poll_seconds / 4:
+            self.token, self.xid = await self.store.fall_asleep(self.poll_seconds * 1.5)
+            self.until = now + self.poll_seconds * 1.5
+            self.sound, self.naps = False, 0
+            return 0.0  # one more look, now that the flag is up
+        self.sound = self.sound or xmin > self.xid
+        if self.sound:
+            return max(0.0, self.until - self.poll_seconds / 4 - now)
+        # Somebody's older transaction is still open; look again soon, and ever less often.
+        self.naps += 1
+        return min(0.5, 0.005 * 2.0 ** min(self.naps, 10))
+
+    async def _wake(self) -> None:
+        if self.token:
+            token, self.token, self.until = self.token, 0, 0.0
+            await self.store.wake_up(token)
+
+    def forget(self) -> None:
+        """The connection was lost or the listener is new: whatever was agreed holds no more."""
+        self.token, self.until, self.sound = 0, 0.0, False
+
+
+class Listener:
+    """Keeps one connection listening, for ever: LISTEN first, then one ring, since something may have been missed.
+
+    It sends itself a notification now and then, because a connection may be open and deaf; one that does not come back is
+    dropped. When even a fresh connection is deaf (a transaction pooler), it says so and leaves the polling to the worker.
+    """
+
+    def __init__(
+        self, database: Database, *, heard: Callable[[str], None], random: Callable[[], float], on_change: Callable[[bool], None]
+    ) -> None:
+        self.database = database
+        self.heard = heard
+        self.on_change = on_change
+        self.backoff = Backoff(random)
+        self.answered = asyncio.Event()
+        self.nonce = ""
+        self.random = random
+        self.deaf = False
+
+    def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        if payload == self.nonce:
+            self.answered.set()
+        elif not str(payload).startswith("probe:"):
+            self.heard(str(payload))
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            connection = None
+            try:
+                connection = await self.database.connect("listen")
+                await self._listen(connection)
+            except (Away, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("listener_lost", error=describe(error))
+            finally:
+                self.on_change(False)
+                if connection is not None:
+                    connection.terminate()
+            await asyncio.sleep(30.0 if self.deaf else self.backoff.next_seconds())
+
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        gone = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: gone.set())
+        async with asyncio.timeout(self.database.connect_seconds):
+            await connection.add_listener(CHANNEL, self._on_notify)
+        if not await self._probe(connection, gone):
+            if not self.deaf:
+                log.warning(
+                    "bell_is_deaf",
+                    why="LISTEN works here but nothing arrives, as behind a transaction pooler",
+                    fix="give the daemon a direct connection (or a session pool); it polls meanwhile",
+                )
+            self.deaf = True
+            return
+        self.deaf = False
+        self.backoff.reset()
+        self.on_change(True)
+        self.heard("")
+        while not gone.is_set():
+            try:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await gone.wait()
+            except TimeoutError:
+                if not await self._probe(connection, gone):
+                    log.warning("listener_deaf", why="a notification sent to ourselves did not come back")
+                    return
+
+    async def _probe(self, connection: asyncpg.Connection, gone: asyncio.Event) -> bool:
+        """Send ourselves a notification; whether it came back in time."""
+        self.answered.clear()
+        self.nonce = f"probe:{self.random():.17f}"
+        try:
+            async with asyncio.timeout(PROBE_ANSWER_SECONDS):
+                await connection.execute(f"notify {CHANNEL}, '{self.nonce}'")
+                await self.answered.wait()
+        except TimeoutError:
+            return False
+        return not gone.is_set()

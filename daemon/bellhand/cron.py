@@ -1,0 +1,60 @@
+"""Cron expressions: which ticks a schedule has missed, and when it is due next.
+
+Wall-clock rules across daylight saving are those of Debian's cron, by cronsim: a daily job runs once a day always; one
+in the hour that is skipped runs right after it, one in the hour that is repeated runs in its first pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+ALIASES = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
+
+
+def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[datetime]:
+    """The ticks after an aware moment, for ever, in that time zone; ValueError says what is wrong with the input."""
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"unknown time zone {timezone!r}; use a name such as Europe/Berlin or UTC") from error
+    try:
+        return CronSim(ALIASES.get(expression.strip(), expression), moment.astimezone(zone))
+    except CronSimError as error:
+        raise ValueError(
+            f"cron expression {expression!r} does not parse: {error}; "
+            "it has five fields: minute hour day-of-month month day-of-week"
+        ) from error
+
+
+def due_ticks(
+    expression: str, timezone: str, *, expected: datetime | None, now: datetime, missed: str, missed_max: int
+) -> tuple[list[datetime], datetime | None]:
+    """The ticks to enqueue now, oldest first, and the next one after `now` (None: never again).
+
+    `expected` is the tick that the schedule was waiting for (None: it is new, and nothing is due). A tick that is due
+    is not missed unless another one has come since: `skip` enqueues the last tick only if it is at most a minute old,
+    `latest` the last one, `all` the last `missed_max`.
+    """
+    ticks = ticks_after(expression, timezone, now)
+    next_tick = next(ticks, None)
+    if expected is None or expected > now:
+        return [], expected if expected is not None and expected > now else next_tick
+    due = [expected]
+    for tick in ticks_after(expression, timezone, expected):
+        if tick > now:
+            break
+        due.append(tick)
+        if len(due) > missed_max:
+            del due[0]
+    if missed == "all":
+        return due, next_tick
+    if missed == "skip" and (now - due[-1]).total_seconds() > 60:
+        return [], next_tick
+    return due[-1:], next_tick

@@ -1,0 +1,212 @@
+"""Connections to Postgres that are lost and come back.
+
+House rules (docs/decisions.md): every await on the database is bounded; a connection whose statement timed out or was
+cancelled is terminated, never reused (asyncpg would wait for it without bound); sockets carry keepalive and a user
+timeout, because a silent partition is otherwise noticed after a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import structlog
+
+log = structlog.get_logger()
+
+# The server or the way to it is gone, or it cannot serve now: the same statement may work later.
+_AWAY = (
+    OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError,
+)  # fmt: skip
+_AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+# Somebody must change something at the server, which can happen while we wait: a password rotated, a grant given back.
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)  # fmt: skip
+
+
+class Away(Exception):
+    """The database cannot be reached or cannot serve now; try again, with patience."""
+
+
+class Again(Exception):
+    """The statement lost against another one (deadlock, lock timeout); try again soon."""
+
+
+@dataclass(slots=True)
+class Database:
+    """How to connect: one per process, shared by everything that opens connections.
+
+    `statement_seconds` bounds every statement, on the server and here; `pooled` is set when the start-up self-test finds
+    a transaction pooler between us and Postgres, where no session state survives.
+    """
+
+    dsn: str
+    connect_seconds: float = 10.0
+    statement_seconds: float = 30.0
+    lock_seconds: float = 5.0
+    pooled: bool = False
+    settings: dict[str, str] = field(default_factory=dict)
+    links: list[Link] = field(default_factory=list)
+
+    async def connect(self, role: str, **settings: str) -> asyncpg.Connection:
+        """A new connection named `bellhand:<role>`; raises Away, or Refused-like errors of asyncpg as Away with their text."""
+        session = {
+            "application_name": f"bellhand:{role}",
+            "statement_timeout": str(int(self.statement_seconds * 1000)),
+            "lock_timeout": str(int(self.lock_seconds * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "client_connection_check_interval": "2000",
+        }
+        try:
+            async with asyncio.timeout(self.connect_seconds):
+                connection = await asyncpg.connect(
+                    self.dsn,
+                    timeout=self.connect_seconds,
+                    command_timeout=self.statement_seconds + 5,
+                    statement_cache_size=0 if self.pooled else 200,
+                    server_settings={} if self.pooled else session | self.settings | settings,
+                )
+        except (*_AWAY, *_REFUSED) as error:
+            raise Away(describe(error)) from error
+        _keep_alive(connection)
+        return connection
+
+    def link(self, role: str, **settings: str) -> Link:
+        """A connection for one user that reopens itself."""
+        made = Link(self, role, settings)
+        self.links.append(made)
+        return made
+
+
+def describe(error: BaseException) -> str:
+    """One line about a connection error, without a DSN or a password in it."""
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _keep_alive(connection: asyncpg.Connection) -> None:
+    # The transport is private to asyncpg; it has no public way to the socket (checked with 0.32).
+    transport = connection._transport  # type: ignore[attr-defined]
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family == socket.AF_UNIX:
+        return
+    options = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in options.items():
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class Link:
+    """One connection for one user at a time, opened when needed and dropped when in doubt."""
+
+    def __init__(self, database: Database, role: str, settings: dict[str, str]) -> None:
+        self.database = database
+        self.role = role
+        self.settings = settings
+        self.connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Run one statement; raises Away, Again, or what else Postgres says."""
+        async with self.held() as connection:
+            return await connection.fetch(sql, *args, timeout=self.database.statement_seconds + 2)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        rows = await self.fetch(sql, *args)
+        return rows[0][0] if rows else None
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[asyncpg.Connection]:
+        """The connection, for several statements in one transaction; the errors are those of fetch."""
+        async with self._turn:
+            if self.connection is None or self.connection.is_closed():
+                self.connection = await self.database.connect(self.role, **self.settings)
+            with _translated(self.drop):
+                yield self.connection
+
+    def drop(self) -> None:
+        """Forget the connection at once; the next statement opens another."""
+        if self.connection is not None:
+            self.connection.terminate()
+            self.connection = None
+
+
+class _translated:
+    """Turns what asyncpg raises into Away and Again, dropping the connection where its state is unknown."""
+
+    def __init__(self, drop: Callable[[], None]) -> None:
+        self.drop = drop
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, Exception) is False:
+            if error is not None:  # cancelled in mid-statement: asyncpg would wait for the server
+                self.drop()
+            return
+        if isinstance(error, _AGAIN):
+            raise Again(describe(error)) from error
+        if isinstance(error, _AWAY):
+            self.drop()
+            raise Away(describe(error)) from error
+        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+            raise Away(describe(error)) from error
+
+
+class Backoff:
+    """Waits between tries: doubling from `first_seconds` to `max_seconds`, each a random part of that, so that a fleet
+    does not come back in step."""
+
+    def __init__(self, random: Callable[[], float], *, first_seconds: float = 0.1, max_seconds: float = 5.0) -> None:
+        self.random = random
+        self.first_seconds = first_seconds
+        self.max_seconds = max_seconds
+        self.tries = 0
+
+    def next_seconds(self) -> float:
+        """How long to wait now."""
+        ceiling = min(self.first_seconds * 2.0 ** min(self.tries, 20), self.max_seconds)
+        self.tries += 1
+        return ceiling * (0.5 + 0.5 * self.random())
+
+    def reset(self) -> None:
+        """It worked: start small again."""
+        self.tries = 0
+
+
+class HandlerPool:
+    """Connections that handlers' own statements and steps use: at most `size`, opened when first needed."""
+
+    def __init__(self, database: Database, size: int) -> None:
+        self.database = database
+        self.free: list[Link] = []
+        self.turns = asyncio.Semaphore(size)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection; what the block leaves open in it (a transaction, a lock) does not outlive the block."""
+        async with self.turns:
+            link = self.free.pop() if self.free else self.database.link("handler")
+            try:
+                async with link.held() as connection:
+                    yield connection
+                    if connection.is_in_transaction():
+                        link.drop()
+            finally:
+                self.free.append(link)
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Run one statement on any free connection."""
+        async with self.connection() as connection:
+            return await connection.fetch(sql, *args, timeout=self.database.statement_seconds + 2)

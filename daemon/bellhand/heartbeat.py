@@ -1,0 +1,130 @@
+"""The heartbeat: keeps this worker's leases, on its own thread and connection.
+
+A handler that blocks the loop must not lose the leases of all others. The thread only reads what is running and hands
+what it hears to the loop; when it has not been able to beat for almost a lease, it says so, and the worker stops what it
+runs, because somebody else may be running it by now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from .db import Again, Away, Backoff, Database
+from .sql import query
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a worker holds at one moment."""
+
+    worker: UUID
+    draining: bool
+    ids: list[int]
+    epochs: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What one beat brought back: `known` is False when the worker was given up, `stops` are (id, epoch, reason)."""
+
+    known: bool
+    rescue: bool
+    stops: list[tuple[int, int, str]]
+
+
+class Heartbeat:
+    """Beats every `beat_seconds` until stopped; `on_beat` and `on_silence` are called on the loop that started it."""
+
+    def __init__(
+        self, database: Database, held: Callable[[], Held | None], *, beat_seconds: float, lease_seconds: float,
+        random: Callable[[], float], clock: Callable[[], float], on_beat: Callable[[Beat], None], on_silence: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.database = database
+        self.held = held
+        self.beat_seconds = beat_seconds
+        self.lease_seconds = lease_seconds
+        self.random = random
+        self.clock = clock
+        self.on_beat = on_beat
+        self.on_silence = on_silence
+        self.last_beat = clock()
+        self.caller: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread = threading.Thread(target=self._main, name="heartbeat", daemon=True)
+        self.stopped = False
+        self.now: asyncio.Event | None = None
+
+    def start(self) -> None:
+        """Start beating, reporting to the running loop."""
+        self.caller = asyncio.get_running_loop()
+        self.thread.start()
+
+    def beat_now(self) -> None:
+        """Beat at once: somebody asked a running job to stop."""
+        if self.loop is not None and self.now is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.now.set)
+
+    async def stop(self) -> None:
+        """End the thread; returns when it has ended, or after two seconds."""
+        self.stopped = True
+        self.beat_now()
+        await asyncio.to_thread(self.thread.join, 2.0)
+
+    def _main(self) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._run())
+
+    async def _run(self) -> None:
+        self.loop, self.now = asyncio.get_running_loop(), asyncio.Event()
+        # A beat that takes longer than this is no good: the lease would be gone.
+        quick = Database(self.database.dsn, connect_seconds=min(5.0, self.lease_seconds / 4),
+                         statement_seconds=min(5.0, self.lease_seconds / 4), lock_seconds=2.0,
+                         pooled=self.database.pooled, settings=self.database.settings)  # fmt: skip
+        link = quick.link("heartbeat", synchronous_commit="off")
+        backoff = Backoff(self.random, first_seconds=0.2, max_seconds=self.beat_seconds)
+        silent = False
+        while not self.stopped:
+            held = self.held()
+            wait = self.beat_seconds
+            if held is None:  # not registered: there is nothing to keep alive
+                await self._rest(0.2)
+                continue
+            try:
+                rows = await link.fetch(
+                    query("beat"), held.worker, len(held.ids), held.draining, held.ids, held.epochs, self.lease_seconds
+                )
+                self.last_beat, silent = self.clock(), False
+                backoff.reset()
+                stops = [(row[0], row[1], row[2]) for row in rows[1:]]
+                self._tell(self.on_beat, Beat(bool(rows), bool(rows) and rows[0][2] == "rescue", stops))
+            except (Away, Again) as error:
+                wait = backoff.next_seconds()
+                if backoff.tries == 1:
+                    log.warning("heartbeat_late", error=str(error))
+            # Before the lease is up, with time for the handlers to end.
+            if not silent and self.clock() - self.last_beat > self.lease_seconds * 0.8:
+                silent = True
+                self._tell(self.on_silence)
+            await self._rest(wait)
+        link.drop()
+
+    async def _rest(self, seconds: float) -> None:
+        assert self.now is not None  # set at the start of _run
+        try:
+            async with asyncio.timeout(seconds):
+                await self.now.wait()
+        except TimeoutError:
+            pass
+        self.now.clear()
+
+    def _tell(self, what: Callable[..., None], *args: object) -> None:
+        if self.caller is not None and not self.caller.is_closed():
+            self.caller.call_soon_threadsafe(what, *args)

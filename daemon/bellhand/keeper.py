@@ -1,0 +1,151 @@
+"""The chores beside the loop: each `every(seconds, chore)`, each harmless when several daemons do it at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import structlog
+
+from .bell import Bell
+from .cron import due_ticks
+from .db import Again, Away, Backoff, describe
+from .metrics import Metrics
+from .settings import Retention
+from .stats import Tally
+from .store import Store, Surroundings
+
+log = structlog.get_logger()
+
+PROMOTE_LIMIT = 5000
+FULL_LOOK_SECONDS = 10.0
+PARTITIONS_AHEAD_DAYS = 7
+
+
+async def every(seconds: float, chore: Callable[[], Awaitable[Any]], bell: Bell, random: Callable[[], float]) -> None:
+    """Do a chore for ever: after what it returns in seconds (None: `seconds`), or when the bell rings; errors are logged once
+    an outage, and the chore tried again."""
+    backoff = Backoff(random, first_seconds=0.5, max_seconds=10.0)
+    while True:
+        try:
+            wait = await chore()
+            backoff.reset()
+        except (Away, Again, asyncpg.PostgresError) as error:
+            wait = backoff.next_seconds()
+            if backoff.tries == 1 or not isinstance(error, Away | Again):
+                log.warning("chore_failed", chore=getattr(chore, "__name__", "?"), error=describe(error))
+        await bell.wait(seconds if wait is None else min(wait, seconds))
+
+
+class Keeper:
+    """The chores of one daemon; `hear` is told what changed around."""
+
+    def __init__(
+        self, store: Store, kinds: list[str], *, lease_seconds: float, crashes_max: int, retention: Retention,
+        hear: Callable[[Surroundings], None], metrics: Metrics, tally: Tally, random: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.store = store
+        self.kinds = kinds
+        self.lease_seconds = lease_seconds
+        self.crashes_max = crashes_max
+        self.retention = retention
+        self.hear = hear
+        self.metrics = metrics
+        self.tally = tally
+        self.random = random
+        self.promote_bell = Bell()
+        self.look_bell = Bell()
+        self.cron_bell = Bell()
+        self.rescue_bell = Bell()
+        self.looks_until_full = 0
+        self.promoted_upto: datetime | None = None
+        self.orphans_in = 0
+
+    def chores(self) -> list[Awaitable[None]]:
+        """Everything to run side by side for the life of the daemon."""
+        return [
+            every(10.0, self.look_around, self.look_bell, self.random),
+            every(FULL_LOOK_SECONDS, self.promote, self.promote_bell, self.random),
+            every(600.0, self.fire_schedules, self.cron_bell, self.random),
+            every(300.0, self.rescue, self.rescue_bell, self.random),
+            every(3600.0, self.retire, Bell(), self.random),
+            every(15.0, self.write_stats, Bell(), self.random),
+        ]
+
+    def somebody_is_silent(self) -> None:
+        """The heartbeat saw a worker that stopped beating."""
+        self.rescue_bell.ring()
+
+    def due_in(self, seconds: float) -> None:
+        """A job will be due then: do not sleep through it."""
+        asyncio.get_running_loop().call_later(max(0.0, seconds), self.promote_bell.ring)
+
+    async def look_around(self) -> None:
+        """Hear of lanes, pauses and the next tick; parked jobs are put back on the way."""
+        surroundings = await self.store.look_around(self.kinds)
+        self.hear(surroundings)
+        if surroundings.next_tick_seconds is not None and surroundings.next_tick_seconds < 10.0:
+            asyncio.get_running_loop().call_later(max(0.0, surroundings.next_tick_seconds), self.cron_bell.ring)
+
+    async def promote(self) -> float:
+        """Move jobs whose time has come; returns seconds until the next one, or until a full look."""
+        # A commit may have landed behind where the last look ended: look at everything now and then.
+        full = self.looks_until_full <= 0
+        self.looks_until_full = 8 if full else self.looks_until_full - 1
+        moved, next_seconds, upto = await self.store.promote(PROMOTE_LIMIT, None if full else self.promoted_upto)
+        if moved == PROMOTE_LIMIT:
+            self.looks_until_full = 0
+            return 0.0
+        self.promoted_upto = upto
+        return FULL_LOOK_SECONDS if next_seconds is None else max(0.001, next_seconds)
+
+    async def fire_schedules(self) -> float | None:
+        """Enqueue the ticks that have come; a schedule that makes no sense is marked, the others go on."""
+        for row in await self.store.due_schedules():
+            try:
+                ticks, next_at = due_ticks(
+                    row["cron"], row["timezone"], expected=row["next_at"], now=row["now"], missed=row["missed"], missed_max=row["missed_max"]
+                )
+                fired = await self.store.fire_schedule(row["name"], row["next_at"], ticks, next_at)
+            except (ValueError, asyncpg.PostgresError) as error:
+                log.error("schedule_failed", schedule=row["name"], error=describe(error))
+                await self.store.schedule_error(row["name"], describe(error))
+                continue
+            if fired:
+                log.info("schedule_fired", schedule=row["name"], jobs=fired, next_at=str(next_at))
+        self.look_bell.ring()
+        return None
+
+    async def rescue(self) -> float | None:
+        """Take back the jobs of lost workers, and now and then leases that name none."""
+        for lost in await self.store.rescue(self.lease_seconds, self.crashes_max):
+            log.warning("worker_lost", worker=lost["name"], jobs=lost["jobs"], failed=lost["failed"])
+            self.metrics.rescued("worker_lost", lost["jobs"])
+        orphans = await self.store.rescue_orphans(self.crashes_max)
+        if orphans:
+            log.warning("orphans_rescued", jobs=orphans)
+            self.metrics.rescued("lease_expired", orphans)
+        return None
+
+    async def retire(self) -> float | None:
+        """Make history partitions ahead and drop what retention no longer keeps."""
+        await self.store.prepare_history(PARTITIONS_AHEAD_DAYS)
+        while dropped := await self.store.drop_history(self.retention.history_days):
+            log.info("history_dropped", partition=dropped)
+        while await self.store.delete_old(self.retention.events_days, self.retention.stats_days):
+            pass
+        return None
+
+    async def write_stats(self) -> float | None:
+        """Write down the counts of the last seconds."""
+        columns = self.tally.take()
+        if columns is not None:
+            try:
+                await self.store.add_stats(*columns)
+            except (Away, Again):
+                self.tally.put_back(columns)
+                raise
+        return None

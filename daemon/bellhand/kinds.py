@@ -1,0 +1,202 @@
+"""What sort of work there is: a handler, its typed payload, and its policy."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import TypeAdapter
+
+from .errors import Problem
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+ATTRIBUTE = "__bellhand_kind__"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of job: how to call its handler and what happens when it fails."""
+
+    name: str
+    handler: Callable[..., Any]
+    lane: str = "default"
+    priority: int = 5
+    attempts_max: int = 3
+    timeout_seconds: float | None = 300.0
+    step_timeout_seconds: float | None = None
+    backoff_base_seconds: float = 2.0
+    backoff_max_seconds: float = 3600.0
+    isolate: bool = False
+    memory_bytes_max: int | None = None
+    redact: tuple[str, ...] = ()
+    adapter: TypeAdapter[Any] | None = field(default=None, compare=False)
+    takes_args: bool = True
+    takes_job: bool = True
+    is_async: bool = True
+
+    def arguments(self, payload: str) -> Any:
+        """The payload (JSON text) as the handler's type; raises ValueError with a readable message."""
+        if self.adapter is None:
+            return json.loads(payload) if self.takes_args else None
+        return self.adapter.validate_json(payload)
+
+    def backoff_seconds(self, attempt: int, random: Callable[[], float]) -> float:
+        """How long to wait after failed attempt number `attempt`: full jitter below base * 2^(attempt-1), capped."""
+        return random() * min(self.backoff_base_seconds * 2.0 ** (attempt - 1), self.backoff_max_seconds)
+
+    def published(self) -> dict[str, Any]:
+        """What the database is told about the kind."""
+        schema = self.adapter.json_schema() if self.adapter is not None else None
+        lines = inspect.getdoc(self.handler)
+        return {
+            "name": self.name,
+            "lane": self.lane,
+            "priority": self.priority,
+            "attempts_max": self.attempts_max,
+            "timeout_seconds": self.timeout_seconds,
+            "schema": schema,
+            "checks": checks(schema) if schema else None,
+            "summary": lines.splitlines()[0] if lines else None,
+        }
+
+
+def job_kind(
+    name: str,
+    *,
+    lane: str = "default",
+    priority: int = 5,
+    attempts_max: int = 3,
+    timeout_seconds: float | None = 300.0,
+    step_timeout_seconds: float | None = None,
+    backoff_base_seconds: float = 2.0,
+    backoff_max_seconds: float = 3600.0,
+    isolate: bool = False,
+    memory_bytes_max: int | None = None,
+    redact: Iterable[str] = (),
+) -> Callable[[Handler], Handler]:
+    """Make a function the handler of a kind; it stays callable as it is.
+
+    The function takes its payload first (a pydantic model, any type pydantic knows, or a dict) and the job second;
+    either may be left out. `async def` runs on the loop, `def` in a thread, `isolate=True` in a process of its own.
+    With `timeout_seconds=None` only the steps' own timeouts bound it.
+    """
+
+    def bind(function: Handler) -> Handler:
+        adapter, takes_args, takes_job = _signature(name, function)
+        kind = Kind(
+            name=name, handler=function, lane=lane, priority=priority, attempts_max=attempts_max,
+            timeout_seconds=timeout_seconds, step_timeout_seconds=step_timeout_seconds,
+            backoff_base_seconds=backoff_base_seconds, backoff_max_seconds=backoff_max_seconds,
+            isolate=isolate, memory_bytes_max=memory_bytes_max, redact=tuple(redact),
+            adapter=adapter, takes_args=takes_args, takes_job=takes_job,
+            is_async=inspect.iscoroutinefunction(function),
+        )  # fmt: skip
+        setattr(function, ATTRIBUTE, kind)
+        return function
+
+    return bind
+
+
+def _signature(name: str, function: Callable[..., Any]) -> tuple[TypeAdapter[Any] | None, bool, bool]:
+    """The adapter of the payload's type, and whether the handler takes a payload and a job."""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    try:
+        hints = get_type_hints(function)
+    except NameError as error:
+        raise Problem(
+            f"the annotations of the handler of {name} cannot be resolved",
+            why=str(error),
+            fix="define or import the type at the top of the module, before the handler",
+        ) from error
+    is_job = [p.name == "job" or getattr(hints.get(p.name), "__name__", "") == "Job" for p in parameters]
+    if len(parameters) > 2 or (len(parameters) == 2 and is_job != [False, True]):
+        raise Problem(
+            f"the handler of {name} has parameters that Bellhand cannot fill",
+            why=f"it takes ({', '.join(p.name for p in parameters)})",
+            fix="take the payload first and the job second: async def handler(args: Args, job: Job)",
+        )
+    takes_job = bool(is_job) and is_job[-1]
+    takes_args = len(parameters) - takes_job > 0
+    hint = hints.get(parameters[0].name) if takes_args else None
+    plain = hint is None or hint in (dict, Any) or getattr(hint, "__origin__", None) is dict
+    return (None if plain else TypeAdapter(hint)), takes_args, takes_job
+
+
+def find_kinds(modules: Iterable[str]) -> dict[str, Kind]:
+    """The kinds that the named modules hold, by name; a module that does not import is a Problem, as is a name twice."""
+    found: dict[str, Kind] = {}
+    for module_name in modules:
+        for value in vars(_load(module_name)).values():
+            kind = getattr(value, ATTRIBUTE, None)
+            if not isinstance(kind, Kind):
+                continue
+            other = found.setdefault(kind.name, kind)
+            if other.handler is not kind.handler:
+                raise Problem(
+                    f"two handlers claim the kind {kind.name}",
+                    why=f"{other.handler.__module__}.{other.handler.__qualname__} and "
+                    f"{kind.handler.__module__}.{kind.handler.__qualname__}",
+                    fix="rename one of them, or take one module out of `modules`",
+                )
+    return found
+
+
+def _load(name: str) -> Any:
+    # As `python` does: the user's modules may lie in the folder the daemon was started in.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a boundary: the module is the user's, anything may go wrong in it
+        raise Problem(
+            f"the handler module {name} does not import",
+            why=f"{type(error).__name__}: {error}",
+            fix=f"try it alone: python -c 'import {name}'; or take it out of `modules`",
+        ) from error
+
+
+def checks(schema: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """The part of a JSON Schema that payload_problem.sql enforces at the INSERT; None when there is nothing to check."""
+    if schema.get("type") != "object":
+        return None
+    found: list[dict[str, Any]] = []
+    if schema.get("additionalProperties") is False:
+        found.append({"only": list(schema.get("properties", {}))})
+    for key, field_schema in schema.get("properties", {}).items():
+        check: dict[str, Any] = {"key": key, "required": key in schema.get("required", [])}
+        check["types"] = sorted(_types(field_schema, schema))
+        check |= _bounds(field_schema)
+        found.append(check)
+    return found or None
+
+
+ALL_TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"}
+
+
+def _types(field_schema: dict[str, Any], whole: dict[str, Any]) -> set[str]:
+    """The JSON types a field may have; all of them where the schema says something that SQL does not check."""
+    if "$ref" in field_schema:
+        target: Any = whole
+        for part in field_schema["$ref"].removeprefix("#/").split("/"):
+            target = target.get(part, {})
+        return _types(target, whole)
+    for union in ("anyOf", "oneOf"):
+        if union in field_schema:
+            return set().union(*(_types(one, whole) for one in field_schema[union]))
+    stated = field_schema.get("type")
+    if stated is None:
+        return ALL_TYPES
+    return {stated} if isinstance(stated, str) else set(stated)
+
+
+def _bounds(field_schema: dict[str, Any]) -> dict[str, Any]:
+    names = {
+        "enum": "enum", "minimum": "minimum", "maximum": "maximum", "minLength": "size_min", "maxLength": "size_max",
+        "minItems": "size_min", "maxItems": "size_max",
+    }  # fmt: skip
+    return {ours: field_schema[theirs] for theirs, ours in names.items() if theirs in field_schema}

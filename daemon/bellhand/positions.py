@@ -1,0 +1,106 @@
+"""Where a claim looks: a position for every (lane, rank) in use, and what each lane may still give.
+
+A rank is 10 - priority. A position (xid, id) says that nothing before it can ever become visible again, so a claim
+skips dead index entries however many there are. Ranks that nobody has claimed yet have no position; the gaps between
+the known ones are looked at as ranges, which are empty until somebody uses a new priority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .store import Lane
+
+RANK_FIRST, RANK_LAST = 0, 9
+
+
+@dataclass(slots=True)
+class LaneUse:
+    """One lane as this worker sees it: its limits, and how many of its jobs run here in how many slots."""
+
+    lane: Lane
+    running: int = 0
+    held: int = 0
+    asked: int = 0
+
+    def mode(self, room: int) -> int:
+        """0: no limit. 1: take from the slots held. 2: ask for slots or tokens under the lane's lock."""
+        if self.lane.rate_per_second is not None:
+            return 2
+        if self.lane.concurrency is None:
+            return 0
+        enough = self.running < self.held <= self.lane.concurrency
+        return 1 if enough and (self.held - self.running >= room or self.held == self.lane.concurrency) else 2
+
+
+@dataclass(slots=True)
+class Positions:
+    """The claim positions of one worker and the use it makes of its lanes."""
+
+    only: frozenset[str] = frozenset()  # names of the lanes to serve; empty: all
+    lanes: dict[int, LaneUse] = field(default_factory=dict)
+    known: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+
+    def update(self, lanes: Iterable[Lane]) -> None:
+        """Take in the lanes as the database has them now."""
+        for lane in lanes:
+            if self.only and lane.name not in self.only:
+                continue
+            use = self.lanes.setdefault(lane.id, LaneUse(lane))
+            use.lane = lane
+            for rank in lane.ranks:
+                self.known.setdefault((lane.id, rank), (0, 0))
+
+    def where(self, room: int) -> list[list[Any]]:
+        """The nine arrays that claim.sql takes: five of segments, in the order to serve them, and four of open lanes."""
+        open_lanes = [use for use in self.lanes.values() if not use.lane.paused]
+        segments: list[tuple[int, int, int, int, int]] = []  # low rank, xid, id, lane, high rank
+        for use in open_lanes:
+            lane, low = use.lane.id, RANK_FIRST
+            for rank in sorted(rank for known_lane, rank in self.known if known_lane == lane):
+                if low < rank:
+                    segments.append((low, 0, 0, lane, rank - 1))
+                segments.append((rank, *self.known[lane, rank], lane, rank))
+                low = rank + 1
+            if low <= RANK_LAST:
+                segments.append((low, 0, 0, lane, RANK_LAST))
+        segments.sort()
+        for use in open_lanes:
+            use.asked = use.mode(room)
+        return [
+            [s[3] for s in segments], [s[0] for s in segments], [s[4] for s in segments],
+            [s[1] for s in segments], [s[2] for s in segments],
+            [u.lane.id for u in open_lanes], [u.asked for u in open_lanes],
+            [u.held for u in open_lanes], [u.running for u in open_lanes],
+        ]  # fmt: skip
+
+    def took(self, room: int, claimed: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Count claimed (lane, rank)s and mirror what claim.sql did with the slots; returns (lane, rank)s never seen before."""
+        counts: dict[int, int] = {}
+        fresh: list[tuple[int, int]] = []
+        for pair in claimed:
+            counts[pair[0]] = counts.get(pair[0], 0) + 1
+            if pair not in self.known:
+                self.known[pair] = (0, 0)
+                fresh.append(pair)
+        for use in self.lanes.values():
+            if use.lane.paused:
+                continue
+            taken = counts.get(use.lane.id, 0)
+            could = use.held - use.running
+            use.running += taken
+            if use.asked == 2 or (use.asked == 1 and taken < could):
+                use.held = use.running
+        return fresh
+
+    def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        """The positions as advance_hints.sql takes them: lanes, ranks, xids, ids."""
+        pairs, places = list(self.known), list(self.known.values())
+        return [p[0] for p in pairs], [p[1] for p in pairs], [x[0] for x in places], [x[1] for x in places]
+
+    def advance(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
+        """Take in what advance_hints.sql answered."""
+        for lane, rank, xid, id in rows:
+            self.known[lane, rank] = (xid, id)

@@ -1,0 +1,82 @@
+"""Before the first claim: is this a database we can work with? What a person must put right is a Problem; a database that
+is merely away is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+from .db import Away, Backoff, Database, describe
+from .errors import Problem
+from .migrate import pending
+from .sql import query
+
+log = structlog.get_logger()
+
+POSTGRES_MIN = 150000
+
+
+async def wait_for_database(database: Database, random: Callable[[], float]) -> None:
+    """Return once the database answers and is fit; raises Problem where waiting cannot help."""
+    backoff = Backoff(random, max_seconds=5.0)
+    while True:
+        try:
+            await check_database(database)
+            return
+        except Away as error:
+            if "unsupported startup parameter" in str(error) and not database.pooled:
+                log.warning("pooler_found", why=str(error), fix="give the daemon a direct connection, or pooler = \"transaction\"")
+                database.pooled = True
+                continue
+            wait = backoff.next_seconds()
+            if backoff.tries in (1, 10) or backoff.tries % 60 == 0:
+                log.warning("database_away", error=str(error), wait_seconds=round(wait, 2))
+            await asyncio.sleep(wait)
+
+
+async def check_database(database: Database) -> None:
+    """One look; Away when it cannot be reached now, Problem when a person must act."""
+    connection = await database.connect("preflight")
+    try:
+        async with asyncio.timeout(database.statement_seconds):
+            await _look(connection)
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+        raise Away(describe(error)) from error
+    finally:
+        connection.terminate()
+
+
+async def _look(connection: asyncpg.Connection) -> None:
+    server = (await connection.fetch(query("preflight")))[0]
+    if server["version"] < POSTGRES_MIN:
+        raise Problem(
+            f"Postgres {server['version_text']} is too old",
+            why="Bellhand needs 15 or newer (unlogged sequences)",
+            fix="upgrade the server, or point the DSN at a newer one",
+        )
+    if server["in_recovery"]:
+        raise Problem(
+            "this database is a replica",
+            why="it is in recovery, so nothing can be claimed or written there",
+            fix="point the DSN at the primary, or name all hosts with target_session_attrs=read-write",
+        )
+    missing = await pending(connection)
+    if missing:
+        raise Problem(
+            "the schema is not up to date" if server["has_schema"] else "there is no Bellhand schema in this database",
+            why=f"not applied: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}",
+            fix="run: bellhand migrate",
+        )
+    forbidden = [row["name"] for row in await connection.fetch(query("preflight_rights"))]
+    if forbidden:
+        raise Problem(
+            f"role {server['role']} may not work with bellhand.{forbidden[0]}" + (f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""),
+            why="the daemon selects, inserts, updates and deletes in every table of the schema",
+            fix=f"as the schema's owner: grant bellhand_worker to {server['role']}",
+        )
+    for setting in ("fsync", "full_page_writes"):
+        if server[setting] == "off":
+            log.warning("postgres_not_durable", setting=setting, why="a crash of the server may lose acknowledged jobs")

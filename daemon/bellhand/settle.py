@@ -1,0 +1,141 @@
+"""Gather how attempts ended and write it down in durable batches.
+
+Whatever ends while a batch is on its way goes out with the next one: under load one commit carries hundreds of outcomes,
+at rest each goes at once. A batch is written again until Postgres has accepted or fenced every job of it, so a lost
+answer to a commit does no harm: what was accepted the first time finds no row the second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import structlog
+
+from .bell import Bell
+from .db import Again, Away, Backoff, describe
+from .job import Job
+from .outcomes import Completed, Ended, storable
+from .store import Store
+
+log = structlog.get_logger()
+Settled = Callable[[Job, str, Completed | Ended], None]
+
+
+class Settler:
+    """Writes down outcomes; `on_settled(job, outcome, end)` is told when Postgres has accepted one."""
+
+    def __init__(self, store: Store, *, batch_max: int, random: Callable[[], float], on_settled: Settled) -> None:
+        self.store = store
+        self.batch_max = batch_max
+        self.on_settled = on_settled
+        self.backoff = Backoff(random)
+        self.waiting: list[tuple[Job, Completed | Ended]] = []
+        self.writing = 0
+        self.leases: dict[int, int] = {}  # lease -> jobs of it that are not settled
+        self.ended_leases: list[int] = []
+        self.bell = Bell()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def leased(self, lease: int) -> None:
+        """One more job is held by this lease."""
+        self.leases[lease] = self.leases.get(lease, 0) + 1
+
+    def add(self, job: Job, end: Completed | Ended) -> None:
+        """Write this down soon; `lost` is written nowhere."""
+        self.waiting.append((job, end))
+        self.idle.clear()
+        self.bell.ring()
+
+    @property
+    def backlog(self) -> int:
+        """How many outcomes are not yet durable."""
+        return len(self.waiting) + self.writing
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            while self.waiting:
+                batch, self.waiting = self.waiting[: self.batch_max], self.waiting[self.batch_max :]
+                self.writing = len(batch)
+                await self._write(batch)
+                self.writing = 0
+            self.idle.set()
+            await self.bell.wait(3600.0)
+
+    async def _write(self, batch: list[tuple[Job, Completed | Ended]]) -> None:
+        done: list[tuple[Job, Completed]] = []
+        others: list[tuple[Job, Ended]] = []
+        for job, end in batch:
+            self._release_lease(job.lease)
+            if job.settled:
+                self.on_settled(job, "completed", end)
+            elif isinstance(end, Completed):
+                done.append((job, end))
+            elif end.outcome == "lost":
+                self.on_settled(job, "lost", end)
+            else:
+                others.append((job, end))
+        # The leases that end with this batch go with its last statement, never before their jobs are settled.
+        leases, self.ended_leases = self.ended_leases, []
+        if others:
+            await self._persist(self._write_others, others, [] if done else leases)
+        if done or not others and leases:
+            await self._persist(self._write_done, done, leases)
+
+    def _release_lease(self, lease: int) -> None:
+        left = self.leases[lease] - 1
+        if left:
+            self.leases[lease] = left
+        else:
+            del self.leases[lease]
+            self.ended_leases.append(lease)
+
+    async def _persist(self, write: Callable[[list[Any], list[int]], Any], jobs: list[Any], leases: list[int]) -> None:
+        """Write until accepted or fenced, whatever the database is doing."""
+        while True:
+            try:
+                await write(jobs, leases)
+            except (Away, Again) as error:
+                wait = self.backoff.next_seconds()
+                if self.backoff.tries == 1:
+                    log.warning("settle_delayed", jobs=len(jobs), error=str(error), wait_seconds=round(wait, 2))
+                await asyncio.sleep(wait)
+            except (asyncpg.PostgresError, ValueError) as error:
+                # One of them holds what Postgres cannot store. Halve until it stands alone, then fail that one.
+                if len(jobs) > 1:
+                    middle = len(jobs) // 2
+                    await self._persist(write, jobs[:middle], [])
+                    await self._persist(write, jobs[middle:], leases)
+                elif jobs and isinstance(jobs[0][1], Completed):
+                    log.error("outcome_unstorable", job=jobs[0][0].id, error=describe(error))
+                    end = Ended("fail", storable(f"the result could not be stored: {describe(error)}"))
+                    await self._persist(self._write_others, [(jobs[0][0], end)], leases)
+                else:
+                    log.error("outcome_refused", jobs=[job.id for job, _ in jobs], error=describe(error))
+                return
+            else:
+                self.backoff.reset()
+                return
+
+    async def _write_done(self, jobs: list[tuple[Job, Completed]], leases: list[int]) -> None:
+        accepted = await self.store.settle_completed(
+            [job.id for job, _ in jobs], [job.epoch for job, _ in jobs], [end.partial for _, end in jobs],
+            [end.result for _, end in jobs], [job.progress_json() for job, _ in jobs], leases,
+        )  # fmt: skip
+        for job, end in jobs:
+            self.on_settled(job, ("partial" if end.partial else "completed") if job.id in accepted else "lost", end)
+
+    async def _write_others(self, jobs: list[tuple[Job, Ended]], leases: list[int]) -> None:
+        became = await self.store.settle_others(
+            [job.id for job, _ in jobs], [job.epoch for job, _ in jobs], [end.outcome for _, end in jobs],
+            [end.wait_seconds for _, end in jobs], [end.error for _, end in jobs], [job.progress_json() for job, _ in jobs], leases,
+        )  # fmt: skip
+        for job, end in jobs:
+            outcome = became.get(job.id, "lost")
+            log.info("attempt_ended", job=job.id, kind=job.kind, attempt=job.attempt, outcome=outcome, wait_seconds=round(end.wait_seconds, 3),
+                     error=end.error[-2000:] if end.error else None)  # fmt: skip
+            self.on_settled(job, outcome, end)

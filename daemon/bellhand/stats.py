@@ -1,0 +1,48 @@
+"""Counts of what ended, by kind and outcome, gathered here and written every few seconds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any
+from uuid import UUID
+
+# Upper bounds in seconds of the run-time histogram; the last bucket is open.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+
+class Tally:
+    """What one worker counted since the last write: jobs, seconds waited and run, histogram of run seconds."""
+
+    def __init__(self, worker: UUID) -> None:
+        self.worker = worker
+        self.counts: dict[tuple[str, str], list[Any]] = {}
+
+    def add(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+        """Count one attempt."""
+        row = self.counts.get((kind, outcome))
+        if row is None:
+            row = self.counts[kind, outcome] = [0, 0.0, 0.0, [0] * (len(BUCKETS) + 1)]
+        row[0] += 1
+        row[1] += wait_seconds
+        row[2] += run_seconds
+        row[3][bisect_left(BUCKETS, run_seconds)] += 1
+
+    def take(self) -> tuple[Any, ...] | None:
+        """The columns of add_stats.sql, worker first, or None if nothing was counted; counting starts anew."""
+        if not self.counts:
+            return None
+        taken, self.counts = self.counts, {}
+        rows = [(kind, outcome, *row) for (kind, outcome), row in taken.items()]
+        return (
+            self.worker, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], [r[3] for r in rows],
+            [r[4] for r in rows], [",".join(map(str, r[5])) for r in rows],
+        )  # fmt: skip
+
+    def put_back(self, columns: tuple[Any, ...]) -> None:
+        """The write failed: count it again, with what came since."""
+        for kind, outcome, jobs, wait, run, histogram in zip(*columns[1:], strict=True):
+            row = self.counts.setdefault((kind, outcome), [0, 0.0, 0.0, [0] * (len(BUCKETS) + 1)])
+            row[0] += jobs
+            row[1] += wait
+            row[2] += run
+            row[3] = [a + int(b) for a, b in zip(row[3], histogram.split(","), strict=True)]

@@ -1,0 +1,175 @@
+"""The job tables as the daemon uses them: one method per file in sql/queries.
+
+Claims commit asynchronously: a completion that is durable makes its claim durable too (WAL is ordered), and a claim lost
+in a server crash leaves the job ready. Completions commit synchronously, always.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from .db import Database, HandlerPool
+from .sql import query
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane as the database has it."""
+
+    id: int
+    name: str
+    concurrency: int | None
+    rate_per_second: float | None
+    ranks: tuple[int, ...]
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker hears now and then."""
+
+    lanes: list[Lane]
+    paused_kinds: frozenset[str]
+    next_tick_seconds: float | None
+    unparked: int
+
+
+class Store:
+    """Every statement the daemon runs on the job tables; each may raise Away or Again."""
+
+    def __init__(self, database: Database, pool: HandlerPool) -> None:
+        self.pool = pool
+        self.claims = database.link("claim", synchronous_commit="off")
+        self.settles = database.link("settle", synchronous_commit="on")
+        self.chores = database.link("keep")
+        self._bound = 0
+
+    # -- the hot path ------------------------------------------------------------------------------------------------
+
+    async def claim(self, worker: UUID, room: int, oldest: int, careful: bool, where: Sequence[Any]) -> list[Record]:
+        """Claim up to `room` jobs; `where` is what hints.Positions.where() gives. At least one row comes back: `xmin`."""
+        return await self.claims.fetch(query("claim"), worker, room, oldest, careful, *where)
+
+    async def advance_hints(self, lanes: list[int], ranks: list[int], xids: list[int], ids: list[int]) -> list[Record]:
+        """The claim positions, moved forward."""
+        return await self.claims.fetch(query("advance_hints"), lanes, ranks, xids, ids)
+
+    async def note_rank(self, lane: int, rank: int) -> None:
+        """Tell every worker that this rank is in use."""
+        await self.claims.fetch(query("note_rank"), lane, rank)
+
+    async def settle_completed(self, *columns: list[Any]) -> set[int]:
+        """Settle ids, epochs, partial, results, progress (and leases that end with them); the ids accepted."""
+        return {row[0] for row in await self.settles.fetch(query("settle_completed"), *columns)}
+
+    async def settle_others(self, *columns: list[Any]) -> dict[int, str]:
+        """Settle ids, epochs, outcomes, waits, errors, progress (and leases); what became of those accepted."""
+        return {row[0]: row[1] for row in await self.settles.fetch(query("settle_others"), *columns)}
+
+    async def save_progress(self, ids: list[int], epochs: list[int], progress: list[str]) -> None:
+        """Save the progress of running jobs."""
+        await self.settles.fetch(query("save_progress"), ids, epochs, progress)
+
+    # -- sleeping ----------------------------------------------------------------------------------------------------
+
+    async def fall_asleep(self, seconds: float) -> tuple[int, int]:
+        """Say that we sleep; returns the token that wake_up takes and the transaction id that proves the silence."""
+        (row,) = await self.claims.fetch(query("fall_asleep"), seconds)
+        return row["token"], row["xid"]
+
+    async def wake_up(self, token: int) -> None:
+        """Say that we are awake."""
+        await self.claims.fetch(query("wake_up"), token)
+
+    # -- the worker's own row ----------------------------------------------------------------------------------------
+
+    async def register_worker(self, *columns: Any) -> None:
+        """Enter: id, name, host, pid, version, kinds, lanes, capacity."""
+        await self.chores.fetch(query("register_worker"), *columns)
+
+    async def retire_worker(self, worker: UUID) -> int:
+        """Leave; returns how many jobs were handed back."""
+        return int(await self.settles.fetchval(query("retire_worker"), worker) or 0)
+
+    async def publish(self, kinds: list[dict[str, Any]], lanes: list[dict[str, Any]], schedules: list[dict[str, Any]]) -> None:
+        """Publish what this daemon's code and configuration say."""
+        await self.chores.fetch(query("publish_lanes"), json.dumps(lanes))
+        await self.chores.fetch(query("publish_kinds"), json.dumps(kinds))
+        await self.chores.fetch(query("publish_schedules"), json.dumps(schedules))
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Write a setting that the insert trigger reads."""
+        await self.chores.fetch(query("set_meta"), name, value)
+
+    # -- chores ------------------------------------------------------------------------------------------------------
+
+    async def look_around(self, kinds: list[str]) -> Surroundings:
+        """Hear what changed; puts parked jobs back and sweeps dependencies on the way."""
+        (row,) = await self.chores.fetch(query("look_around"), kinds, self._bound)
+        self._bound = row["bound"]
+        lanes = [Lane(**{**lane, "ranks": tuple(lane["ranks"])}) for lane in json.loads(row["lanes"] or "[]")]
+        return Surroundings(lanes, frozenset(row["paused_kinds"]), row["next_tick_seconds"], row["unparked"] or 0)
+
+    async def rescue(self, lease_seconds: float, crashes_max: int) -> list[Record]:
+        """Take back the jobs of lost workers; one row a worker: worker, name, jobs, failed."""
+        return await self.chores.fetch(query("rescue"), lease_seconds, crashes_max)
+
+    async def rescue_orphans(self, crashes_max: int) -> int:
+        """Take back leases that name no worker."""
+        return int(await self.chores.fetchval(query("rescue_orphans"), crashes_max) or 0)
+
+    async def promote(self, limit: int, after: datetime | None) -> tuple[int, float | None, datetime]:
+        """Move due jobs to the queue: how many, seconds until the next, and where to look from next time."""
+        (row,) = await self.chores.fetch(query("promote"), limit, after)
+        return row["moved"], row["next_seconds"], row["upto"]
+
+    async def due_schedules(self) -> list[Record]:
+        """Schedules whose tick has come."""
+        return await self.chores.fetch(query("due_schedules"))
+
+    async def fire_schedule(self, name: str, expected: datetime | None, ticks: list[datetime], next_at: datetime | None) -> int:
+        """Enqueue ticks, each once ever."""
+        return int(await self.chores.fetchval(query("fire_schedule"), name, expected, ticks, next_at))
+
+    async def schedule_error(self, name: str, error: str) -> None:
+        """Note what is wrong with a schedule."""
+        await self.chores.fetch(query("schedule_error"), name, error)
+
+    async def prepare_history(self, days: int) -> int:
+        """Make partitions ahead."""
+        return int(await self.chores.fetchval(query("prepare_history"), days))
+
+    async def drop_history(self, days: int) -> str | None:
+        """Drop one old partition; None when none is left."""
+        name: str | None = await self.chores.fetchval(query("drop_history"), days)
+        return name
+
+    async def delete_old(self, events_days: int, stats_days: int) -> int:
+        """Delete a batch of old events, stats and ticks."""
+        return int(await self.chores.fetchval(query("delete_old"), events_days, stats_days))
+
+    async def rebuild_queue(self) -> int | None:
+        """Rebuild the queue after a move to another cluster; None when there was no need."""
+        placed: int | None = await self.chores.fetchval(query("rebuild_queue"))
+        return placed
+
+    async def add_stats(self, worker: UUID, *columns: list[Any]) -> None:
+        """Add counts: kinds, outcomes, jobs, wait seconds, run seconds, histograms."""
+        await self.chores.fetch(query("add_stats"), worker, *columns)
+
+    # -- steps, on the handlers' connections -------------------------------------------------------------------------
+
+    async def steps(self, job: int) -> list[Record]:
+        """The steps of a job, in order."""
+        return await self.pool.fetch(query("steps"), job)
+
+    async def finish_step(self, *columns: Any) -> bool:
+        """Write a step: job, epoch, name, position, state, result, counters, error, progress, seconds; False if the lease is lost."""
+        return bool(await self.pool.fetch(query("finish_step"), *columns))

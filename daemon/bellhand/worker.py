@@ -1,0 +1,269 @@
+"""The core loop: claim what there is room for, hand it out, sleep until the bell.
+
+One job's way through this file: `run` claims it, `_start` makes it a task, `_carry` runs it (attempt.py) and hands its
+outcome to the settler (settle.py). Nothing else touches a running job but `stop_some`, which the heartbeat calls, and the
+deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from asyncpg import Record
+
+from .attempt import attempt, stopped
+from .bell import Bell, Sleep
+from .db import Again, Away, Backoff
+from .deadlines import Deadlines
+from .heartbeat import Beat, Held
+from .job import Job, Tools
+from .kinds import Kind
+from .logs import current
+from .metrics import Metrics
+from .outcomes import Ended
+from .positions import Positions
+from .settle import Settler
+from .store import Surroundings
+
+log = structlog.get_logger()
+
+HINTS_EVERY_CLAIMS = 8
+CAREFUL_SECONDS = 60.0
+GATHER_SECONDS = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one worker may do: jobs at once, jobs a claim, one in how many by age, seconds to end after a stop."""
+
+    concurrency: int
+    claim_batch_max: int
+    oldest_first_one_in: int
+    kill_grace_seconds: float
+
+
+class Worker:
+    """One claiming loop. Collaborators come from app.py."""
+
+    def __init__(
+        self, tools: Tools, settler: Settler, bell: Bell, sleep: Sleep, kinds: dict[str, Kind], positions: Positions,
+        metrics: Metrics, limits: Limits,
+    ) -> None:  # fmt: skip
+        self.tools = tools
+        self.store = tools.store
+        self.settler = settler
+        self.bell = bell
+        self.sleep = sleep
+        self.kinds = kinds
+        self.positions = positions
+        self.metrics = metrics
+        self.limits = limits
+        self.id = uuid.uuid4()
+        self.running: dict[int, Job] = {}
+        self.zombies: set[asyncio.Task[None]] = set()
+        self.paused_kinds: frozenset[str] = frozenset()
+        self.deadlines = Deadlines(tools.clock, self._expire)
+        self.backoff = Backoff(tools.random)
+        self.stopping = False
+        self.up = False  # the last claim reached the database
+        self.claims = 0
+        self.by_age_due = 0
+        self.careful_until = 0.0
+        self.wait_seconds = 0.0  # until a rate-limited lane has its next token
+        self.last_turn = tools.clock()
+        self.first_claim = asyncio.Event()
+        self.registered = asyncio.Event()
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Claim and hand out until told to stop; what runs then is left running (see app.py)."""
+        while not self.stopping:
+            self.last_turn = self.tools.clock()
+            await self.registered.wait()
+            room = self.room()
+            if room == 0:
+                await self.bell.wait(self.sleep.poll_seconds)
+                continue
+            try:
+                claimed, xmin = await self._claim(room)
+                seconds = 0.0 if claimed == room else await self.sleep.seconds_after(claimed, xmin)
+            except (Away, Again) as error:
+                await self._claim_failed(error)
+                continue
+            if claimed == room and self.room() < self.limits.concurrency // 8:
+                # The queue is deep and few hands are free: let some more end, a claim of one costs as much as one of ten.
+                await asyncio.sleep(GATHER_SECONDS)
+            else:
+                await self.bell.wait(min(seconds, self.wait_seconds) if self.wait_seconds else seconds)
+
+    def room(self) -> int:
+        """How many jobs to claim now: free hands, less what piles up because it cannot be settled."""
+        unsettled = max(0, self.settler.backlog - 2 * self.settler.batch_max)
+        return max(0, min(self.limits.concurrency - len(self.running) - unsettled, self.limits.claim_batch_max))
+
+    async def _claim(self, room: int) -> tuple[int, int]:
+        """Claim and start up to `room` jobs; how many there were, and the oldest transaction running at the look."""
+        self.claims += 1
+        if self.claims % HINTS_EVERY_CLAIMS == 1 and self.positions.known:
+            self.positions.advance(await self.store.advance_hints(*self.positions.columns()))  # type: ignore[arg-type]
+        oldest = min(room, self.by_age_due // self.limits.oldest_first_one_in)
+        started = self.tools.clock()
+        rows = await self.store.claim(self.id, room, oldest, started < self.careful_until, self.positions.where(room))
+        self.metrics.observe_claim(self.tools.clock() - started)
+        xmin: int = rows[0][0]
+        jobs = [row for row in rows if row[1] is not None]
+        self.wait_seconds = min((row["wait_seconds"] for row in rows if row[1] is None and row["wait_seconds"]), default=0.0)
+        fresh = self.positions.took(room, [(row[4], row[5]) for row in jobs])
+        self.by_age_due += len(jobs) - (min(oldest, len(jobs)) * self.limits.oldest_first_one_in)
+        if not self.up:
+            log.info("claiming", worker=str(self.id))
+            self.up = True
+            self.first_claim.set()
+        self.backoff.reset()
+        self._start(jobs)
+        for lane, rank in fresh:
+            await self.store.note_rank(lane, rank)
+        return len(jobs), xmin
+
+    async def _claim_failed(self, error: Away | Again) -> None:
+        """The database is away: forget what was agreed with it and come back with patience. A lock: step around it."""
+        if isinstance(error, Again):
+            self.careful_until = self.tools.clock() + CAREFUL_SECONDS
+            log.warning("claim_waited_for_a_lock", error=str(error), careful_seconds=CAREFUL_SECONDS)
+            return
+        self.sleep.forget()
+        wait = self.backoff.next_seconds()
+        if self.up or self.backoff.tries == 1:
+            log.warning("database_away", error=str(error), wait_seconds=round(wait, 2))
+            self.up = False
+        await asyncio.sleep(wait)
+
+    # -- one job -----------------------------------------------------------------------------------------------------
+
+    def _start(self, rows: Sequence[Record]) -> None:
+        loop = asyncio.get_running_loop()
+        for row in rows:
+            name: str = row[6]
+            kind = self.kinds.get(name)
+            self.settler.leased(row[3])
+            if kind is None or name in self.paused_kinds:
+                self._park(row, kind)
+                continue
+            job = Job(row, kind, self.tools)
+            self.running[job.id] = job
+            job.started = self.tools.clock()
+            limit = job.timeout_seconds
+            if limit is not None:
+                self.deadlines.arm(job, limit)
+            job.task = loop.create_task(self._carry(job, kind, limit))
+        if rows:
+            self.metrics.claimed(len(rows))
+
+    async def _carry(self, job: Job, kind: Kind, limit: float | None) -> None:
+        current.set(job)
+        end = await attempt(job, kind, self.tools.random)
+        if job.abandoned:
+            log.warning("zombie_ended", note="its outcome is dropped: the job went on without it")
+            return
+        if limit is not None:
+            self.deadlines.disarm(job, limit)
+        self._end(job, end)
+
+    def _end(self, job: Job, end: Any) -> None:
+        del self.running[job.id]
+        job.ran_seconds = self.tools.clock() - job.started
+        self._free_lane(job.lane_id)
+        self.settler.add(job, end)
+        self.bell.ring()  # There is room again.
+
+    def _park(self, row: Record, kind: Kind | None) -> None:
+        """Nobody here may run it now: leave it where a worker with the handler, or the kind's resume, finds it."""
+        job = Job(row, kind or Kind(row[6], _nothing), self.tools)
+        self._free_lane(row[4])
+        self.settler.add(job, Ended("park", "no_handler" if kind is None else "kind_paused"))
+
+    def _free_lane(self, lane: int) -> None:
+        use = self.positions.lanes.get(lane)
+        if use is not None:
+            use.running -= 1
+
+    def _expire(self, job: Job) -> None:
+        """A deadline passed: the job's own, or the grace after it was told to stop."""
+        if job.id not in self.running or self.running[job.id] is not job or job.abandoned:
+            return
+        if job.stopping is None:
+            job.stop_now("timeout")
+            self._bury_if_it_hangs(job)
+        else:
+            self._abandon(job)
+
+    def _bury_if_it_hangs(self, job: Job) -> None:
+        self.deadlines.arm(job, self.limits.kill_grace_seconds)
+
+    def _abandon(self, job: Job) -> None:
+        """It ignores being cancelled: free its slot and go on without it. What it still writes is fenced."""
+        task = job.task
+        if task is None or task.done():
+            return
+        log.error("handler_ignores_cancel", job=job.id, kind=job.kind, stopping=job.stopping,
+                  stack=[str(frame) for frame in task.get_stack(limit=3)])  # fmt: skip
+        self.metrics.abandoned(job.kind)
+        self.zombies.add(task)
+        task.add_done_callback(self.zombies.discard)
+        end = stopped(job, self.kinds[job.kind], self.tools.random)
+        job.abandoned = True
+        self._end(job, end)
+
+    # -- what others ask of it ---------------------------------------------------------------------------------------
+
+    def held(self, draining: bool) -> Held:
+        """What the heartbeat keeps alive; called from its thread."""
+        jobs = list(self.running.values())
+        return Held(self.id, draining, [job.id for job in jobs], [job.epoch for job in jobs])
+
+    def stop_some(self, beat: Beat) -> None:
+        """Stop the jobs that the heartbeat heard about."""
+        for id, epoch, reason in beat.stops:
+            job = self.running.get(id)
+            if job is None or job.epoch != epoch or job.stopping is not None:
+                continue
+            log.info("job_stopping", job=id, kind=job.kind, reason=reason)
+            job.stop(reason)
+            if job.stopping is not None:
+                self._bury_if_it_hangs(job)
+
+    def stop_all(self, reason: str, *, now: bool = True) -> None:
+        """Stop everything that runs: at once, or each at its next step."""
+        for job in list(self.running.values()):
+            if now:
+                job.stop_now(reason)
+                self._bury_if_it_hangs(job)
+            else:
+                job.stop(reason)
+
+    def given_up(self) -> None:
+        """Another daemon took our jobs: stop them all and go on under a new name."""
+        log.error("leases_lost", worker=str(self.id), jobs=len(self.running))
+        self.stop_all("lost")
+        self.id = uuid.uuid4()
+        self.registered.clear()
+        for use in self.positions.lanes.values():
+            use.held = 0
+
+    def hear(self, surroundings: Surroundings) -> None:
+        """Take in lanes and pauses."""
+        self.positions.update(surroundings.lanes)
+        self.paused_kinds = surroundings.paused_kinds
+        self.bell.ring()
+
+
+def _nothing() -> None:
+    """Stands for the handler of a kind that this worker does not know."""
+
+

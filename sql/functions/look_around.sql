@@ -1,0 +1,17 @@
+-- What a worker must hear of now and then, in one statement: the lanes and their limits, the kinds that are paused, how
+-- long until the next cron tick; on the way parked jobs that it can run are put back, and dependents of parents that
+-- finished meanwhile are released (p_since and bound as in sweep_dependencies).
+create or replace function bellhand.look_around(p_kinds text[], p_since xid8,
+  out lanes jsonb, out paused_kinds text[], out next_tick_seconds float8, out bound xid8, out unparked bigint)
+language plpgsql as $$
+begin
+  if exists (select from bellhand.parked p where p.kind = any (p_kinds)) then
+    unparked := bellhand.unpark(p_kinds, 10000);
+  end if;
+  bound := bellhand.sweep_dependencies(p_since);
+  select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'concurrency', l.concurrency, 'rate_per_second', l.rate_per_second,
+    'ranks', l.ranks, 'paused', l.paused) order by l.id) into lanes from bellhand.lanes l;
+  paused_kinds := array(select k.name from bellhand.kinds k where k.paused);
+  next_tick_seconds := (select case when bool_or(s.next_at is null) then 0 else extract(epoch from min(s.next_at) - bellhand.now()) end
+                        from bellhand.schedules s where not s.paused);
+end $$;

@@ -1,0 +1,2 @@
+-- Keeps jobs of kind $1 from starting for reason $2, as actor $3.
+select bellhand.pause_kind($1, $2)::text as said from (select set_config('bellhand.actor', $3, true) offset 0) who

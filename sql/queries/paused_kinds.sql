@@ -1,2 +1,0 @@
--- The kinds that are paused now.
-select name from bellhand.kinds where paused

@@ -1,0 +1,10 @@
+-- Every lane with what it holds, how old its oldest due job is, and what runs; counts positions and leases, never jobs.
+select l.lane, l.paused, l.paused_reason, l.concurrency, l.rate_per_second, l.pending, l.scheduled, l.parked, l.oldest_due_seconds,
+  coalesce(r.running, 0) as running
+from bellhand.lane_stats l
+left join (
+  select n.name, count(*) as running
+  from bellhand.leases x cross join unnest(x.ids, x.epochs) u(id, epoch)
+  join bellhand.jobs j on j.id = u.id and j.epoch = u.epoch and j.state = 'running'
+  join bellhand.kinds k on k.name = j.kind join bellhand.lanes n on n.id = k.lane group by n.name) r on r.name = l.lane
+order by l.lane

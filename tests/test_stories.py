@@ -1,0 +1,317 @@
+"""The life of a job, told with dates: every transition, on a real Postgres with a frozen clock."""
+
+import asyncpg
+import pytest
+
+from bellhand.sql import query
+from desk import Desk
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+@pytest.fixture
+async def desk(conn: asyncpg.Connection) -> Desk:
+    desk = Desk(conn)
+    await desk.at("2030-01-07 09:00Z")
+    await desk.publish("a")
+    return desk
+
+
+async def test_an_inserted_job_runs_once_and_moves_to_history(desk: Desk) -> None:
+    job = await desk.insert(payload='{"n": 1}')
+    assert await desk.state(job) == "pending"
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    assert (row["id"], row["epoch"], row["payload"]) == (job, 1, '{"n": 1}')
+    assert await desk.state(job) == "running"
+    await desk.at("2030-01-07 09:05Z")
+    assert await desk.complete(row, result='{"ok": true}') == [job]
+    seen = await desk.see(job)
+    assert (seen["state"], seen["result"], str(seen["finished_at"])) == ("completed", '{"ok": true}', "2030-01-07 09:05:00+00:00")
+    assert await desk.ids(w) == []
+
+
+async def test_a_rolled_back_insert_never_existed(desk: Desk) -> None:
+    w = await desk.worker()
+    with pytest.raises(ZeroDivisionError):
+        async with desk.conn.transaction():
+            await desk.insert()
+            raise ZeroDivisionError
+    assert await desk.ids(w) == []
+
+
+async def test_higher_priority_first_then_arrival(desk: Desk) -> None:
+    low, first, second, high = [await desk.insert(priority=p) for p in (1, 5, 5, 9)]
+    w = await desk.worker()
+    assert [(await desk.ids(w, 1))[0] for _ in range(4)] == [high, first, second, low]
+
+
+async def test_a_scheduled_job_waits_for_its_time(desk: Desk) -> None:
+    moment = await desk.conn.fetchval("select timestamptz '2030-01-07 10:00Z'")
+    job = await desk.insert(run_at=moment)
+    w = await desk.worker()
+    assert (await desk.state(job), await desk.promote(), await desk.ids(w)) == ("scheduled", 0, [])
+    await desk.at("2030-01-07 09:59:59Z")
+    assert await desk.promote() == 0
+    await desk.at("2030-01-07 10:00Z")
+    assert await desk.promote() == 1
+    assert await desk.ids(w) == [job]
+
+
+async def test_a_failed_attempt_is_retried_after_its_wait_and_fails_for_good_when_told_so(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    assert await desk.end(row, "retry", wait=120, error="boom") == "retry"
+    seen = await desk.see(job)
+    assert (seen["state"], seen["attempts"], seen["error"]) == ("retrying", 1, "boom")
+    assert await desk.ids(w) == []
+    await desk.at("2030-01-07 09:02Z")
+    await desk.promote()
+    (row,) = await desk.claim(w)
+    assert row["epoch"] > 2 and row["attempts"] == 1
+    assert await desk.end(row, "fail", error="boom again") == "fail"
+    seen = await desk.see(job)
+    assert (seen["state"], seen["attempts"], seen["error"]) == ("failed", 2, "boom again")
+
+
+async def test_a_snooze_and_a_hand_back_burn_no_attempt(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.end(row, "snooze", wait=60)
+    await desk.at("2030-01-07 09:01Z")
+    await desk.promote()
+    (row,) = await desk.claim(w)
+    await desk.end(row, "release")
+    (row,) = await desk.claim(w)
+    assert (row["id"], row["attempts"]) == (job, 0)
+
+
+async def test_a_lost_worker_s_jobs_run_again_and_what_it_still_says_is_refused(desk: Desk) -> None:
+    job = await desk.insert()
+    lost, other = await desk.worker("lost"), await desk.worker("other")
+    (old,) = await desk.claim(lost)
+    await desk.at("2030-01-07 09:00:31Z")
+    await desk.conn.fetch(query("beat"), other, 0, False, [], [], 30.0)
+    (told,) = await desk.conn.fetch(query("rescue"), 30.0, 3)
+    assert (told["name"], told["jobs"], told["failed"]) == ("lost", 1, 0)
+    seen = await desk.see(job)
+    assert (seen["attempts"], seen["crashes"], seen["error"]) == (1, 1, "worker_lost: lost (pid 1 on host) stopped beating")
+    assert await desk.conn.fetch(query("beat"), lost, 1, False, [job], [old["epoch"]], 30.0) == []
+    await desk.promote()
+    (new,) = await desk.claim(other)
+    assert new["id"] == job and new["epoch"] > old["epoch"]
+    assert await desk.complete(old) == []
+    assert await desk.end(old, "fail", error="too late") is None
+    assert await desk.complete(new) == [job]
+
+
+async def test_a_job_that_killed_its_worker_three_times_fails_as_worker_lost(desk: Desk) -> None:
+    job = await desk.insert(attempts_max=10)
+    for crash in range(3):
+        w = await desk.worker(f"w{crash}")
+        assert await desk.ids(w) == [job]
+        await desk.at(f"2030-01-07 10:0{crash}Z")
+        await desk.conn.fetch(query("rescue"), 30.0, 3)
+        await desk.promote()
+    seen = await desk.see(job)
+    assert (seen["state"], seen["crashes"]) == ("failed", 3)
+    assert seen["error"].startswith("worker_lost")
+
+
+async def test_the_heartbeat_keeps_the_lease(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    for minute in range(1, 5):
+        await desk.at(f"2030-01-07 09:0{minute}Z")
+        beat = await desk.conn.fetch(query("beat"), w, 1, False, [job], [row["epoch"]], 90.0)
+        assert [tuple(b) for b in beat] == [(None, None, "ok")]
+        assert await desk.conn.fetch(query("rescue"), 90.0, 3) == []
+
+
+async def test_cancel_ends_a_waiting_job_at_once_and_tells_a_running_one(desk: Desk) -> None:
+    waiting, running = await desk.insert(), await desk.insert()
+    w = await desk.worker()
+    assert await desk.conn.fetchval("select bellhand.cancel($1, 'no longer needed')", waiting) == "cancelled"
+    (row,) = await desk.claim(w)
+    assert row["id"] == running
+    assert await desk.conn.fetchval("select bellhand.cancel($1)", running) == "cancelling"
+    beat = await desk.conn.fetch(query("beat"), w, 1, False, [running], [row["epoch"]], 30.0)
+    assert tuple(beat[1]) == (running, row["epoch"], "cancel")
+    # Whatever the attempt makes of it, it is not run again.
+    assert await desk.end(row, "retry", error="interrupted") == "cancel"
+    assert (await desk.state(running), await desk.state(waiting)) == ("cancelled", "cancelled")
+    assert (await desk.see(waiting))["error"] == "no longer needed"
+
+
+async def test_a_paused_job_keeps_its_place_until_it_is_resumed(desk: Desk) -> None:
+    job, other = await desk.insert(), await desk.insert()
+    w = await desk.worker()
+    assert await desk.conn.fetchval("select bellhand.pause($1)", job) == "paused"
+    assert await desk.ids(w) == [other]
+    assert await desk.conn.fetchval("select bellhand.resume($1)", job) == "pending"
+    assert await desk.ids(w) == [job]
+
+
+async def test_a_stale_queue_row_never_starts_a_job_before_its_time(desk: Desk) -> None:
+    job = await desk.insert()
+    # Paused and resumed while its first queue row is still there: two rows stand for it.
+    await desk.conn.execute("select bellhand.pause($1)", job)
+    await desk.conn.execute("select bellhand.resume($1)", job)
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.end(row, "retry", wait=3600)
+    assert await desk.ids(w) == [], "the second row must be dropped, the job is due in an hour"
+    assert await desk.conn.fetchval("select count(*) from bellhand.queue") == 0
+
+
+async def test_pausing_a_running_job_stops_it_without_burning_an_attempt(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    assert await desk.conn.fetchval("select bellhand.pause($1)", job) == "pausing"
+    assert await desk.end(row, "pause") == "pause"
+    seen = await desk.see(job)
+    assert (seen["state"], seen["attempts"]) == ("paused", 0)
+    await desk.conn.execute("select bellhand.resume($1)", job)
+    assert await desk.ids(w) == [job]
+
+
+async def test_a_paused_lane_gives_nothing(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    await desk.conn.execute("select bellhand.pause_lane('default', 'maintenance')")
+    assert await desk.ids(w) == []
+    (why,) = [row["gate"] for row in await desk.conn.fetch("select * from bellhand.why($1)", job) if row["gate"] == "lane_paused"]
+    assert why == "lane_paused"
+    await desk.conn.execute("select bellhand.resume_lane('default')")
+    assert await desk.ids(w) == [job]
+
+
+async def test_jobs_of_a_paused_kind_are_parked_and_come_back(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    await desk.conn.execute("select bellhand.pause_kind('a')")
+    (row,) = await desk.claim(w)
+    assert await desk.end(row, "park", error="kind_paused") == "park"
+    assert await desk.ids(w) == []
+    assert await desk.conn.fetchval("select bellhand.resume_kind('a')") == 1
+    (row,) = await desk.claim(w)
+    assert (row["id"], row["attempts"]) == (job, 0)
+
+
+async def test_a_job_waits_for_the_jobs_it_depends_on(desk: Desk) -> None:
+    first, second = await desk.insert(), await desk.insert()
+    child = await desk.insert(depends_on=[first, second])
+    w = await desk.worker()
+    rows = await desk.claim(w)
+    assert sorted(row["id"] for row in rows) == [first, second] and await desk.state(child) == "blocked"
+    await desk.complete(rows[0])
+    assert await desk.state(child) == "blocked"
+    await desk.complete(rows[1])
+    assert await desk.ids(w) == [child]
+
+
+@pytest.mark.parametrize(("policy", "becomes"), [("cancel", "cancelled"), ("fail", "failed"), ("release", "pending")])
+async def test_a_failed_parent_takes_its_child_along_by_policy(desk: Desk, policy: str, becomes: str) -> None:
+    parent = await desk.insert()
+    child = await desk.insert(depends_on=[parent], depends_policy=policy)
+    grandchild = await desk.insert(depends_on=[child])
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.end(row, "fail", error="boom")
+    assert await desk.state(child) == becomes
+    assert await desk.state(grandchild) == ("blocked" if policy == "release" else "cancelled")
+
+
+async def test_depending_on_a_job_that_is_over_counts_at_once(desk: Desk) -> None:
+    parent = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.complete(row)
+    child = await desk.insert(depends_on=[parent])
+    assert await desk.ids(w) == [child]
+
+
+async def test_retry_brings_a_failed_job_back_with_its_id_and_a_higher_epoch(desk: Desk) -> None:
+    job = await desk.insert(unique_key="k")
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.end(row, "fail", error="boom")
+    key = (await desk.see(job))["key"]
+    assert await desk.conn.fetchval("select bellhand.retry($1)", job) == "pending"
+    (again,) = await desk.claim(w)
+    assert (again["id"], again["key"], again["attempts"]) == (job, key, 0) and again["epoch"] > row["epoch"]
+    assert await desk.complete(row) == [], "the old epoch stays fenced"
+    assert await desk.complete(again) == [job]
+
+
+async def test_retry_refuses_a_second_live_job_of_one_unique_key(desk: Desk) -> None:
+    job = await desk.insert(unique_key="k")
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.end(row, "fail", error="boom")
+    await desk.insert(unique_key="k")
+    with pytest.raises(asyncpg.PostgresError) as refused:
+        await desk.conn.execute("select bellhand.retry($1)", job)
+    assert refused.value.sqlstate == "BH007"
+    assert await desk.state(job) == "failed"
+
+
+async def test_run_now_does_not_wait_for_the_time(desk: Desk) -> None:
+    moment = await desk.conn.fetchval("select timestamptz '2031-01-01Z'")
+    job = await desk.insert(run_at=moment)
+    w = await desk.worker()
+    await desk.conn.execute("select bellhand.run_now($1)", job)
+    assert await desk.ids(w) == [job]
+    await desk.at("2031-01-02Z")
+    assert await desk.promote() == 1, "the stale row moves on"
+    assert await desk.ids(w) == [], "and is dropped"
+
+
+async def test_a_tick_is_enqueued_once_whatever_the_number_of_daemons(desk: Desk) -> None:
+    await desk.conn.execute("insert into bellhand.schedules (name, cron, kind, next_at) values ('s', '* * * * *', 'a', '2030-01-07 09:00Z')")
+    tick, after = await desk.conn.fetchrow("select timestamptz '2030-01-07 09:00Z', timestamptz '2030-01-07 09:01Z'")
+    fire = "select bellhand.fire_schedule('s', $1, $2, $3)"
+    assert await desk.conn.fetchval(fire, tick, [tick], after) == 1
+    assert await desk.conn.fetchval(fire, tick, [tick], after) == 0, "the second daemon is late"
+    await desk.conn.execute("update bellhand.schedules set next_at = $1", tick)  # edited, restored
+    assert await desk.conn.fetchval(fire, tick, [tick], after) == 0, "a tick is unique for ever"
+    assert await desk.conn.fetchval("select count(*) from bellhand.jobs where source = 'schedule'") == 1
+
+
+async def test_retention_drops_whole_days_with_their_steps(desk: Desk) -> None:
+    await desk.conn.execute("select bellhand.prepare_history(3)")
+    job = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    await desk.conn.execute("insert into bellhand.steps (job, name, position, state) values ($1, 's', 0, 'completed')", job)
+    await desk.complete(row)
+    assert await desk.conn.fetchval("select tableoid::regclass::text from bellhand.history") == "bellhand.history_20300107"
+    await desk.at("2030-02-06 00:00Z")
+    assert await desk.conn.fetchval("select bellhand.drop_history(30)") is None
+    await desk.at("2030-02-07 00:00Z")
+    assert await desk.conn.fetchval("select bellhand.drop_history(30)") == "history_20300107"
+    assert await desk.conn.fetchval("select count(*) from bellhand.all_jobs") == 0
+    assert await desk.conn.fetchval("select count(*) from bellhand.steps") == 0
+
+
+async def test_a_restored_database_gets_its_queue_rebuilt(desk: Desk) -> None:
+    jobs = [await desk.insert() for _ in range(3)]
+    later = await desk.conn.fetchval("select timestamptz '2030-01-08Z'")
+    scheduled = await desk.insert(run_at=later)
+    w = await desk.worker()
+    (running,) = await desk.claim(w, 1)
+    # As a logical dump restores it elsewhere: other transaction ids, another cluster.
+    await desk.conn.execute("update bellhand.queue set xid = '99999999999'")
+    await desk.conn.execute("update bellhand.meta set value = '1' where name = 'system_identifier'")
+    assert await desk.conn.fetchval("select bellhand.rebuild_queue()") == 4
+    assert await desk.conn.fetchval("select bellhand.rebuild_queue()") is None
+    assert await desk.complete(running) == [], "whoever ran it ran it in another world"
+    w = await desk.worker("new")
+    assert await desk.ids(w) == jobs
+    await desk.at("2030-01-08Z")
+    await desk.promote()
+    assert await desk.ids(w) == [scheduled]
