@@ -1,0 +1,96 @@
+"""A job as the outside world sees it: one shape for HTTP, for --json, for every caller."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+FIELDS = (
+    "id", "key", "kind", "lane", "state", "partial", "stopping", "priority", "owner", "tags",
+    "payload", "progress", "position", "attempt", "attempts_max", "crashes", "timeout_seconds",
+    "next_attempt_at", "unique_key", "depends_on", "source", "created_at", "run_at", "started_at",
+    "finished_at", "heartbeat_at", "worker", "result", "error", "allowed_actions", "links",
+)  # fmt: skip
+KEY_VERSION = 8
+
+
+def id_of_key(key: UUID) -> int | None:
+    """The id inside a job's key (see job_key in 0001_core.sql); None if it is no such key."""
+    digits = key.hex
+    if int(digits[12], 16) != KEY_VERSION:
+        return None
+    return int(digits[:12] + digits[13:16], 16)
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """The moment in UTC as `2026-01-31T12:00:00.000000Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def resource(row: Record, position: Record | None = None) -> dict[str, Any]:
+    """The job of a row of status_jobs.sql; `position` is a row of status_position.sql."""
+    state = row["state"]
+    times = {
+        name: rfc3339(row[name])
+        for name in ("created_at", "run_at", "started_at", "finished_at", "heartbeat_at")
+    }
+    # An attempt that ended badly has been counted; one that runs, or that ended well, has not.
+    attempt = row["attempts"] + (state in ("running", "completed"))
+    made: dict[str, Any] = {
+        "id": row["id"],
+        "key": str(row["key"]),
+        "stopping": row["stop"],
+        "tags": _json(row["tags"]) or {},
+        "payload": _json(row["payload"]),
+        "progress": progress(row),
+        "position": _position(position),
+        "attempt": attempt,
+        "next_attempt_at": times["run_at"] if state == "retrying" else None,
+        "result": _json(row["result"]),
+        "depends_on": list(row["depends_on"] or ()),
+        "allowed_actions": list(row["allowed_actions"]),
+        "links": {"self": f"/v1/jobs/{row['key']}"},
+        **times,
+    }
+    return {name: made[name] if name in made else row[name] for name in FIELDS}
+
+
+def progress(row: Record) -> dict[str, Any]:
+    """How far the job is: what its handler said last, and its steps as they were counted."""
+    said = _json(row["progress"]) or {}
+    total = max(int(said.get("steps_total") or 0), row["steps_total"])
+    done, failed = row["steps_done"], row["steps_failed"]
+    percent = said.get("percent")
+    if total:
+        percent = round(min(100.0, 100.0 * (done + failed) / total), 1)
+    if row["state"] == "completed":
+        percent = 100.0
+    return {
+        "percent": percent,
+        "steps_done": done if total else None,
+        "steps_failed": failed if total else None,
+        "steps_total": total or None,
+        "items_done": said.get("done"),
+        "items_total": said.get("total"),
+        "stage": said.get("stage"),
+        "step": said.get("step") if row["state"] == "running" else None,
+        "message": said.get("message"),
+        "counters": said.get("counters") or {},
+    }
+
+
+def _position(row: Record | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    ahead = "1000+" if row["ahead"] is None else row["ahead"]
+    return {"ahead": ahead, "as_of": rfc3339(row["as_of"])}
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,120 @@
+"""Telling jobs, lanes and kinds what to do: cancel, pause, resume, retry, run now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bellhand.cli.context import Database, Given, actor
+from bellhand.cli.errors import BAD_CONFIG, FAILED, UNREACHABLE, Usage, translated
+from bellhand.cli.jobs import find
+from bellhand.cli.output import plain, say, say_json, tell
+from bellhand.cli.values import ids_of
+from bellhand.errors import Problem
+
+Jobs = Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")]
+Reason = Annotated[str | None, Parameter(help="Why; it is shown wherever the state is.")]
+LaneName = Annotated[str | None, Parameter(help="A lane instead of jobs.")]
+KindName = Annotated[str | None, Parameter(help="A kind instead of jobs.")]
+REASON_CHARS_MAX = 500
+
+
+async def cancel(*jobs: Jobs, reason: Reason = None, cli: Given) -> int:
+    """Cancel jobs; one that runs is stopped at its next await."""
+    return await _each(cli, "cancel", jobs, _checked(reason))
+
+
+async def pause(
+    *jobs: Jobs, lane: LaneName = None, kind: KindName = None, reason: Reason = None, cli: Given
+) -> int:
+    """Hold jobs, a lane or a kind; a running job stops at its next step and keeps what is done."""
+    if lane or kind:
+        return await _group(cli, "pause", jobs, lane, kind, _checked(reason))
+    return await _each(cli, "pause", jobs)
+
+
+async def resume(*jobs: Jobs, lane: LaneName = None, kind: KindName = None, cli: Given) -> int:
+    """Let paused jobs, a lane or a kind go on."""
+    if lane or kind:
+        return await _group(cli, "resume", jobs, lane, kind)
+    return await _each(cli, "resume", jobs)
+
+
+async def retry(*jobs: Jobs, cli: Given) -> int:
+    """Run failed, cancelled or partly completed jobs again; steps that completed are skipped."""
+    return await _each(cli, "retry", jobs)
+
+
+async def run_now(*jobs: Jobs, cli: Given) -> int:
+    """Run scheduled or retrying jobs at once."""
+    return await _each(cli, "run_now", jobs)
+
+
+def _checked(reason: str | None) -> str | None:
+    if reason and len(reason) > REASON_CHARS_MAX:
+        raise Usage(f"the reason has {len(reason)} characters, more than {REASON_CHARS_MAX}")
+    return reason
+
+
+async def _each(cli: Any, action: str, words: Sequence[str], *arguments: Any) -> int:
+    """Tells each job; the ones that cannot are named, the others done all the same."""
+    done: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    wanted = ids_of(words)
+    async with cli.database() as database:
+        for number, key in wanted:
+            try:
+                if key:
+                    await find(database, number, key)
+                said = await database.value(f"cli_{action}", number, *arguments, actor())
+            except Exception as error:
+                problem = translated(error)
+                # Only what concerns this one job: a lost database ends the command.
+                if problem is None or problem.exit_code in (UNREACHABLE, BAD_CONFIG):
+                    raise
+                problems.append(problem)
+                done.append({"id": number, "error": problem.what, "fix": problem.fix})
+                continue
+            done.append({"id": number, "state": said})
+            if not cli.json:
+                say(str(number) if cli.quiet else f"{number}  {said}")
+    if cli.json:
+        say_json(done)
+    elif len(problems) == 1 and len(wanted) == 1:
+        raise problems[0]
+    else:
+        for problem in problems:
+            tell(f"error: {plain(problem.what)}")
+    codes = {problem.exit_code for problem in problems}
+    return (codes.pop() if len(codes) == 1 else FAILED) if codes else 0
+
+
+async def _group(
+    cli: Any, action: str, jobs: Sequence[str], lane: str | None, kind: str | None, *arguments: Any
+) -> int:
+    """Tells a lane, or a kind, or both."""
+    if jobs:
+        raise Usage(
+            "give either jobs or --lane/--kind",
+            why="a job belongs to a lane already",
+            fix=f"bellhand {action} {jobs[0]}",
+        )
+    done = {}
+    async with cli.database() as database:
+        for sort, name in (("lane", lane), ("kind", kind)):
+            if name:
+                await _tell_one(database, f"cli_{action}_{sort}", name, *arguments)
+                done[sort] = name
+    state = {"pause": "paused", "resume": "resumed"}[action]
+    if cli.json:
+        say_json({**done, "state": state})
+    else:
+        for sort, name in done.items():
+            say(f"{sort} {plain(name)} {state}")
+    return 0
+
+
+async def _tell_one(database: Database, statement: str, *arguments: Any) -> None:
+    await database.rows(statement, *arguments, actor())

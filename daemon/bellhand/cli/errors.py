@@ -1,0 +1,131 @@
+"""What can go wrong on the command line, with exit codes; and what Postgres said, in our words."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from bellhand.db import describe
+from bellhand.errors import Problem
+
+OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
+JOB_FAILED, TIMED_OUT = 5, 6
+UNREACHABLE, BAD_CONFIG = 75, 78
+INTERRUPTED = 130
+
+
+class CommandProblem(Problem):
+    """A Problem of one command; `code` is the SQLSTATE where our SQL raised it."""
+
+    code = ""
+
+
+class Refused(CommandProblem):
+    """The request was understood and cannot be done as things stand."""
+
+    exit_code = FAILED
+
+
+class Usage(CommandProblem):
+    """The command was given wrongly, or what it was given does not fit."""
+
+    exit_code = USAGE
+
+
+class NotFound(CommandProblem):
+    """There is no such job, kind, lane or schedule."""
+
+    exit_code = NOT_FOUND
+
+
+class Unreachable(CommandProblem):
+    """The database is away or cannot serve now; the same command may work later."""
+
+    exit_code = UNREACHABLE
+
+
+class BadConfig(CommandProblem):
+    """The configuration, or the database it points at, is not fit to work with."""
+
+
+_OURS: dict[str, type[CommandProblem]] = {
+    "BH001": Usage, "BH002": Usage, "BH003": Usage, "BH004": Usage, "BH005": Usage, "BH006": Usage,
+    "BH007": Refused, "BH008": NotFound,
+}  # fmt: skip
+# Somebody must change something before the same statement can work.
+_MISFITS: dict[str, tuple[str, str]] = {
+    "28": ("the database refused us", "check the role and password in dsn, and pg_hba.conf"),
+    "3D000": ("that database does not exist", "create it (createdb), or correct dsn"),
+    "3F000": ("the schema is not there", "run: bellhand migrate"),
+    "42P01": ("the schema is not there, or older than this program", "run: bellhand migrate"),
+    "42883": ("the schema is not there, or older than this program", "run: bellhand migrate"),
+    "42703": ("the schema is older than this program", "run: bellhand migrate"),
+    "42501": (
+        "the role may not do that",
+        "connect as a role with bellhand_worker, or grant it: grant bellhand_worker to <role>",
+    ),
+    "25006": ("the database is read-only", "point dsn at the primary"),
+}
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+# 08 connection, 53 out of resources, 57 shut down or timed out, 40 lost a race, 55P03 lock not had
+_AWAY_STATES = ("08", "53", "57", "40", "55P03")
+
+
+def translated(error: Exception) -> Problem | None:
+    """What a database error means to a person; None if it is none of a known sort."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return unreadable_dsn(error)
+    state = getattr(error, "sqlstate", None) or ""
+    if state in _OURS:
+        return _ours(state, error)
+    for prefix, (what, fix) in _MISFITS.items():
+        if state.startswith(prefix):
+            return BadConfig(what, why=describe(error), fix=fix)
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return Unreachable(
+            "the database took too long",
+            why=describe(error),
+            fix="narrow the question (--kind, --since, --limit), or try again later",
+        )
+    if isinstance(error, _AWAY) or state.startswith(_AWAY_STATES):
+        return Unreachable(
+            "the database cannot be reached",
+            why=describe(error),
+            fix="see that it runs and that dsn is right: bellhand check; then try again",
+        )
+    if isinstance(error, asyncpg.PostgresError):
+        # 22 data, 23 constraints: what we were given does not fit.
+        kind = Usage if state.startswith(("22", "23")) else Refused
+        return kind(
+            "the database refused the statement",
+            why=f"{describe(error)} ({state})",
+            fix=getattr(error, "hint", None) or "see why",
+        )
+    return None
+
+
+def unreadable_dsn(error: Exception) -> Problem:
+    """The DSN is not one."""
+    return BadConfig(
+        "the DSN cannot be read",
+        why=describe(error),
+        fix="write it as postgresql://user@host:5432/database",
+    )
+
+
+def _ours(state: str, error: Exception) -> Problem:
+    """One of the errors that our SQL raises: its words, its detail, its hint."""
+    found = _OURS[state](
+        str(getattr(error, "message", None) or error),
+        why=getattr(error, "detail", None) or "",
+        fix=getattr(error, "hint", None) or "",
+    )
+    found.code = state
+    return found

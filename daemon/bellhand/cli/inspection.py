@@ -1,0 +1,218 @@
+"""Looking at the whole: status, schedules, kinds."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from bellhand.cli.context import Given, loads
+from bellhand.cli.errors import NotFound
+from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
+
+WINDOW_SECONDS = 3600
+COUNTED_MAX = 100_000  # lane_stats counts no further
+
+kinds = App(name="kinds", help="The kinds of job that the database knows.")
+
+
+async def status(*, cli: Given) -> int:
+    """Show lanes, workers and what the last hour brought."""
+    async with cli.database() as database:
+        lanes = [dict(row) for row in await database.rows("status_lanes")]
+        workers = [dict(row) for row in await database.rows("status_workers")]
+        outcomes = await database.rows("status_outcomes", float(WINDOW_SECONDS))
+        clock = await database.row("status_clock")
+    by_lane: dict[str, dict[str, int]] = defaultdict(dict)
+    waits: dict[str, float] = defaultdict(float)
+    for row in outcomes:
+        by_lane[row["lane"]][row["outcome"]] = row["jobs"]
+        waits[row["lane"]] += row["wait_seconds"]
+    for lane in lanes:
+        lane["last_hour"] = by_lane[lane["lane"]]
+        ended = sum(lane["last_hour"].values())
+        lane["wait_seconds_mean"] = waits[lane["lane"]] / ended if ended else None
+    assert clock
+    if cli.json:
+        next_schedule = {"name": clock["schedule"], "seconds": clock["schedule_seconds"]}
+        say_json(
+            {"now": clock["now"], "workers": workers, "lanes": lanes}
+            | {"next_schedule": next_schedule if clock["schedule"] else None}
+        )
+        return 0
+    _workers(workers)
+    _lanes(lanes)
+    if clock["schedule"]:
+        due = duration(max(0.0, clock["schedule_seconds"]))
+        say(f"next schedule: {plain(clock['schedule'])} in {due}")
+    return 0
+
+
+def _workers(workers: list[dict[str, Any]]) -> None:
+    if not workers:
+        say(f"{paint('●', 'red')} no daemon runs")
+        tell("start one with: bellhand run")
+    for worker in workers:
+        beat = worker["beat_seconds"]
+        mark = paint("●", "yellow" if worker["draining"] or beat > 15 else "green")
+        parts = [f"{mark} {plain(worker['name'])}", f"up {duration(worker['up_seconds'])}"]
+        parts += [worker["version"], f"{worker['busy']}/{worker['capacity']} busy"]
+        if worker["lanes"]:
+            parts.append(f"lanes {', '.join(worker['lanes'])}")
+        if worker["draining"]:
+            parts.append("draining")
+        parts.append(f"last beat {duration(beat)} ago")
+        say("  ".join(parts))
+
+
+def _lanes(lanes: list[dict[str, Any]]) -> None:
+    rows = []
+    for lane in lanes:
+        ended = lane["last_hour"]
+        limits = [str(lane["concurrency"])] if lane["concurrency"] else []
+        limits += [f"{lane['rate_per_second']:g}/s"] if lane["rate_per_second"] else []
+        rows.append(
+            (
+                lane["lane"],
+                *(_counted(lane[name]) for name in ("pending", "running", "scheduled", "parked")),
+                duration(lane["oldest_due_seconds"]),
+                ended.get("completed", 0) + ended.get("partial", 0),
+                ended.get("failed", 0),
+                duration(lane["wait_seconds_mean"]),
+                " ".join(limits) or "-",
+                _paused(lane),
+            )
+        )
+    heads = ("LANE", "PENDING", "RUNNING", "SCHEDULED", "PARKED", "OLDEST", "DONE 1H", "FAILED 1H")
+    table(
+        (*heads, "MEAN WAIT", "LIMIT", ""),
+        rows,
+        numbers="PENDING RUNNING SCHEDULED PARKED OLDEST",
+    )
+
+
+def _counted(count: int) -> str:
+    return f"{COUNTED_MAX}+" if count > COUNTED_MAX else str(count)
+
+
+def _paused(row: Any) -> str:
+    if not row["paused"]:
+        return ""
+    return f"paused: {row['paused_reason']}" if row.get("paused_reason") else "paused"
+
+
+async def schedules(*, cli: Given) -> int:
+    """List the schedules, the next one due first."""
+    async with cli.database() as database:
+        rows = await database.rows("cli_schedules")
+    if cli.json:
+        found = [{**dict(row), "payload": loads(row["payload"])} for row in rows]
+        for one in found:
+            del one["now"]
+        say_json(found)
+    elif cli.quiet:
+        _names(row["name"] for row in rows)
+    elif rows:
+        table(
+            ("NAME", "CRON", "ZONE", "KIND", "NEXT", "LAST", "JOB", ""),
+            [
+                (
+                    *(row[name] for name in ("name", "cron", "timezone", "kind")),
+                    ago(row["next_at"], row["now"]),
+                    ago(row["last_at"], row["now"]),
+                    row["last_job"] or "-",
+                    f"error: {row['error']}" if row["error"] else _paused(dict(row)),
+                )
+                for row in rows
+            ],
+        )
+    else:
+        tell("no schedules; write one under [schedules.<name>] in the configuration")
+    return 0
+
+
+def _names(names: Iterable[str]) -> None:
+    for name in names:
+        say(plain(name))
+
+
+@kinds.default
+async def kinds_show(
+    name: Annotated[str | None, Parameter(help="Show this kind and its payload.")] = None,
+    /,
+    *,
+    cli: Given,
+) -> int:
+    """List the kinds, or show one with the schema of its payload."""
+    async with cli.database() as database:
+        rows = await database.rows("cli_kinds", None)
+    known = [row["name"] for row in rows]
+    if name and name not in known:
+        near = get_close_matches(name, known, 1)
+        raise NotFound(
+            f"there is no kind {name!r}",
+            why="no daemon has published it to this database",
+            fix=f"did you mean {near[0]}?" if near else "bellhand kinds publish",
+        )
+    rows = [row for row in rows if name in (None, row["name"])]
+    found = [{**dict(row), "schema": loads(row["schema"])} for row in rows]
+    if cli.json:
+        for one in found:
+            del one["now"]
+        say_json(found[0] if name else found)
+    elif cli.quiet:
+        _names(known)
+    elif name:
+        _show_kind(found[0])
+    elif found:
+        table(
+            ("KIND", "LANE", "PRIORITY", "ATTEMPTS", "TIMEOUT", "WORKERS", "WHAT"),
+            [
+                (
+                    *(one[key] for key in ("name", "lane", "priority", "attempts_max")),
+                    duration(one["timeout_seconds"]),
+                    one["workers"],
+                    _paused(one) or one["summary"] or "",
+                )
+                for one in found
+            ],
+        )
+    else:
+        tell("no kinds yet; publish those of the configured modules with: bellhand kinds publish")
+    return 0
+
+
+def _show_kind(kind: dict[str, Any]) -> None:
+    say(f"{paint(plain(kind['name']), 'bold')}  {plain(kind['summary'] or '')}")
+    say(f"  lane {kind['lane']}, priority {kind['priority']}, {kind['attempts_max']} attempts")
+    say(f"  timeout {duration(kind['timeout_seconds'])}, {kind['workers']} live workers")
+    if paused := _paused(kind):
+        say(f"  {plain(paused)}")
+    schema = kind["schema"] or {}
+    required = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        sort = field.get("type") or "any"
+        need = "required" if name in required else f"default {json.dumps(field.get('default'))}"
+        say(f"  {plain(name):<20} {sort:<10} {need}  {plain(field.get('description', ''))}")
+
+
+@kinds.command
+async def publish(*, cli: Given) -> int:
+    """Publish the kinds of the configured modules, so that jobs of them can be inserted."""
+    # Only here: it imports the handlers, with all that they import.
+    from bellhand.kinds import find_kinds
+
+    found = find_kinds(cli.settings.modules)
+    text = json.dumps([kind.published() for kind in found.values()])
+    async with cli.database() as database:
+        await database.rows("publish_kinds", text)
+    if cli.json:
+        say_json(sorted(found))
+    else:
+        _names(sorted(found))
+        tell(f"{len(found)} kinds published")
+    return 0

@@ -1,0 +1,288 @@
+"""Looking at jobs: list, show, why."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from bellhand.api.resource import FIELDS, resource, rfc3339
+from bellhand.cli.context import Database, Given, loads
+from bellhand.cli.errors import NotFound, Usage
+from bellhand.cli.output import (
+    ago,
+    bar,
+    duration,
+    paint,
+    painted_state,
+    plain,
+    say,
+    say_json,
+    state_of,
+    table,
+    tell,
+)
+from bellhand.cli.values import ids_of, moment_of
+from bellhand.states import OVER, PARTIAL, STATES, nearest_state, states_named
+
+TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
+EVENTS_SHOWN = 30
+STEPS_SHOWN = 40
+ERROR_CHARS_SHOWN = 2000
+STEP_MARKS = {"completed": ("✓", "green"), "failed": ("!", "red"), "running": ("▸", "blue")}
+
+
+async def list_(
+    *,
+    state: Annotated[
+        list[str] | None,
+        Parameter(help=f"One of {', '.join((*STATES, PARTIAL))}, live, over; may be repeated."),
+    ] = None,
+    kind: str | None = None,
+    owner: str | None = None,
+    since: Annotated[
+        str | None,
+        Parameter(help="Made, or over, since then: 2h, 1d, or a time as 2026-01-31T12:00."),
+    ] = None,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20,
+    cli: Given,
+) -> int:
+    """List jobs, the newest first.
+
+    Parameters
+    ----------
+    kind
+        Only this kind.
+    owner
+        Only this owner's.
+    limit
+        How many at most.
+    """
+    wanted = _states(state)
+    fields = cli.fields(FIELDS) if cli.json else []
+    async with cli.database() as database:
+        moment = moment_of(since, "--since") if since else None
+        if isinstance(moment, float):
+            moment = await database.value("cli_ago", moment)
+        ids = await _candidates(database, wanted, (kind, owner, moment), limit)
+        rows = await database.rows("status_jobs", ids)
+    rows = [row for row in rows if _shown(row, wanted)][:limit]
+    if cli.json:
+        found = [resource(row) for row in rows]
+        say_json([{name: job[name] for name in fields} for job in found])
+    elif cli.quiet:
+        for row in rows:
+            say(str(row["id"]))
+    elif rows:
+        table(
+            ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "WHAT"),
+            [_line(resource(row), row["now"]) for row in rows],
+            numbers="ID",
+        )
+    else:
+        tell("no jobs match" if state or kind or owner or since else "no jobs yet")
+    return 0
+
+
+def _states(words: list[str] | None) -> frozenset[str]:
+    if not words:
+        return frozenset({*STATES, PARTIAL})
+    found: set[str] = set()
+    for word in ",".join(words).split(","):
+        try:
+            found |= states_named(word)
+        except ValueError as error:
+            near = nearest_state(word)
+            raise Usage(
+                str(error),
+                why=f"states are {', '.join((*STATES, PARTIAL))}, live, over",
+                fix=f"did you mean {near!r}?" if near else "choose one of those",
+            ) from error
+    if "completed" in found and not {PARTIAL} & set(words):
+        found.add(PARTIAL)
+    return frozenset(found)
+
+
+def _shown(row: Any, wanted: frozenset[str]) -> bool:
+    """A job may have moved on between the two looks."""
+    return (PARTIAL if row["partial"] else row["state"]) in wanted
+
+
+async def _candidates(
+    database: Database,
+    wanted: frozenset[str],
+    match: tuple[str | None, str | None, Any],
+    limit: int,
+) -> list[int]:
+    """Ids by the cheapest way to each sort of state; each way returns `limit` at most."""
+    ids: set[int] = set()
+    live, over = wanted & set(STATES) - OVER, wanted & (OVER | {PARTIAL})
+    if live == {"running"}:
+        ids |= {row[0] for row in await database.rows("cli_list_running", *match, limit)}
+    elif live:
+        ids |= {row[0] for row in await database.rows("cli_list_live", list(live), *match, limit)}
+    if over and over <= TROUBLE:
+        rows = await database.rows("cli_list_trouble", list(over), *match, limit)
+        ids |= {row[0] for row in rows}
+    elif over:
+        states = list(over & OVER)
+        ids |= {row[0] for row in await database.rows("cli_list_over", states, *match, limit)}
+    return sorted(ids)
+
+
+def _line(job: dict[str, Any], now: datetime) -> tuple[object, ...]:
+    progress = job["progress"]
+    percent = "" if progress["percent"] is None else f"{progress['percent']:.0f} %"
+    what = (job["error"] or "").splitlines() if job["state"] != "completed" else []
+    message = what[-1] if what else progress["message"] or ""
+    moment = datetime.fromisoformat(job["finished_at"] or job["created_at"])
+    state = state_of(job)
+    if state in ("scheduled", "retrying"):
+        moment = datetime.fromisoformat(job["run_at"])
+    attempt = f"{job['attempt']}/{job['attempts_max'] or '?'}"
+    return job["id"], state, job["kind"], percent, attempt, ago(moment, now), message[:200]
+
+
+async def find(database: Database, number: int, key: UUID | None) -> Any:
+    """The row of one job; NotFound if there is none of that id, or its key is another."""
+    rows = await database.rows("status_jobs", [number])
+    for row in rows:
+        if key is None or row["key"] == key:
+            return row
+    raise NotFound(
+        f"there is no job {key or number}",
+        why="it was never committed, or retention has removed it",
+        fix="list jobs with: bellhand list",
+    )
+
+
+async def show(
+    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")], cli: Given
+) -> int:
+    """Show jobs in full: what was asked, how far it is, what happened to it."""
+    wanted = ids_of(jobs)
+    fields = cli.fields((*FIELDS, "steps", "events")) if cli.json else []
+    found = []
+    async with cli.database() as database:
+        for number, key in wanted:
+            row = await find(database, number, key)
+            position = await database.row("status_position", number)
+            job = resource(row, position)
+            job["steps"] = [step_of(step) for step in await database.rows("steps", number)]
+            events = await database.rows("cli_events", number, EVENTS_SHOWN)
+            job["events"] = [{**dict(event), "data": loads(event["data"])} for event in events]
+            found.append(job)
+            if not cli.json:
+                _show(job, row["now"], await database.rows("cli_parents", number))
+    if cli.json:
+        chosen = [{name: job[name] for name in fields} for job in found]
+        say_json(chosen[0] if len(chosen) == 1 else chosen)
+    return 0
+
+
+def step_of(row: Any) -> dict[str, Any]:
+    """A row of steps.sql as JSON has it."""
+    step = dict(row)
+    for name in ("result", "counters"):
+        step[name] = loads(step[name])
+    for name in ("started_at", "finished_at"):
+        step[name] = rfc3339(step[name])
+    return step
+
+
+def _show(job: dict[str, Any], now: datetime, parents: list[Any]) -> None:
+    say(headline(job))
+    facts = {
+        "key": job["key"],
+        "lane": f"{job['lane'] or 'none'}, priority {job['priority']}",
+        "owner": job["owner"],
+        "tags": json.dumps(job["tags"], ensure_ascii=False) if job["tags"] else None,
+        "unique key": job["unique_key"],
+        "payload": json.dumps(job["payload"], ensure_ascii=False),
+        "created": _when(job["created_at"], now),
+        "due": _when(job["run_at"], now) if job["run_at"] != job["created_at"] else None,
+        "started": _when(job["started_at"], now),
+        "finished": _when(job["finished_at"], now),
+        "worker": job["worker"],
+        "waits for": ", ".join(f"{p['id']} ({p['kind']}, {p['state']})" for p in parents),
+        "result": None if job["result"] is None else json.dumps(job["result"], ensure_ascii=False),
+    }
+    if job["position"]:
+        facts["position"] = f"{job['position']['ahead']} before it in its lane"
+    for name, value in facts.items():
+        if value:
+            say(f"  {paint(f'{name:<10}', 'dim')}  {plain(value)}")
+    for line in steps_lines(job):
+        say(f"  {line}")
+    for line in (job["error"] or "")[-ERROR_CHARS_SHOWN:].splitlines():
+        say(f"  {paint('error', 'red')}       {plain(line)}")
+    for event in job["events"]:
+        data = json.dumps(event["data"], ensure_ascii=False) if event["data"] else ""
+        said = plain(f"{event['type']} by {event['actor']} {data}")
+        say(f"  {paint(ago(event['at'], now).rjust(16), 'dim')}  {said}")
+    if actions := job["allowed_actions"]:
+        tell(f"  can be told to: {', '.join(actions).replace('_', '-')}")
+
+
+def headline(job: dict[str, Any]) -> str:
+    """`12  sites.validate  running  attempt 1/3  ████░░░░  4/6  63 %` in one line."""
+    parts = [paint(str(job["id"]), "bold"), plain(job["kind"]), painted_state(state_of(job))]
+    if job["attempt"]:
+        parts.append(f"attempt {job['attempt']}/{job['attempts_max'] or '?'}")
+    progress = job["progress"]
+    if progress["percent"] is not None:
+        parts.append(bar(progress["percent"]))
+        total = progress["steps_total"] or progress["items_total"]
+        done = progress["steps_done"] if progress["steps_total"] else progress["items_done"]
+        if total:
+            parts.append(f"{done or 0:g}/{total:g}")
+        parts.append(f"{progress['percent']:.0f} %")
+    parts += [f"{value:g} {plain(name)}" for name, value in progress["counters"].items()]
+    return "  ".join(parts)
+
+
+def steps_lines(job: dict[str, Any]) -> list[str]:
+    """One line a step: mark, name, how long it took, what it counted or why it failed."""
+    lines = []
+    for step in job["steps"][:STEPS_SHOWN]:
+        mark, style = STEP_MARKS[step["state"]]
+        took = ""
+        if step["finished_at"]:
+            ended = datetime.fromisoformat(step["finished_at"])
+            took = duration((ended - datetime.fromisoformat(step["started_at"])).total_seconds())
+        counted = ", ".join(f"{value:g} {name}" for name, value in (step["counters"] or {}).items())
+        error = (step["error"] or "").splitlines()
+        note = error[-1] if error and step["state"] == "failed" else counted
+        lines.append(f"{paint(mark, style)} {plain(step['name']):<40} {took:>10}  {plain(note)}")
+    if len(job["steps"]) > STEPS_SHOWN:
+        lines.append(f"  and {len(job['steps']) - STEPS_SHOWN} more steps")
+    return lines
+
+
+def _when(moment: str | None, now: datetime) -> str | None:
+    if moment is None:
+        return None
+    parsed = datetime.fromisoformat(moment)
+    return f"{parsed.astimezone().isoformat(sep=' ', timespec='seconds')}  ({ago(parsed, now)})"
+
+
+async def why(job: Annotated[str, Parameter(help="An id or a key.")], /, *, cli: Given) -> int:
+    """Say why a job stands where it stands, and what would change that."""
+    ((number, key),) = ids_of([job])
+    async with cli.database() as database:
+        row = await find(database, number, key)
+        gates = [dict(gate) for gate in await database.rows("cli_why", number)]
+    found = resource(row)
+    if cli.json:
+        say_json({"id": number, "kind": found["kind"], "state": found["state"], "gates": gates})
+        return 0
+    say(headline(found))
+    for index, gate in enumerate(gates, start=1):
+        say(f"  {index}. {paint(gate['gate'], 'bold')}  {plain(gate['detail'])}")
+        if gate["fix"]:
+            say(f"     {paint('fix:', 'dim')} {plain(gate['fix'])}")
+    return 0

@@ -1,0 +1,269 @@
+"""Getting ready and staying well: migrate, check, env, version."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shlex
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import asyncpg
+from cyclopts import Parameter
+
+from bellhand import __version__
+from bellhand.cli.context import Cli, Database, Given, close, connect
+from bellhand.cli.errors import BAD_CONFIG, translated
+from bellhand.cli.output import paint, plain, say, say_json, tell
+from bellhand.dev.programs import MAJOR_MIN
+from bellhand.errors import Problem
+
+NOTIFY_SECONDS = 5
+
+
+async def migrate(
+    *,
+    print_: Annotated[
+        bool, Parameter(name="--print", negative=(), help="Print the SQL; change nothing.")
+    ] = False,
+    dry_run: Annotated[
+        bool, Parameter(negative=(), help="List what is missing; change nothing.")
+    ] = False,
+    cli: Given,
+) -> int:
+    """Bring the schema up to date."""
+    from bellhand import migrate as migrations
+
+    if print_:
+        say(migrations.script())
+        return 0
+    if dry_run:
+        async with cli.database() as database:
+            names = await migrations.pending(database.connection)
+    else:
+        names = await migrations.migrate(cli.configured.dsn)
+    if cli.json:
+        say_json({"pending" if dry_run else "applied": names})
+        return 0
+    for name in names:
+        say(name)
+    if not cli.quiet:
+        left = f"{len(names)} to apply" if dry_run else f"{len(names)} applied"
+        tell(left if names else "the schema is up to date")
+    return 0
+
+
+@dataclass
+class Finding:
+    """One line of `check`: ok, warning or error."""
+
+    layer: str
+    what: str
+    level: str = "ok"
+    why: str = ""
+    fix: str = ""
+
+
+async def check(
+    *,
+    print_config: Annotated[
+        bool, Parameter(negative=(), help="Print every setting, its value and where it is from.")
+    ] = False,
+    environment: Annotated[bool, Parameter(help="Whether to look at the database too.")] = True,
+    cli: Given,
+) -> int:
+    """Check the configuration, the handlers and the database; exits 78 if one is not fit."""
+    if print_config:
+        return _print_config(cli)
+    findings: list[Finding] = []
+    if _try(findings, "config", lambda: _check_config(cli)):
+        _try(findings, "handlers", lambda: _check_handlers(cli))
+        if environment:
+            try:
+                findings += await _check_environment(cli)
+            except Exception as error:
+                problem = translated(error)
+                if problem is None:
+                    raise
+                findings.append(_finding("environment", problem))
+    if cli.json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            _report(finding)
+    return BAD_CONFIG if any(finding.level == "error" for finding in findings) else 0
+
+
+def _try(findings: list[Finding], layer: str, look: Callable[[], str]) -> bool:
+    try:
+        findings.append(Finding(layer, look()))
+    except Problem as problem:
+        findings.append(_finding(layer, problem))
+        return False
+    return True
+
+
+def _finding(layer: str, problem: Problem) -> Finding:
+    return Finding(layer, problem.what, "error", problem.why, problem.fix)
+
+
+def _report(finding: Finding) -> None:
+    mark = {"ok": ("ok", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}[finding.level]
+    first, *more = finding.what.splitlines()
+    say(f"{finding.layer:<12} {plain(first)}  {paint(*mark)}")
+    rest = [("", line) for line in more] + [("why: ", finding.why), ("fix: ", finding.fix)]
+    for label, text in rest:
+        for line in text.splitlines():
+            say(f"{'':<12}   {label}{plain(line)}")
+            label = " " * len(label)
+
+
+def _check_config(cli: Cli) -> str:
+    settings = cli.settings
+    return f"{len(settings.lanes)} lanes limited, {len(settings.schedules)} schedules"
+
+
+def _check_handlers(cli: Cli) -> str:
+    from bellhand.kinds import find_kinds
+
+    modules = cli.settings.modules
+    found = find_kinds(modules)
+    for name, schedule in cli.settings.schedules.items():
+        if schedule.kind not in found:
+            raise Problem(
+                f"schedule {name} enqueues {schedule.kind}, which no module handles",
+                why=f"the modules hold {', '.join(sorted(found)) or 'no kinds at all'}",
+                fix="correct the kind, or add its module to `modules`",
+            )
+    return f"{len(modules)} modules, {len(found)} kinds"
+
+
+async def _check_environment(cli: Cli) -> list[Finding]:
+    layer = "postgres"
+    connection = await connect(cli.settings)
+    try:
+        database = Database(connection, cli.settings.database.statement_seconds)
+        seen = await database.row("cli_environment")
+        assert seen
+        where = f"{seen['database']} as {seen['role']}, version {seen['version']}"
+        findings = [Finding(layer, where)]
+        if seen["version_number"] // 10_000 < MAJOR_MIN:
+            findings.append(
+                Finding(layer, f"version {seen['version']} is too old", "error",
+                        fix=f"use Postgres {MAJOR_MIN} or newer")
+            )  # fmt: skip
+        if seen["replica"] or seen["read_only"]:
+            findings.append(
+                Finding(layer, "the server is a replica or read-only", "error",
+                        "the daemon writes with every claim", "point dsn at the primary")
+            )  # fmt: skip
+            return findings
+        findings += await _check_schema(database, seen)
+        findings.append(await _check_bell(cli, connection))
+        return findings
+    finally:
+        await close(connection)
+
+
+async def _check_schema(database: Database, seen: Any) -> list[Finding]:
+    from bellhand.migrate import pending
+
+    if seen["migrated"] and not seen["schema_usable"]:
+        return [
+            Finding("schema", f"role {seen['role']} may not use schema bellhand", "error",
+                    fix=f'grant bellhand_worker to "{seen["role"]}"')
+        ]  # fmt: skip
+    missing = await pending(database.connection)
+    if not missing:
+        return [Finding("schema", "up to date")]
+    return [
+        Finding("schema", f"{len(missing)} files to apply, first {missing[0]}", "error",
+                "the program and the schema belong together", "run: bellhand migrate")
+    ]  # fmt: skip
+
+
+async def _check_bell(cli: Cli, connection: asyncpg.Connection[Any]) -> Finding:
+    """Whether a notification sent over one connection arrives at another."""
+    if cli.settings.database.pooler == "transaction":
+        return Finding("bell", 'not tried: pooler = "transaction", so the daemon polls', "warning")
+    heard = asyncio.Event()
+    channel = f"bellhand_check_{uuid.uuid4().hex[:8]}"
+    listener = await connect(cli.settings)
+    try:
+        async with asyncio.timeout(NOTIFY_SECONDS):
+            await listener.add_listener(channel, lambda *_: heard.set())
+            await Database(connection, NOTIFY_SECONDS).rows("cli_notify", channel, "check")
+            await heard.wait()
+    except TimeoutError:
+        return Finding(
+            "bell", "LISTEN is deaf here", "warning",
+            "as behind a transaction pooler: nothing that is sent arrives",
+            'give the daemon a direct connection, or set pooler = "transaction" to poll quietly',
+        )  # fmt: skip
+    finally:
+        listener.terminate()
+    return Finding("bell", "LISTEN works")
+
+
+def _print_config(cli: Cli) -> int:
+    from bellhand.cli.config import lines
+
+    found = lines(cli.options.config, cli.settings, from_flag=bool(cli.options.dsn))
+    if cli.json:
+        say_json({name: {"value": value, "origin": origin} for name, value, origin in found})
+    else:
+        for name, value, origin in found:
+            say(f"{name} = {plain(value)}  {paint('# ' + origin, 'dim')}")
+    return 0
+
+
+async def env(
+    *,
+    dsn: Annotated[
+        bool, Parameter(name="--dsn", negative=(), help="Only the DSN in use, secrets included.")
+    ] = False,
+    cli: Given,
+) -> int:
+    """Print the settings as environment variables; with --dsn the DSN in use.
+
+    While `bellhand dev` runs, that is the database it made.
+    """
+    if dsn:
+        if cli.json:
+            say_json({"dsn": cli.settings.dsn})
+        else:
+            say(cli.settings.dsn)
+        return 0
+    from bellhand.cli.config import variables
+
+    found = variables(cli.settings)
+    if cli.json:
+        say_json(dict(found))
+    else:
+        for name, value in found:
+            say(f"{name}={shlex.quote(value)}")
+    return 0
+
+
+async def version(*, cli: Given) -> int:
+    """Print the versions of Bellhand and of what it stands on."""
+    import aiohttp
+    import cyclopts
+
+    found = {
+        "bellhand": __version__,
+        "python": platform.python_version(),
+        "asyncpg": asyncpg.__version__,
+        "aiohttp": aiohttp.__version__,
+        "cyclopts": cyclopts.__version__,
+    }
+    if cli.json:
+        say_json(found)
+    elif cli.quiet:
+        say(__version__)
+    else:
+        for name, number in found.items():
+            say(f"{name:<10} {number}")
+    return 0

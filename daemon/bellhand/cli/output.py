@@ -1,0 +1,145 @@
+"""What the command line writes: data to stdout, messages to stderr, colours where wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TextIO
+
+from bellhand.api.resource import rfc3339
+
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
+STATE_STYLES = {
+    "completed": "green", "failed": "red", "running": "blue", "retrying": "yellow",
+    "partial": "yellow", "paused": "yellow", "cancelled": "dim",
+}  # fmt: skip
+WIDTH_DEFAULT = 100
+GAP = "  "
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether colours are wanted there (NO_COLOR, CLICOLOR_FORCE, TERM=dumb)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("CLICOLOR_FORCE", "0") != "0":
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str | None, stream: TextIO | None = None) -> str:
+    """The text in a style, where colours are wanted."""
+    if not style or not coloured(stream or sys.stdout):
+        return text
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
+
+
+def plain(text: object) -> str:
+    """One line that cannot play with the terminal: what a job carries was written by others."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def say(text: str = "") -> None:
+    """A line of data."""
+    print(text)
+
+
+def tell(text: str = "") -> None:
+    """A message about what was done or what to do next."""
+    print(text, file=sys.stderr)
+
+
+def say_json(value: Any) -> None:
+    """One JSON document on one line; times in UTC."""
+    print(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    return str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time in at most two units: `4 min 12 s`, `3 d 4 h`, `180 ms`."""
+    if seconds is None:
+        return "-"
+    if seconds < 0:
+        return "-" + duration(-seconds)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    whole, parts = round(seconds), list[str]()
+    for name, size in units:
+        count, whole = divmod(whole, size)
+        if count or parts:
+            parts.append(f"{count} {name}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(part for part in parts if part)
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """How long before `now`, or how far ahead: `4 min ago`, `in 2 h`."""
+    if moment is None:
+        return "-"
+    seconds = (now - moment).total_seconds()
+    return f"in {duration(-seconds)}" if seconds < 0 else f"{duration(seconds)} ago"
+
+
+def state_of(job: Mapping[str, Any]) -> str:
+    """The state of a job resource as one word."""
+    if job["partial"]:
+        return "partial"
+    if job.get("stopping"):
+        return {"cancel": "cancelling", "pause": "pausing"}[job["stopping"]]
+    return str(job["state"])
+
+
+def painted_state(state: str) -> str:
+    """The state's word in its colour."""
+    return paint(state, STATE_STYLES.get(state))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: str = "") -> None:
+    """Aligned columns, cut to the terminal's width; those named in `numbers` go to the right."""
+    lines = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
+    right = [head in numbers.split() for head in heads]
+    limit = _width()
+    print(paint(_line(heads, widths, right)[:limit].rstrip(), "dim"))
+    for line in lines:
+        text = _line(line, widths, right)
+        text = text if len(text) <= limit else text[: limit - 1] + "…"
+        print(_with_state(text.rstrip(), line))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = (c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, right, strict=True))
+    return GAP.join(padded)
+
+
+def _with_state(text: str, cells: Sequence[str]) -> str:
+    for cell in cells:
+        if cell in STATE_STYLES and f" {cell} " in f" {text} ":
+            before, _, after = text.partition(cell)
+            return before + painted_state(cell) + after
+    return text
+
+
+def _width() -> int:
+    """Only a terminal has one; what is piped is never cut."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return sys.maxsize
+    return shutil.get_terminal_size((WIDTH_DEFAULT, 24)).columns
+
+
+def bar(percent: float, cells: int = 18) -> str:
+    """A bar of that many cells."""
+    full = round(cells * min(100.0, max(0.0, percent)) / 100)
+    return "█" * full + "░" * (cells - full)

@@ -1,0 +1,166 @@
+"""What people type, as values: lengths of time, moments, ids, payloads."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bellhand.api.resource import id_of_key
+from bellhand.cli.errors import Usage
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)", re.IGNORECASE)
+ID_MAX = 2**63 - 1
+
+
+def seconds_of(text: str, option: str = "the duration") -> float:
+    """`90`, `90s`, `10m`, `1h30m`, `2d` in seconds; raises Usage."""
+    cleaned = text.strip().removeprefix("+").replace(" ", "")
+    if re.fullmatch(r"\d+(\.\d+)?", cleaned):
+        return float(cleaned)
+    parts = _PART.findall(cleaned)
+    if not parts or "".join(n + unit for n, unit in parts) != cleaned:
+        raise Usage(
+            f"{option} cannot be read: {text!r}",
+            why="it is neither a number of seconds nor a number with a unit",
+            fix="write 90s, 10m, 1h30m, 2d or 1w",
+        )
+    return float(sum(float(n) * _UNITS[unit.lower()] for n, unit in parts))
+
+
+def moment_of(text: str, option: str) -> datetime | float:
+    """A moment, or a length of time in seconds to count from the database's now; raises Usage."""
+    text = text.strip()
+    if text.lower() == "now":
+        return 0.0
+    if re.match(r"\d{4}-", text):
+        try:
+            # Without a zone it is what the wall of whoever typed it shows.
+            return datetime.fromisoformat(text).astimezone()
+        except ValueError as error:
+            raise Usage(
+                f"{option} cannot be read: {text!r}",
+                why=str(error),
+                fix="write a time as 2026-01-31T12:00 or 2026-01-31T12:00Z, or a duration as 10m",
+            ) from error
+    return seconds_of(text.removeprefix("in "), option)
+
+
+def ids_of(words: Sequence[str]) -> list[tuple[int, UUID | None]]:
+    """Job ids and keys as (id, key or None); `-` reads them from stdin; raises Usage."""
+    found = []
+    for word in _with_stdin(words):
+        try:
+            if word.isascii() and word.isdigit():
+                number, key = int(word), None
+            else:
+                key = UUID(word)
+                number = id_of_key(key) or -1
+        except ValueError:
+            number, key = -1, None
+        if not 0 < number <= ID_MAX:
+            raise Usage(
+                f"{word!r} is not a job",
+                why="a job is named by its id (a number) or its key (a UUID)",
+                fix="list jobs with: bellhand list",
+            )
+        found.append((number, key))
+    if not found:
+        raise Usage("no job given", why="the command needs at least one id", fix="bellhand list")
+    return found
+
+
+def _with_stdin(words: Sequence[str]) -> Iterable[str]:
+    for word in words:
+        if word == "-":
+            # The first word of each line but the head: what `bellhand list` prints can be piped.
+            firsts = (line.split()[0] for line in sys.stdin if line.strip())
+            yield from (first for first in firsts if first != "ID")
+        else:
+            yield word.lstrip("#")
+
+
+def pairs_of(words: Iterable[str], option: str) -> dict[str, str]:
+    """`key=value` words as a dict; raises Usage."""
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise Usage(f"{option} {word!r} is not key=value", fix=f"write {option} key=value")
+        found[key] = value
+    return found
+
+
+def payload_of(words: Sequence[str], schema: dict[str, Any] | None) -> dict[str, Any]:
+    """The payload from `key=value` (by the kind's schema), `key:=json`, one JSON object or `-`."""
+    if len(words) == 1 and (words[0] == "-" or words[0].lstrip()[:1] in ("{", "[")):
+        text = sys.stdin.read() if words[0] == "-" else words[0]
+        try:
+            payload = json.loads(text)
+        except ValueError as error:
+            raise Usage(
+                "the payload is not JSON",
+                why=str(error),
+                fix="""quote it for the shell: '{"url": "https://example.com"}', or write url=…""",
+            ) from error
+        if not isinstance(payload, dict):
+            raise Usage("the payload must be a JSON object", why=f"it is {type(payload).__name__}")
+        return payload
+    known = (schema or {}).get("properties", {})
+    payload = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise Usage(
+                f"{word!r} is neither key=value nor a JSON object",
+                fix="""write url=https://example.com, tags:='["a"]' or '{"url": "…"}'""",
+            )
+        if key.endswith(":"):
+            payload[key[:-1]] = _json(value, word)
+        else:
+            payload[key] = _typed(value, _types(known.get(key, {}), schema or {}))
+    return payload
+
+
+def _json(text: str, word: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Usage(f"{word!r} does not hold JSON after :=", why=str(error)) from error
+
+
+def _types(field: dict[str, Any], whole: dict[str, Any]) -> set[str]:
+    """The JSON types that a field of the schema allows; empty when it does not say."""
+    if "$ref" in field:
+        name = str(field["$ref"]).rpartition("/")[2]
+        return _types(whole.get("$defs", {}).get(name, {}), whole)
+    for union in ("anyOf", "oneOf"):
+        if union in field:
+            return set().union(*(_types(one, whole) for one in field[union]))
+    stated = field.get("type", [])
+    return {stated} if isinstance(stated, str) else set(stated)
+
+
+def _typed(text: str, types: set[str]) -> Any:
+    """The text as the schema wants it; what does not fit stays text: the database says why not."""
+    looks_json = text[:1] in ("[", "{")
+    if looks_json and types != {"string"}:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    if "string" in types:
+        return text
+    if "array" in types:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    fits = not types or isinstance(value, bool | None) or bool(types & {"integer", "number"})
+    return value if fits else text

@@ -1,0 +1,153 @@
+"""Watching jobs until they are over; stopping to watch never stops a job."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bellhand.api.resource import resource
+from bellhand.cli.context import Cli, Database, Given
+from bellhand.cli.errors import INTERRUPTED, JOB_FAILED, TIMED_OUT, Unreachable, translated
+from bellhand.cli.jobs import find, headline, step_of, steps_lines
+from bellhand.cli.output import coloured, plain, say, say_json, state_of, tell
+from bellhand.cli.values import ids_of, seconds_of
+from bellhand.states import OVER
+
+LOOKS_APART_SECONDS = 0.25
+AWAY_SECONDS = 1.0
+STEPS_LIVE = 12
+
+Shown = Callable[[list[dict[str, Any]]], None]
+
+
+async def watch(
+    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")],
+    timeout: Annotated[str | None, Parameter(help="Stop watching after this: 90s, 10m.")] = None,
+    cli: Given,
+) -> int:
+    """Watch jobs live until they are over; Ctrl-C stops watching, not the jobs.
+
+    Exits 5 if one of them failed or was cancelled, 6 if the timeout came first.
+    """
+    live = sys.stdout.isatty() and not cli.json and not cli.quiet
+    with _live() if live else nullcontext(_printer(cli)) as show:
+        return await _until_over(cli, jobs, timeout, show)
+
+
+async def wait(
+    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")],
+    timeout: Annotated[str | None, Parameter(help="Give up after this: 90s, 10m.")] = None,
+    cli: Given,
+) -> int:
+    """Wait until jobs are over, silently; exits 0, 5 if one failed, 6 if the timeout came first."""
+    return await _until_over(cli, jobs, timeout, lambda _: None)
+
+
+async def _until_over(cli: Cli, words: tuple[str, ...], timeout: str | None, show: Shown) -> int:
+    wanted = ids_of(words)
+    found: list[dict[str, Any]] = []
+    try:
+        async with asyncio.timeout(seconds_of(timeout, "--timeout") if timeout else None) as bound:
+            while not found or any(job["state"] not in OVER for job in found):
+                if found:
+                    await asyncio.sleep(LOOKS_APART_SECONDS)
+                found = await _look(cli, wanted, found, show)
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        if not cli.quiet:
+            tell(f"stopped after {timeout}; {_unfinished(found)}")
+        return TIMED_OUT
+    except asyncio.CancelledError:
+        tell(f"stopped watching; {_unfinished(found)}")
+        return INTERRUPTED
+    if cli.json:
+        say_json(found[0] if len(found) == 1 else found)
+    return JOB_FAILED if any(job["state"] != "completed" for job in found) else 0
+
+
+def _unfinished(found: list[dict[str, Any]]) -> str:
+    left = [job for job in found if job["state"] not in OVER]
+    return ", ".join(f"{job['id']} is {state_of(job)}" for job in left) or "nothing was seen"
+
+
+async def _look(
+    cli: Cli, wanted: list[Any], before: list[Any], show: Shown
+) -> list[dict[str, Any]]:
+    """Looks again and again over one connection, until all is over or the connection is lost."""
+    found = before
+    try:
+        async with cli.database() as database:
+            while True:
+                found = [await _job(database, *one) for one in wanted]
+                show(found)
+                if all(job["state"] in OVER for job in found):
+                    return found
+                await asyncio.sleep(LOOKS_APART_SECONDS)
+    except Exception as error:
+        problem = translated(error)
+        # Once we have seen the jobs, a database that is away is waited for.
+        if not isinstance(problem, Unreachable) or not found:
+            raise
+        tell(f"{plain(problem.what)}: {plain(problem.why)}; trying again")
+        await asyncio.sleep(AWAY_SECONDS)
+        return found
+
+
+async def _job(database: Database, number: int, key: Any) -> dict[str, Any]:
+    row = await find(database, number, key)
+    job = resource(row)
+    job["steps"] = [step_of(step) for step in await database.rows("steps", number)]
+    return job
+
+
+def _printer(cli: Cli) -> Shown:
+    """One line whenever something changed: for logs, pipes and screen readers."""
+    last: dict[int, str] = {}
+
+    def show(found: list[dict[str, Any]]) -> None:
+        for job in found:
+            line = headline(job)
+            if last.get(job["id"]) != line and not cli.json and not cli.quiet:
+                last[job["id"]] = line
+                message = job["progress"]["message"]
+                say(line + (f"  {plain(message)}" if message else ""))
+
+    return show
+
+
+class _live(AbstractContextManager[Shown]):
+    """Redraws in place, at most a few times a second."""
+
+    def __enter__(self) -> Shown:
+        # Only here: no other command needs rich, and importing it takes longer than most of them.
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        console = Console(no_color=not coloured(sys.stdout), highlight=False)
+        self.live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+        self.live.__enter__()
+
+        def show(found: list[dict[str, Any]]) -> None:
+            lines = []
+            for job in found:
+                lines.append(headline(job))
+                shown = steps_lines({**job, "steps": job["steps"][-STEPS_LIVE:]})
+                lines += [f"  {line}" for line in shown]
+                if message := job["progress"]["message"]:
+                    lines.append(f"  {plain(message)}")
+                if job["error"] and job["state"] != "completed":
+                    lines.append(f"  {plain(job['error'].splitlines()[-1])}")
+            lines.append("Ctrl-C stops watching, not the job")
+            self.live.update(Text.from_ansi("\n".join(lines)), refresh=True)
+
+        return show
+
+    def __exit__(self, *exception: object) -> None:
+        self.live.__exit__(None, None, None)
