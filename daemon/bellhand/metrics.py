@@ -1,0 +1,272 @@
+"""What Prometheus scrapes. Built once by app.py and passed around.
+
+Labels are bounded: kinds that are not ours are `other`, and no label holds an id, a message or a
+host. Every known series starts at 0, so that rates are right from the first scrape.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+OTHER = "other"
+LANES_MAX = 200
+OUTCOMES = ("completed", "partial", "failed", "cancelled")
+RESULTS = ("ok", "retry", "failed", "crashed", "cancelled", "snoozed", "paused", "released")
+WAIT_BUCKETS = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    *(60.0, 300.0, 900.0, 3600.0, 10800.0),
+)
+RUN_BUCKETS = (
+    *(0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0),
+    *(1200.0, 1800.0, 3600.0, 7200.0, 14400.0),
+)
+CLAIM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+# How the settler's words are counted: as the result of an attempt, as the outcome of a job, and
+# among which run times. What is parked never began.
+_WORDS: dict[str, tuple[str | None, str | None, str | None]] = {
+    "completed": ("ok", "completed", "completed"),
+    "partial": ("ok", "partial", "completed"),
+    "fail": ("failed", "failed", "failed"),
+    "cancel": ("cancelled", "cancelled", None),
+    "retry": ("retry", None, "failed"),
+    "crash": ("crashed", None, "failed"),
+    "snooze": ("snoozed", None, None),
+    "pause": ("paused", None, None),
+    "release": ("released", None, None),
+    "park": (None, None, None),
+}
+
+
+class _Spread:
+    """A histogram of one label set, without locks: only the loop's thread counts."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        names = [*map(str, self.bounds), "+Inf"]
+        return list(zip(names, accumulate(self.counts), strict=True))
+
+
+class _OfKind:
+    """Everything that is counted for one kind."""
+
+    __slots__ = ("outcomes", "results", "runs", "steps", "waits")
+
+    def __init__(self) -> None:
+        self.outcomes = dict.fromkeys(OUTCOMES, 0)
+        self.results = dict.fromkeys(RESULTS, 0)
+        self.steps = {"completed": 0, "failed": 0}
+        self.waits = _Spread(WAIT_BUCKETS)
+        self.runs = {"completed": _Spread(RUN_BUCKETS), "failed": _Spread(RUN_BUCKETS)}
+
+
+class _Jobs(Collector):
+    """Turns the plain counts into series when somebody asks."""
+
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self.lanes = {**kinds, OTHER: OTHER}
+        self.counts = {kind: _OfKind() for kind in self.lanes}
+        self.other = self.counts[OTHER]
+
+    def collect(self) -> Iterator[Metric]:
+        label = ["lane", "kind"]
+        finished = CounterMetricFamily(
+            "bellhand_jobs_finished", "Jobs that are over.", labels=[*label, "outcome"]
+        )
+        attempts = CounterMetricFamily(
+            "bellhand_job_attempts", "Attempts that ended.", labels=[*label, "result"]
+        )
+        steps = CounterMetricFamily(
+            "bellhand_steps_finished", "Steps that ended.", labels=[*label, "outcome"]
+        )
+        waits = HistogramMetricFamily(
+            "bellhand_job_wait_seconds", "From being due to being started.", labels=label
+        )
+        runs = HistogramMetricFamily(
+            "bellhand_job_run_seconds", "How long attempts took.", labels=[*label, "outcome"]
+        )
+        for kind, counts in self.counts.items():
+            names = [self.lanes[kind], kind]
+            for family, values in (
+                (finished, counts.outcomes),
+                (attempts, counts.results),
+                (steps, counts.steps),
+            ):
+                for word, value in values.items():
+                    family.add_metric([*names, word], value)
+            waits.add_metric(names, counts.waits.buckets(), counts.waits.total)
+            for word, spread in counts.runs.items():
+                runs.add_metric([*names, word], spread.buckets(), spread.total)
+        yield from (finished, attempts, steps, waits, runs)
+
+
+class Metrics:
+    """All series of one daemon; `kinds` gives the lane of each kind that it runs."""
+
+    def __init__(self, kinds: Mapping[str, str], *, version: str) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._jobs = _Jobs(kinds)
+        self.registry.register(self._jobs)
+        self._counters()
+        self._gauges()
+        self._lane_gauges()
+        build = Gauge("bellhand_build_info", "1.", ["version"], registry=self.registry)
+        build.labels(version).set(1)
+        for lane in {*kinds.values()}:
+            self._set_lane({"lane": lane})
+
+    def _counters(self) -> None:
+        def counter(name: str, help: str, label: str, values: Iterable[str]) -> dict[str, Counter]:
+            made = Counter(f"bellhand_{name}", help, [label], registry=self.registry)
+            return {value: made.labels(value) for value in values}
+
+        kinds = self._jobs.lanes
+        self._rescued = counter(
+            "jobs_rescued", "Jobs taken back.", "reason", ["worker_lost", "lease_expired"]
+        )
+        self._wakeups = counter("wakeups", "Why the loop woke.", "source", ["notify", "poll"])
+        self._abandoned = counter(
+            "handlers_abandoned", "Handlers that ignored being cancelled.", "kind", kinds
+        )
+        self._stale = counter(
+            "stale_results", "Outcomes refused, the job being another's.", "kind", kinds
+        )
+        levels = ["debug", "info", "warning", "error", "critical"]
+        self._logged = counter("log_messages", "Lines logged.", "level", levels)
+        self._claimed = Counter("bellhand_claimed_jobs", "Jobs claimed.", registry=self.registry)
+        self._claim_seconds = Histogram(
+            "bellhand_claim_seconds",
+            "How long a claim took.",
+            buckets=CLAIM_BUCKETS,
+            registry=self.registry,
+        )
+
+    def _gauges(self) -> None:
+        def gauge(name: str, help: str) -> Gauge:
+            return Gauge(f"bellhand_{name}", help, registry=self.registry)
+
+        self._slots = gauge("worker_slots", "Jobs that may run at once.")
+        self._busy = gauge("worker_slots_busy", "Jobs that run.")
+        self._draining = gauge("draining", "1 while the daemon is going down.")
+        self._db_up = gauge("db_up", "1 while the database answers.")
+        self._listen_up = gauge(
+            "listen_up", "1 while the bell can be heard; else the daemon polls."
+        )
+        self._sampled = gauge(
+            "stats_sample_timestamp_seconds", "When the lane gauges were read, by the database."
+        )
+
+    def _lane_gauges(self) -> None:
+        def gauge(name: str, help: str, *labels: str) -> Gauge:
+            return Gauge(f"bellhand_lane_{name}", help, ["lane", *labels], registry=self.registry)
+
+        self._lane_jobs = gauge("jobs", "Jobs of the lane by state.", "state")
+        self._lane_oldest = gauge("oldest_due_seconds", "Age of the oldest job that is due.")
+        self._lane_paused = gauge("paused", "1 while nothing of the lane is claimed.")
+        self._lane_limit = gauge(
+            "concurrency_limit", "Jobs at once over all daemons; 0 is no limit."
+        )
+
+    # What the parts tell
+
+    def settled(
+        self, lane: str, kind: str, outcome: str, wait_seconds: float, run_seconds: float
+    ) -> None:
+        """An attempt ended and Postgres accepted it; `outcome` is a word of settle_others.sql."""
+        counts = self._jobs.counts.get(kind, self._jobs.other)
+        result, over, run = _WORDS.get(outcome, _WORDS["park"])
+        if result is None:
+            return
+        counts.results[result] += 1
+        counts.waits.add(wait_seconds)
+        if over is not None:
+            counts.outcomes[over] += 1
+        if run is not None:
+            counts.runs[run].add(run_seconds)
+
+    def step_finished(self, kind: str, outcome: str, n: int = 1) -> None:
+        """Steps ended as `completed` or `failed`."""
+        self._jobs.counts.get(kind, self._jobs.other).steps[outcome] += n
+
+    def claimed(self, n: int) -> None:
+        self._claimed.inc(n)
+
+    def observe_claim(self, seconds: float) -> None:
+        self._claim_seconds.observe(seconds)
+
+    def rescued(self, reason: str, n: int) -> None:
+        self._rescued[reason].inc(n)
+
+    def wakeup(self, source: str) -> None:
+        """`notify` or `poll`."""
+        self._wakeups[source].inc()
+
+    def abandoned(self, kind: str) -> None:
+        self._abandoned.get(kind, self._abandoned[OTHER]).inc()
+
+    def stale_result(self, kind: str) -> None:
+        self._stale.get(kind, self._stale[OTHER]).inc()
+
+    def logged(self, level: str) -> None:
+        """For `logs.setup(count=...)`; may be called from any thread."""
+        self._logged.get(level, self._logged["error"]).inc()
+
+    def set_slots(self, slots: int, busy: int) -> None:
+        self._slots.set(slots)
+        self._busy.set(busy)
+
+    def set_draining(self, draining: bool) -> None:
+        self._draining.set(draining)
+
+    def set_db_up(self, up: bool) -> None:
+        self._db_up.set(up)
+
+    def set_listen_up(self, up: bool) -> None:
+        self._listen_up.set(up)
+
+    def set_lanes(self, rows: Iterable[Mapping[str, Any]], at: float) -> None:
+        """What lane_stats said at `at` (seconds since 1970, by the database)."""
+        for gauge in (self._lane_jobs, self._lane_oldest, self._lane_paused, self._lane_limit):
+            gauge.clear()  # a lane that is gone must not stay as it last was
+        for row in list(rows)[:LANES_MAX]:
+            self._set_lane(row)
+        self._sampled.set(at)
+
+    def _set_lane(self, row: Mapping[str, Any]) -> None:
+        lane = row["lane"]
+        for state in ("pending", "scheduled", "parked", "running"):
+            self._lane_jobs.labels(lane, state).set(row.get(state) or 0)
+        self._lane_oldest.labels(lane).set(max(0.0, float(row.get("oldest_due_seconds") or 0)))
+        self._lane_paused.labels(lane).set(bool(row.get("paused")))
+        self._lane_limit.labels(lane).set(row.get("concurrency") or 0)
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads; no I/O but /proc."""
+        return generate_latest(self.registry)
