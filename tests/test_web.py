@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import itertools
 import json
-import os
 import resource
 import ssl
 import subprocess
@@ -23,7 +22,6 @@ from bellhand.clients.web import Web, WebLimits
 from websites import Names, StraightHome, html, local_web, raw_server, redirect, serving
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("BELLHAND_TEST_DATA", HERE.parent / "../shared/data"))
 # Every one of these is, to some parser or resolver, loopback or a metadata service.
 SPELLINGS = (HERE / "data/inside-hosts.txt").read_text(encoding="utf-8").split()
 
@@ -115,10 +113,8 @@ async def test_an_address_that_may_not_be_asked_for_is_named_by_a_code(text, cod
     assert caught.value.code == code
 
 
-async def test_every_address_of_the_url_standards_own_list_is_taken_or_refused_cleanly():
-    path = DATA / "urls/urltestdata.json"
-    if not path.exists():
-        pytest.skip(f"{path} is missing; set BELLHAND_TEST_DATA")
+async def test_every_address_of_the_url_standards_own_list_is_taken_or_refused_cleanly(test_data):
+    path = test_data / "urls/urltestdata.json"
     cases = [case for case in json.loads(path.read_text()) if isinstance(case, dict)]
     ports = range(65536)
     taken, agreeing = 0, 0

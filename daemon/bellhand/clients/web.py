@@ -45,7 +45,8 @@ class Page:
     """What a fetch brought; `truncated` says that the body was cut at its limit or broke off.
 
     `text` is empty for what is not text. `tls_expires` is the certificate's last moment as the
-    certificate writes it, for example "Jun  1 12:00:00 2027 GMT", and None without TLS.
+    certificate writes it, for example "Jun  1 12:00:00 2027 GMT", and None without TLS. `ip` is
+    the address that answered last.
     """
 
     url: str
@@ -58,6 +59,7 @@ class Page:
     truncated: bool
     elapsed_seconds: float
     tls_expires: str | None
+    ip: str | None
 
     @property
     def content_type(self) -> str:
@@ -73,11 +75,15 @@ class Page:
 
 
 class _Response(aiohttp.ClientResponse):
-    """Keeps the certificate's expiry, which is out of reach once a short body has been read."""
+    """Keeps what is out of reach once a short body has been read: the peer, its certificate."""
 
     tls_expires: str | None = None
+    ip: str | None = None
 
     async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        peer = connection.transport and connection.transport.get_extra_info("peername")
+        if peer:
+            self.ip = peer[0].partition("%")[0]
         channel = connection.transport and connection.transport.get_extra_info("ssl_object")
         if channel is not None:
             self.tls_expires = (channel.getpeercert() or {}).get("notAfter")
@@ -207,7 +213,8 @@ class Web:
             redirects=tuple(fetch.redirects),
             truncated=truncated,
             elapsed_seconds=fetch.seconds + asyncio.get_running_loop().time() - started,
-            tls_expires=response.tls_expires if isinstance(response, _Response) else None,
+            tls_expires=getattr(response, "tls_expires", None),
+            ip=getattr(response, "ip", None),
         )
 
     async def _read(self, response: aiohttp.ClientResponse, fetch: "_Fetch") -> tuple[bytes, bool]:

@@ -1,0 +1,134 @@
+"""How well e-mail addresses are found on real pages that people labelled.
+
+`python tests/accuracy.py` prints the figures and every disagreement.
+
+The pages are served over HTTP and read through the daemon's own fetcher and parser. Addresses
+count once a page, in lower case. The people labelled what they saw: an address that stands only
+behind a link has no label, and 246 pages have no e-mail label at all although most of those that
+show an address show it plainly. So precision is taken on the pages that have labels, and what is
+found on the others is listed apart.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "daemon"), str(ROOT / "tests")]
+
+from bellhand.families.sites.emails import Email, find_emails  # noqa: E402
+from bellhand.families.sites.markup import read  # noqa: E402
+from websites import local_web, serving  # noqa: E402
+
+AT_ONCE = 8
+
+
+@dataclass
+class Report:
+    """The figures, and every page on which we and the labels disagree."""
+
+    pages: int = 0
+    labelled_pages: int = 0
+    labels: int = 0
+    right: int = 0
+    missed: list[tuple[str, str]] = field(default_factory=list)
+    extra: list[tuple[str, Email]] = field(default_factory=list)
+    aliases: list[tuple[str, str]] = field(default_factory=list)
+    unlabelled: list[tuple[str, Email]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def recall(self) -> float:
+        return self.right / self.labels
+
+    @property
+    def precision(self) -> float:
+        """Against the labels, on pages that have any: an unlabelled address counts as wrong."""
+        return self.right / (self.right + len(self.extra))
+
+    @property
+    def precision_with_aliases(self) -> float:
+        """The same, were every alias behind a link counted as a find."""
+        return self.right / (self.right + len(self.extra) + len(self.aliases))
+
+    @property
+    def precision_everywhere(self) -> float:
+        """The same, were pages without an e-mail label taken for pages without addresses."""
+        return self.right / (self.right + len(self.extra) + len(self.unlabelled))
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.pages} pages, {self.labelled_pages} with {self.labels} labelled addresses",
+            f"recall    {self.recall:7.2%}  {self.right} of {self.labels}",
+            f"precision {self.precision:7.2%}  against the labels, on pages that have labels",
+            f"precision {self.precision_with_aliases:7.2%}  the same, counting aliases behind links",
+            f"precision {self.precision_everywhere:7.2%}  the same, counting pages without labels",
+            f"speed     {self.pages / self.seconds:7.1f} pages/s, fetched, parsed and searched",
+            "",
+            "found without a label, on pages with labels:",
+            *(f"  {page}  {email.address}  ({email.how})" for page, email in self.extra),
+            "aliases behind links that show another address, not counted as found:",
+            *(f"  {page}  {alias}" for page, alias in self.aliases),
+            f"found on pages without any e-mail label, {len(self.unlabelled)} in all:",
+            *(f"  {page}  {email.address}  ({email.how})" for page, email in self.unlabelled),
+        ]
+        return "\n".join(lines + [f"MISSED {page} {address}" for page, address in self.missed])
+
+
+def label_as_address(label: str) -> str:
+    """What the label says, with [at] and (dot) read as people read them."""
+    spelled = re.sub(r"\s*[\[(]at[\])]\s*|\s+at\s+", "@", label.strip().lower())
+    return re.sub(r"\s*[\[(]dot[\])]\s*|\s+dot\s+", ".", spelled)
+
+
+async def measure(folder: Path) -> Report:
+    """Serve, fetch and search every page of the set."""
+    lines = (folder / "ground_truth.jsonl").read_text(encoding="utf-8").splitlines()
+    truth = [json.loads(line) for line in lines]
+
+    async def serve(request: web.Request) -> web.Response:
+        body = (folder / "pages" / request.match_info["page"]).read_bytes()
+        return web.Response(body=body, headers={"Content-Type": "text/html"})
+
+    report = Report(pages=len(truth))
+    found: dict[str, list[Email]] = {}
+    async with serving(("/{page}", serve)) as port, local_web(port) as fetcher:
+        waiting = iter(truth)
+
+        async def hand() -> None:
+            for row in waiting:
+                page = await fetcher.get(f"http://127.0.0.1:{port}/{row['page']}")
+                found[row["page"]] = find_emails(read(page.text))
+
+        started = time.perf_counter()
+        await asyncio.gather(*(hand() for _ in range(AT_ONCE)))
+        report.seconds = time.perf_counter() - started
+    for row in truth:
+        labels = {label_as_address(label) for label in row["entities"].get("EMAIL", [])}
+        _compare(report, row["page"], labels, found[row["page"]])
+    return report
+
+
+def _compare(report: Report, page: str, labels: set[str], emails: list[Email]) -> None:
+    if not labels:
+        report.unlabelled += [(page, email) for email in emails]
+        return
+    addresses = {email.address for email in emails}
+    report.labelled_pages += 1
+    report.labels += len(labels)
+    report.right += len(labels & addresses)
+    report.missed += [(page, label) for label in sorted(labels - addresses)]
+    report.extra += [(page, email) for email in emails if email.address not in labels]
+    report.aliases += [(page, alias) for email in emails for alias in email.aliases]
+
+
+if __name__ == "__main__":
+    data = Path(os.environ.get("BELLHAND_TEST_DATA") or ROOT.parent / "shared" / "data")
+    print(asyncio.run(measure(data / "websites")))
