@@ -60,7 +60,7 @@ create table bellhand_sites.socials (
 
 create table bellhand_sites.page_checks (
   business_id bigint not null references bellhand_sites.businesses on delete cascade,
-  url_hash bytea not null generated always as (sha256(convert_to(url, 'UTF8'))) stored,
+  url_hash bigint not null generated always as (hashtextextended(url, 0)) stored,  -- a url may be longer than an index entry
   url text not null,
   final_url text not null,
   http_status integer not null,
