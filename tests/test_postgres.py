@@ -1,6 +1,7 @@
 """The Postgres of our own: it answers, keeps its data, and leaves nothing behind."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,21 @@ def test_a_long_path_gets_a_short_socket_and_stays_exclusive() -> None:
             assert dsn_of(home, "postgres") == server.dsn
             with pytest.raises(NoPostgres, match="already runs"):
                 DevPostgres(home).start()
+
+
+def test_a_home_closed_to_the_servers_user_is_moved_and_found() -> None:
+    with tempfile.TemporaryDirectory() as closed:  # nobody but its owner may enter
+        home = Path(closed) / "home"
+        server = DevPostgres(home, durable=False)
+        try:
+            server.start()
+            assert dsn_of(home, "postgres") == server.dsn
+            assert (server.home == home) == (os.geteuid() != 0)
+            server.stop()
+            with DevPostgres(home, durable=False) as again:
+                assert again.dsn == server.dsn
+        finally:
+            shutil.rmtree(server.home)
 
 
 def test_programs_out_of_reach_are_copied_once(tmp_path: Path) -> None:

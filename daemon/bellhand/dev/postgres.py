@@ -4,6 +4,7 @@ The server belongs to the process that starts it. A shell holds the other end of
 that process ends, the pipe closes and the shell stops the server.
 """
 
+import hashlib
 import os
 import pwd
 import secrets
@@ -62,7 +63,7 @@ FORGETFUL = {
 def dsn_of(home: Path, database: str = DATABASE) -> str | None:
     """How to reach the server that runs in `home`, started by any process; None if none runs."""
     with suppress(OSError, ValueError, IndexError):
-        lines = (home / "data" / "postmaster.pid").read_text().splitlines()
+        lines = (place_of(home) / "data" / "postmaster.pid").read_text().splitlines()
         with suppress(PermissionError):
             os.kill(int(lines[0]), 0)
         if lines[7].strip() == "ready":
@@ -70,11 +71,31 @@ def dsn_of(home: Path, database: str = DATABASE) -> str | None:
     return None
 
 
+def place_of(home: Path) -> Path:
+    """Where the data of `home` really is: elsewhere if that is closed to the server's user.
+
+    Only under root, whose server runs as somebody else; one place for each home, so that it is
+    found again.
+    """
+    home = home.absolute()
+    if os.geteuid() != 0:
+        return home
+    user = _unprivileged()
+    for parent in home.parents:
+        with suppress(FileNotFoundError):
+            status = parent.stat()
+            mine = 0o100 if status.st_uid == user.pw_uid else 0o001
+            if not status.st_mode & mine:
+                digest = hashlib.sha256(bytes(home)).hexdigest()[:8]
+                return Path("/var/lib") / f"{DATABASE}-dev-{digest}"
+    return home
+
+
 class DevPostgres:
     """One server: `start`, `stop` (keeps the data), `close` (and removes a temporary home).
 
-    `home` holds the data; None makes a temporary one. As root the server runs as `postgres` or
-    `nobody`, who then owns `home`. `tcp=True` also listens on 127.0.0.1, with a password.
+    `home` holds the data (see place_of); None makes a temporary one. As root the server runs as
+    `postgres` or `nobody`, who then owns it. `tcp=True` also listens on 127.0.0.1, with a password.
     """
 
     def __init__(
@@ -93,7 +114,7 @@ class DevPostgres:
         self.temporary = home is None
         self.port = _free_port() if tcp else 5432
         self.password = ""
-        self._home = home
+        self._home = place_of(home) if home else None
         self._programs: Path | None = None
         self._sockets: Path | None = None
         self._shell: subprocess.Popen[bytes] | None = None
@@ -245,7 +266,6 @@ class DevPostgres:
         if self._home is None:
             self._home = self._temporary_home()
             return
-        self._home = self._home.absolute()
         self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
         if running := dsn_of(self._home):
             raise NoPostgres(
@@ -255,11 +275,10 @@ class DevPostgres:
             )
         self._own(self._home)
         if not self._can(["/bin/sh", "-c", 'test -w "$0"', self._home]):
-            assert self._user
             raise NoPostgres(
-                f"{self._home} is out of reach for the user {self._user.pw_name!r}",
-                why="Postgres refuses to run as root, so it runs as that user",
-                fix="choose a folder below /var/lib or /tmp, or run this as an ordinary user",
+                f"{self._home} is out of reach for the user who runs Postgres",
+                why="Postgres refuses to run as root, so it runs as postgres or nobody",
+                fix="choose another folder, or run this as an ordinary user",
             )
 
     def _temporary_home(self) -> Path:
