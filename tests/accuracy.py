@@ -15,8 +15,11 @@ import os
 import re
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -88,18 +91,31 @@ def label_as_address(label: str) -> str:
     return re.sub(r"\s*[\[(]dot[\])]\s*|\s+dot\s+", ".", spelled)
 
 
-async def measure(folder: Path) -> Report:
-    """Serve, fetch and search every page of the set."""
+def truth_in(folder: Path) -> list[dict[str, Any]]:
+    """The labels, one dict a page."""
     lines = (folder / "ground_truth.jsonl").read_text(encoding="utf-8").splitlines()
-    truth = [json.loads(line) for line in lines]
+    return [json.loads(line) for line in lines]
 
-    async def serve(request: web.Request) -> web.Response:
-        body = (folder / "pages" / request.match_info["page"]).read_bytes()
-        return web.Response(body=body, headers={"Content-Type": "text/html"})
 
-    report = Report(pages=len(truth))
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[int]:
+    """The pages on a local server, each under its file name; yields the port."""
+
+    async def answer(request: web.Request) -> web.Response:
+        path = folder / "pages" / Path(request.match_info["page"]).name
+        if not path.is_file():
+            return web.Response(status=404)
+        return web.Response(body=path.read_bytes(), headers={"Content-Type": "text/html"})
+
+    async with serving(("/{page}", answer)) as port:
+        yield port
+
+
+async def measure(folder: Path) -> Report:
+    """Fetch and search every page of the set, without database or daemon."""
+    truth = truth_in(folder)
     found: dict[str, list[Email]] = {}
-    async with serving(("/{page}", serve)) as port, local_web(port) as fetcher:
+    async with served(folder) as port, local_web(port) as fetcher:
         waiting = iter(truth)
 
         async def hand() -> None:
@@ -109,10 +125,16 @@ async def measure(folder: Path) -> Report:
 
         started = time.perf_counter()
         await asyncio.gather(*(hand() for _ in range(AT_ONCE)))
-        report.seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+    return score(truth, found, seconds)
+
+
+def score(truth: list[dict[str, Any]], found: dict[str, list[Email]], seconds: float) -> Report:
+    """Compare what was found, by page, with the labels."""
+    report = Report(pages=len(truth), seconds=seconds)
     for row in truth:
         labels = {label_as_address(label) for label in row["entities"].get("EMAIL", [])}
-        _compare(report, row["page"], labels, found[row["page"]])
+        _compare(report, row["page"], labels, found.get(row["page"], []))
     return report
 
 
