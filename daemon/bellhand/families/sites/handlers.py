@@ -1,5 +1,6 @@
 """The kinds of the sites family: fetch, hand to a pure function, store."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,6 +25,7 @@ from .socials import find_socials
 
 STATEMENT_SECONDS = 10.0
 PAGES_AT_ONCE = 2
+LARGE_CHARS = 100_000
 
 Found = list[dict[str, Any]]
 Extract = Callable[[Markup, str], Found]
@@ -104,7 +106,9 @@ async def _collect(
 
     async def visit(url: str) -> dict[str, Any]:
         page = await _fetch(job, url)
-        markup = read(page.text)
+        # The parser lets go of the interpreter: a large page in a thread holds nobody up.
+        large = len(page.text) > LARGE_CHARS
+        markup = await asyncio.to_thread(read, page.text) if large else read(page.text)
         job.count("pages_read")
         return {
             "page": _noted(url, page),
@@ -144,9 +148,9 @@ async def _fetch(job: Job, url: str) -> Page:
         if error.retryable:
             raise
         raise Failed(f"{url}: {error}") from error
-    answer = status.of_page(url, page)
-    if answer.passing:
-        raise Retry(f"{url}: {answer.error}", after_seconds=status.retry_after_seconds(page))
+    if status.is_passing(page):
+        wait_seconds = status.retry_after_seconds(page)
+        raise Retry(f"{url}: HTTP status {page.status}", after_seconds=wait_seconds)
     return page
 
 

@@ -14,6 +14,8 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9:-]{0,30}")
 _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 
+_HEAD_CHARS_MAX = 100_000
+_TITLE_CHARS_MAX = 500
 # The parser takes quadratic time on deep nesting and on floods of attributes: 200,000 nested
 # elements cost it 80 seconds. Pages beyond these bounds are trimmed before it sees them.
 _PLAIN_CHARS_MAX = 200_000
@@ -48,12 +50,11 @@ class Markup:
 def read(html: str) -> Markup:
     """Take a page apart; any text is a page."""
     tree = LexborHTMLParser(trimmed(html))
-    title = tree.css_first("title")
     base = tree.css_first("base[href]")
     root = tree.root
     text, links = _walk(root) if root is not None else ("", ())
     return Markup(
-        title=" ".join(title.text().split()).replace("\0", "")[:500] if title else "",
+        title=_title(tree),
         text=text,
         links=links,
         base=(base.attributes.get("href") or "") if base else "",
@@ -61,6 +62,11 @@ def read(html: str) -> Markup:
         shields=tuple(n.attributes.get("data-cfemail") or "" for n in tree.css("[data-cfemail]")),
         data=tuple(_data(tree)),
     )
+
+
+def title_of(html: str) -> str:
+    """The title alone, from the beginning of the page; empty if there is none."""
+    return _title(LexborHTMLParser(trimmed(html[:_HEAD_CHARS_MAX])))
 
 
 def trimmed(html: str) -> str:
@@ -73,6 +79,11 @@ def trimmed(html: str) -> str:
     ):
         return html
     return _cut(_without(_without(html, "script"), "style")[:_CHARS_MAX])
+
+
+def _title(tree: LexborHTMLParser) -> str:
+    node = tree.css_first("title")
+    return " ".join(node.text().replace("\0", "").split())[:_TITLE_CHARS_MAX] if node else ""
 
 
 def _without(html: str, name: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from bellhand.clients.errors import BadAnswer, Forbidden, WebError
 from bellhand.clients.web import Page
 
-from .markup import read
+from .markup import title_of
 from .pages import registrable
 
 _GONE = (404, 410)
@@ -49,12 +49,12 @@ def of_page(website: str, page: Page) -> Status:
         final_url=page.final_url,
         http_status=page.status,
         redirects=page.redirects,
-        title=(read(page.text).title or None) if page.is_html and page.text else None,
+        title=(title_of(page.text) or None) if page.is_html else None,
         ip=page.ip,
         response_seconds=page.elapsed_seconds,
         tls_expires=ssl.cert_time_to_seconds(page.tls_expires) if page.tls_expires else None,
         error=f"HTTP status {page.status}" if page.status >= 400 else None,
-        passing=page.status in _PASSING,
+        passing=is_passing(page),
     )
 
 
@@ -69,6 +69,11 @@ def of_error(error: WebError) -> Status:
     else:
         word = "unreachable"
     return Status(word=word, final_url=error.url, error=str(error), passing=error.retryable)
+
+
+def is_passing(page: Page) -> bool:
+    """Whether the answer is one of those that pass: busy, starting, out of order for now."""
+    return page.status in _PASSING
 
 
 def retry_after_seconds(page: Page) -> float | None:
