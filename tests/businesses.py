@@ -1,0 +1,49 @@
+"""Businesses, their jobs, and a daemon that checks them, for the tests of the sites family."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from bellhand.app import Daemon
+from bellhand.families import sites
+from daemons import at_work
+from support import eventually
+
+
+@asynccontextmanager
+async def daemon(dsn: str, *ports: int) -> AsyncIterator[Daemon]:
+    """A daemon with the family, allowed to visit loopback at these ports."""
+    web_settings = {"ports": ports, "allow_networks": ("127.0.0.0/8",), "seconds_max": 5}
+    kinds = (sites.validate_site, sites.collect_emails, sites.collect_socials)
+    async with at_work(dsn, *kinds, web=web_settings) as ours:
+        yield ours
+
+
+async def enter(conn: asyncpg.Connection, website: str | None, **columns: object) -> int:
+    columns = {"website": website, **columns}
+    names = ", ".join(columns)
+    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    return await conn.fetchval(
+        f"insert into bellhand_sites.businesses ({names}) values ({places}) returning id",
+        *columns.values(),
+    )
+
+
+async def business(conn: asyncpg.Connection, number: int) -> asyncpg.Record:
+    return await conn.fetchrow("select * from bellhand_sites.businesses where id = $1", number)
+
+
+async def jobs(conn: asyncpg.Connection) -> list[asyncpg.Record]:
+    return await conn.fetch("select * from bellhand.all_jobs order by id")
+
+
+async def all_over(conn: asyncpg.Connection, number: int) -> list[asyncpg.Record]:
+    over = await eventually(lambda: _over(conn, number), 20, because=f"{number} jobs over")
+    return over
+
+
+async def _over(conn: asyncpg.Connection, number: int) -> list[asyncpg.Record] | None:
+    rows = await jobs(conn)
+    done = [row for row in rows if row["state"] in ("completed", "failed", "cancelled")]
+    return rows if len(done) == len(rows) == number else None
