@@ -19,6 +19,7 @@ from bellhand.cli import actions, dev, enqueue, inspection, jobs, maintenance, r
 from bellhand.cli.context import ALL_FIELDS, Cli, Options
 from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
 from bellhand.cli.output import paint, plain, tell
+from bellhand.cli.values import STDIN
 from bellhand.errors import Problem
 
 EXIT_CODES = """
@@ -98,7 +99,7 @@ def launch(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; errors go to stderr."""
-    words = _json_with_value(list(sys.argv[1:] if arguments is None else arguments))
+    words = _normal(list(sys.argv[1:] if arguments is None else arguments))
     as_json = any(word.startswith("--json") for word in words)
     try:
         code = app.meta(words, exit_on_error=False, print_error=False, result_action="return_value")
@@ -135,8 +136,8 @@ def report(problem: Problem, as_json: bool) -> int:
     return problem.exit_code
 
 
-def _json_with_value(words: list[str]) -> list[str]:
-    """`--json` as `--json=*`, and after list and show `--json id,kind` as `--json=id,kind`."""
+def _normal(words: list[str]) -> list[str]:
+    """The words as the parser can take them: --json always with a value, and no lone -."""
     takes_fields = any(word in ("list", "show") for word in words)
     made: list[str] = []
     index = 0
@@ -149,7 +150,7 @@ def _json_with_value(words: list[str]) -> list[str]:
             made.append(f"--json={following}")
             index += 1
         else:
-            made.append(f"--json={ALL_FIELDS}" if word == "--json" else word)
+            made.append({"--json": f"--json={ALL_FIELDS}", "-": STDIN}.get(word, word))
         index += 1
     return made
 

@@ -16,6 +16,7 @@ from bellhand.cli.errors import Usage
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)", re.IGNORECASE)
 ID_MAX = 2**63 - 1
+STDIN = "@stdin"  # what `-` becomes, since the parser takes a lone - for an option
 
 
 def seconds_of(text: str, option: str = "the duration") -> float:
@@ -77,7 +78,7 @@ def ids_of(words: Sequence[str]) -> list[tuple[int, UUID | None]]:
 
 def _with_stdin(words: Sequence[str]) -> Iterable[str]:
     for word in words:
-        if word == "-":
+        if word == STDIN:
             # The first word of each line but the head: what `bellhand list` prints can be piped.
             firsts = (line.split()[0] for line in sys.stdin if line.strip())
             yield from (first for first in firsts if first != "ID")
@@ -98,8 +99,8 @@ def pairs_of(words: Iterable[str], option: str) -> dict[str, str]:
 
 def payload_of(words: Sequence[str], schema: dict[str, Any] | None) -> dict[str, Any]:
     """The payload from `key=value` (by the kind's schema), `key:=json`, one JSON object or `-`."""
-    if len(words) == 1 and (words[0] == "-" or words[0].lstrip()[:1] in ("{", "[")):
-        text = sys.stdin.read() if words[0] == "-" else words[0]
+    if len(words) == 1 and (words[0] == STDIN or words[0].lstrip()[:1] in ("{", "[")):
+        text = sys.stdin.read() if words[0] == STDIN else words[0]
         try:
             payload = json.loads(text)
         except ValueError as error:
