@@ -66,13 +66,8 @@ def progress(row: Record) -> dict[str, Any]:
     said = _json(row["progress"]) or {}
     total = max(int(said.get("steps_total") or 0), row["steps_total"])
     done, failed = row["steps_done"], row["steps_failed"]
-    percent = said.get("percent")
-    if total:
-        percent = round(min(100.0, 100.0 * (done + failed) / total), 1)
-    if row["state"] == "completed":
-        percent = 100.0
     return {
-        "percent": percent,
+        "percent": _percent(row, said, total),
         "steps_done": done if total else None,
         "steps_failed": failed if total else None,
         "steps_total": total or None,
@@ -83,6 +78,21 @@ def progress(row: Record) -> dict[str, Any]:
         "message": said.get("message"),
         "counters": said.get("counters") or {},
     }
+
+
+def _percent(row: Record, said: dict[str, Any], total: int) -> float | None:
+    """What the handler says, else by the steps; 100 only once the job is over."""
+    if row["state"] == "completed":
+        return 100.0
+    if said.get("total"):
+        percent = 100.0 * (said.get("done") or 0) / said["total"]
+    elif total:
+        # Steps that failed are behind us, unless they will be tried again.
+        behind = row["steps_failed"] if row["attempts"] == 0 else 0
+        percent = 100.0 * (row["steps_done"] + behind) / total
+    else:
+        return None
+    return round(min(99.0, max(0.0, percent)), 1)
 
 
 def _position(row: Record | None) -> dict[str, Any] | None:

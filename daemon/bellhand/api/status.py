@@ -54,7 +54,7 @@ HEADERS = {
 }
 PROBES = frozenset({"/livez", "/readyz"})
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Rendered(Protocol):
@@ -152,7 +152,7 @@ class StatusPort:
     # Who may ask
 
     @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.Response:
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Lets in who may come in, bounds the time, and turns every error into one of ours."""
         try:
             self._admit(request)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from bellhand import __version__
@@ -89,6 +90,7 @@ def launch(
 ) -> int:
     """Parses the rest, runs the command and returns its exit code."""
     function, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    _log_to_stderr()
     options = Options(config=config, dsn=dsn, json=json, quiet=quiet)
     given = {name: Cli(options) for name in ignored}
     result = function(*bound.args, **bound.kwargs, **given)
@@ -120,6 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if problem is None:
             raise
         return report(problem, as_json)
+
+
+def _log_to_stderr() -> None:
+    """Commands only log what is wrong; `run` and `dev` set their own logging up."""
+    wrapper = structlog.make_filtering_bound_logger("warning")
+    factory = structlog.PrintLoggerFactory(sys.stderr)
+    structlog.configure(wrapper_class=wrapper, logger_factory=factory)
 
 
 def report(problem: Problem, as_json: bool) -> int:

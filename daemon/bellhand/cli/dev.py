@@ -1,8 +1,317 @@
-"""Development."""
+"""A database, the daemon and a demo in one command: to see it work, to write handlers against."""
 
-from bellhand.cli.context import Given
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from bellhand import __version__
+from bellhand.cli.board import Board
+from bellhand.cli.context import Cli, Database, Given, close, connect
+from bellhand.cli.errors import FAILED, BadConfig, Refused
+from bellhand.cli.output import duration, paint, say
+from bellhand.cli.run import logging
+from bellhand.dev.state import DevState, folder
+
+if TYPE_CHECKING:
+    from bellhand.app import Daemon
+    from bellhand.settings import Settings
+
+DEMO = "bellhand.dev.demo"
+SITES = "bellhand.families.sites"
+BUSINESS = "Harbour Bakery (demo)"
+LOOKS_APART_SECONDS = 0.15
+READY_SECONDS = 30
+STOP_SECONDS = 30
+GRACE_SECONDS = 3.0
+SOON_SECONDS = 4.0
+MODE = "development"
 
 
-def dev(*, cli: Given) -> int:
-    """Run a database, the daemon and a demo."""
-    return 0
+@dataclass
+class Checklist:
+    """Tells what started, and how long that took."""
+
+    since: float = field(default_factory=time.monotonic)
+
+    def done(self, what: str, note: str) -> None:
+        """One more thing is there."""
+        now = time.monotonic()
+        say(f"  {paint('✓', 'green')} {what:<10} {note:<54} {duration(now - self.since):>7}")
+        self.since = now
+
+
+async def dev(
+    *,
+    demo: Annotated[bool, Parameter(help="Whether to enqueue the jobs of the demo.")] = True,
+    for_seconds: Annotated[
+        float | None, Parameter(help="Stop after so long.", validator=Number(gt=0))
+    ] = None,
+    until_demo_done: Annotated[
+        bool, Parameter(negative=(), help="Stop when the jobs of the demo are over.")
+    ] = False,
+    cli: Given,
+) -> int:
+    """Run a database of its own, the daemon and a demo, until Ctrl-C.
+
+    With a dsn in the configuration, or --dsn, it uses that one instead, unless it holds jobs
+    that are not development's.
+    """
+    home = folder()
+    say(f"bellhand {__version__} · development, all of it in {_short(home)}")
+    checklist = Checklist()
+    with DevState(home) as state, _database(cli, home, checklist) as (dsn, psql):
+        await _prepare(dsn, checklist)
+        state.publish(dsn)
+        async with _website() as port:
+            settings = _settings(cli, dsn, port)
+            with (home / "log").open("w") as log, logging(settings.log, log):
+                async with _working(settings, cli, checklist) as (daemon, ended):
+                    run = _Run(daemon, settings, psql, home, port if demo else None)
+                    code = await run.until(ended, for_seconds, until_demo_done, checklist)
+    say("stopped")
+    return code
+
+
+@contextmanager
+def _database(cli: Cli, home: Path, checklist: Checklist) -> Iterator[tuple[str, str]]:
+    """The DSN, and the psql to use: the configured database, else one of our own."""
+    if "dsn" in cli.configured.model_fields_set:
+        yield cli.configured.dsn, "psql"
+        return
+    # Only here: with a configured database it may not even be installable.
+    from bellhand.dev.postgres import DevPostgres
+    from bellhand.dev.programs import major_version
+
+    with ExitStack() as stack:
+        server = stack.enter_context(DevPostgres(home / "postgres"))
+        dsn = server.create_database("bellhand")
+        version = major_version(server.programs)
+        checklist.done(f"postgres {version}", "a server of its own, on a socket only")
+        yield dsn, "psql" if shutil.which("psql") else shlex.quote(str(server.psql))
+
+
+async def _prepare(dsn: str, checklist: Checklist) -> None:
+    """The schema, and the mark that this database is for development; refuses any other."""
+    from bellhand.migrate import migrate
+    from bellhand.settings import Settings
+
+    connection = await connect(Settings(dsn=dsn))
+    try:
+        database = Database(connection, 10)
+        seen = await database.row("cli_environment")
+        if seen and seen["migrated"]:
+            await _refuse_production(database)
+        applied = await migrate(dsn)
+        await database.rows("set_meta", "mode", MODE)
+    finally:
+        await close(connection)
+    checklist.done("schema", f"{len(applied)} files applied" if applied else "up to date")
+
+
+async def _refuse_production(database: Database) -> None:
+    seen = await database.row("dev_mode")
+    assert seen
+    if seen["mode"] == MODE or (seen["mode"] is None and not seen["used"]):
+        return
+    raise BadConfig(
+        "this database is not for development",
+        why=f"its mode is {seen['mode']!r}" if seen["mode"] else "it holds jobs already",
+        fix="leave dsn out, so that development makes a database of its own; "
+        f"or, if you are sure, write the row ('mode', '{MODE}') into bellhand.meta",
+    )
+
+
+@asynccontextmanager
+async def _website() -> AsyncIterator[int]:
+    from bellhand.dev.website import served
+
+    async with served() as port:
+        yield port
+
+
+def _settings(cli: Cli, dsn: str, website_port: int) -> Settings:
+    """The configured settings, and what the demo needs on top."""
+    from bellhand.settings import load
+
+    given = cli.configured
+    arguments: dict[str, Any] = {
+        "dsn": dsn,
+        "modules": [*given.modules, *([] if DEMO in given.modules else [DEMO])],
+        "schedules": {"demo-tick": {"cron": "* * * * *", "kind": "demo.tick", "missed": "skip"}},
+        "web": {
+            "ports": [*given.web.ports, website_port],
+            "allow_networks": [*given.web.allow_networks, "127.0.0.1/32"],
+        },
+    }
+    if "grace_seconds" not in given.worker.model_fields_set:
+        arguments["worker"] = {"grace_seconds": GRACE_SECONDS}
+    if "port" not in given.status.model_fields_set and _taken(given.status.host, given.status.port):
+        arguments["status"] = {"port": 0}
+    return load(cli.options.config, **arguments)
+
+
+def _taken(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+@asynccontextmanager
+async def _working(
+    settings: Settings, cli: Cli, checklist: Checklist
+) -> AsyncIterator[tuple[Daemon, asyncio.Task[int]]]:
+    """The daemon, ready; on leaving it drains and ends."""
+    from bellhand.app import Daemon
+
+    daemon = Daemon(settings, config=cli.options.config)
+    modules = ", ".join(name.rpartition(".")[2] for name in settings.modules)
+    checklist.done("handlers", f"{len(daemon.kinds)} kinds of {modules}")
+    daemon.catch_signals()
+    ended = asyncio.create_task(daemon.run())
+    ready = asyncio.create_task(daemon.ready.wait())
+    try:
+        tasks = {ended, ready}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=READY_SECONDS)
+        if ended.done():
+            ended.result()  # raises what went wrong, if anything did
+        elif not ready.done():
+            raise Refused(f"the daemon was not ready within {READY_SECONDS} s", fix="see its log")
+        else:
+            slots = settings.worker.concurrency
+            heard = "woken by LISTEN" if daemon.sleep.listening else "polling"
+            checklist.done("worker", f"{slots} jobs at once, {heard}")
+        yield daemon, ended
+    finally:
+        ready.cancel()
+        if not ended.done():
+            daemon.stop()
+            await asyncio.wait({ended}, timeout=STOP_SECONDS)
+
+
+@dataclass
+class _Run:
+    """The time between start and stop: the demo, and the board that shows it."""
+
+    daemon: Daemon
+    settings: Settings
+    psql: str
+    home: Path
+    website_port: int | None  # None: no demo
+    last: int = 0
+
+    async def until(
+        self,
+        ended: asyncio.Task[int],
+        for_seconds: float | None,
+        until_demo_done: bool,
+        checklist: Checklist,
+    ) -> int:
+        """Shows what happens until told to stop; the exit code."""
+        connection = await connect(self.settings)
+        database = Database(connection, self.settings.database.statement_seconds)
+        board = Board(database, self.daemon.worker.id, await database.value("dev_last_job"))
+        end = time.monotonic() + for_seconds if for_seconds else None
+        try:
+            ours: set[int] = set()
+            if self.website_port and not ended.done():
+                ours = await self._enqueue(database, board)
+                checklist.done("demo", f"{len(ours)} jobs queued, and one a minute")
+            self._hints()
+            while not ended.done() and (end is None or time.monotonic() < end):
+                await board.look()
+                if until_demo_done and ours <= board.ended.keys():
+                    failed = [n for n in ours if board.ended[n] in ("failed", "cancelled")]
+                    return FAILED if failed else 0
+                await asyncio.wait({ended}, timeout=LOOKS_APART_SECONDS)
+            return ended.result() if ended.done() else 0
+        finally:
+            board.close()
+            await close(connection)
+
+    async def _enqueue(self, database: Database, board: Board) -> set[int]:
+        """One job of each sort that there is to see; their ids."""
+        before = board.last_id
+        self.last = report = await _enqueue(database, "demo.report")
+        await _enqueue(database, "demo.letters")
+        await _enqueue(database, "demo.summary", {"name": "the board"}, depends_on=[report])
+        soon = await database.value("cli_ago", -SOON_SECONDS)
+        await _enqueue(database, "demo.greet", {"name": "whoever waited"}, run_at=soon)
+        if SITES in self.settings.modules:
+            website = f"http://127.0.0.1:{self.website_port}/"
+            await database.rows("dev_business", BUSINESS, website)
+        rows = await database.rows("dev_new_jobs", before, 100)
+        return {row["id"] for row in rows}
+
+    def _hints(self) -> None:
+        command = _command()
+        insert = (
+            """insert into bellhand.jobs (kind, payload) values ('demo.greet', '{"name": "Ada"}')"""
+        )
+        status = self.settings.status
+        lines = {
+            "Insert": f'{self.psql} "$({command} env --dsn)"',
+            "": f"{insert};",
+            "Look": f"{command} list · {command} status · {command} watch {self.last or 1}",
+            "Status": f"http://{status.host}:{self.daemon.status.port}/readyz?verbose",
+            "Log": _short(self.home / "log"),
+            "Stop": "Ctrl-C",
+        }
+        say()
+        for name, text in lines.items():
+            say(f"  {paint(f'{name:<8}', 'bold')}  {text}")
+        say()
+
+
+async def _enqueue(
+    database: Database,
+    kind: str,
+    payload: dict[str, Any] | None = None,
+    *,
+    run_at: Any = None,
+    depends_on: list[int] | None = None,
+) -> int:
+    row = await database.row(
+        "enqueue", kind, json.dumps(payload or {}), None, run_at, None, None, None, None, "demo",
+        depends_on, "cancel", None, "cli",
+    )  # fmt: skip
+    assert row
+    return int(row["id"])
+
+
+def _command() -> str:
+    """How to run this program from here."""
+    program = Path(sys.argv[0])
+    if program.name != "bellhand":
+        return f"{Path(sys.executable).name} -m bellhand"
+    if shutil.which("bellhand") == str(program):
+        return "bellhand"
+    try:
+        return str(program.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return shlex.quote(str(program))
+
+
+def _short(path: Path) -> str:
+    """The path with ~ for the home folder."""
+    home = os.path.expanduser("~")
+    text = str(path)
+    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 from cyclopts import Parameter
 
 from bellhand.cli.context import Given
 from bellhand.cli.errors import Refused
+
+if TYPE_CHECKING:
+    from bellhand.settings import Log
 
 
 def run(*, cli: Given) -> int:
@@ -15,7 +21,21 @@ def run(*, cli: Given) -> int:
     # Only here: it brings in the whole daemon.
     from bellhand import app
 
-    return app.run(cli.configured)
+    settings = cli.configured
+    with logging(settings.log):
+        return app.run(settings, config=cli.options.config)
+
+
+@contextmanager
+def logging(settings: Log, stream: TextIO | None = None) -> Iterator[None]:
+    """Log lines go to `stream` (stdout) as the settings say; all of them have gone at the end."""
+    from bellhand import logs
+
+    writer = logs.setup(settings.format, settings.level, stream)
+    try:
+        yield
+    finally:
+        writer.close()
 
 
 def bench(
@@ -23,7 +43,7 @@ def bench(
 ) -> int:
     """Drain jobs as fast as this machine can, and say where the time goes."""
     try:
-        from bellhand.dev import bench as benchmark
-    except ImportError as error:
+        benchmark = importlib.import_module("bellhand.dev.bench")
+    except ModuleNotFoundError as error:
         raise Refused("this installation has no benchmark", why=str(error)) from error
     return int(benchmark.main(list(tokens)))
