@@ -29,7 +29,7 @@ from .errors import Problem
 from .heartbeat import Beat, Heartbeat, Held
 from .job import Job, Tools
 from .keeper import Keeper
-from .kinds import find_kinds
+from .kinds import Kind, find_kinds
 from .logs import set_level
 from .metrics import Metrics
 from .outcomes import Completed, Ended
@@ -48,13 +48,16 @@ EXIT_HARD = 75  # the drain did not end in time
 class Daemon:
     """One process: a worker, what keeps it alive, and the status port."""
 
-    def __init__(self, settings: Settings, *, random: Callable[[], float] = random_module.random, config: Path | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, kinds: dict[str, Kind] | None = None, config: Path | None = None,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.config = config
         self.random = random
         self.clock = time.monotonic
         use_threads(settings.worker.threads)
-        self.kinds = find_kinds(settings.modules)
+        self.kinds = find_kinds(settings.modules) if kinds is None else kinds
         self.metrics = Metrics({kind.name: kind.lane for kind in self.kinds.values()}, version=__version__)
         self.database = Database(
             settings.dsn, connect_seconds=settings.database.connect_seconds, statement_seconds=settings.database.statement_seconds,
@@ -82,6 +85,7 @@ class Daemon:
         self.status = StatusPort(settings.status, self.metrics, self.health, self.database)
         self.draining = False
         self.registered = False
+        self.exit_hard_after: Callable[[float], None] = lambda seconds: None  # a process of its own sets it
         self.ready = asyncio.Event()
         self.stop_asked = asyncio.Event()
         self.hurry = asyncio.Event()
@@ -93,7 +97,6 @@ class Daemon:
 
     async def run(self) -> int:
         """Work until told to stop; the exit code. Raises Problem for what only a person can put right."""
-        self._catch_signals()
         await self.status.start()
         try:
             stopped_early = asyncio.create_task(self.stop_asked.wait())
@@ -115,6 +118,7 @@ class Daemon:
 
     async def _work(self) -> int:
         """Everything side by side until told to stop; one that ends by itself is a fault, and takes all down."""
+        asyncio.get_running_loop().set_exception_handler(_callback_failed)
         stop = asyncio.create_task(self.stop_asked.wait())
         loop = asyncio.create_task(self.worker.run())
         side = [asyncio.ensure_future(what) for what in (self._announce(), *self._beside())]
@@ -198,9 +202,10 @@ class Daemon:
         end_at = self.clock() + grace
         while self.worker.running and self.clock() < end_at and not self.hurry.is_set():
             await asyncio.sleep(0.02)
-        _exit_hard_after(own.kill_grace_seconds + 15)
+        self.exit_hard_after(own.kill_grace_seconds + 15)
         self.worker.stop_all("drain")
-        while self.worker.running:
+        end_at = self.clock() + own.kill_grace_seconds + 5
+        while self.worker.running and self.clock() < end_at:
             await asyncio.sleep(0.02)
         await asyncio.wait({loop}, timeout=5)
         handed_back = 0
@@ -313,9 +318,10 @@ class Daemon:
             systemd.notify(f"STATUS={busy}/{slots} busy · {where}{' · draining' if self.draining else ''}")
             await asyncio.sleep(min(10.0, interval / 3))
 
-    def _catch_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
+    def catch_signals(self) -> None:
+        """This process is ours: SIGTERM and SIGINT drain, a second one hurries, SIGHUP reloads, and nothing (a handler in
+        C code, a thread) keeps it alive once the drain is over."""
+        self.exit_hard_after = _exit_hard_after
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -355,8 +361,12 @@ def _limits(settings: Settings) -> Limits:
     return Limits(own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds)
 
 
+def _callback_failed(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An error that no task was there to take: a handler's stray task, or a fault of ours; never silent."""
+    log.error("unhandled_error", note=str(context.get("message")), exc_info=context.get("exception"))
+
+
 def _exit_hard_after(seconds: float) -> None:
-    """Nothing may keep a stopping daemon alive: not a handler in C code, not a socket."""
     timer = threading.Timer(seconds, os._exit, (EXIT_HARD,))
     timer.daemon = True
     timer.start()
@@ -372,4 +382,6 @@ def run(settings: Settings, *, config: Path | None = None) -> int:
 
 
 async def _run(settings: Settings, config: Path | None) -> int:
-    return await Daemon(settings, config=config).run()
+    daemon = Daemon(settings, config=config)
+    daemon.catch_signals()
+    return await daemon.run()

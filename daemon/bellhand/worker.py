@@ -212,7 +212,7 @@ class Worker:
         if task is None or task.done():
             return
         log.error("handler_ignores_cancel", job=job.id, kind=job.kind, stopping=job.stopping,
-                  stack=[str(frame) for frame in task.get_stack(limit=3)])  # fmt: skip
+                  where=[str(frame) for frame in task.get_stack(limit=3)])  # fmt: skip
         self.metrics.abandoned(job.kind)
         self.zombies.add(task)
         task.add_done_callback(self.zombies.discard)
