@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from .errors import Problem
+from .outcomes import WAIT_SECONDS_MAX
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 ATTRIBUTE = "__bellhand_kind__"
+EXPONENT_MAX = 60
+NAME = re.compile(r"[a-z0-9_.:-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,25 @@ class Kind:
     is_async: bool = True
 
     def arguments(self, payload: str) -> Any:
-        """The payload (JSON text) as the handler's type; raises ValueError with a readable message."""
+        """The payload (JSON text) as the handler's type; a ValueError says what is wrong."""
         if self.adapter is None:
             return json.loads(payload) if self.takes_args else None
-        return self.adapter.validate_json(payload)
+        try:
+            return self.adapter.validate_json(payload)
+        except ValidationError as error:
+            # Without the values: a payload may hold secrets, and errors are shown to many.
+            said = (
+                f"{'.'.join(map(str, one['loc'])) or 'payload'}: {one['msg']}"
+                for one in error.errors(include_input=False)
+            )
+            raise ValueError("; ".join(said)) from None
 
     def backoff_seconds(self, attempt: int, random: Callable[[], float]) -> float:
-        """How long to wait after failed attempt number `attempt`: full jitter below base * 2^(attempt-1), capped."""
-        return random() * min(self.backoff_base_seconds * 2.0 ** (attempt - 1), self.backoff_max_seconds)
+        """The wait after a failed attempt, by its number: full jitter below base * 2^(n-1)."""
+        return random() * min(
+            self.backoff_base_seconds * 2.0 ** min(attempt - 1, EXPONENT_MAX),
+            self.backoff_max_seconds,
+        )
 
     def published(self) -> dict[str, Any]:
         """What the database is told about the kind."""
@@ -81,30 +96,72 @@ def job_kind(
 ) -> Callable[[Handler], Handler]:
     """Make a function the handler of a kind; it stays callable as it is.
 
-    The function takes its payload first (a pydantic model, any type pydantic knows, or a dict) and the job second;
-    either may be left out. `async def` runs on the loop, `def` in a thread, `isolate=True` in a process of its own.
-    With `timeout_seconds=None` only the steps' own timeouts bound it.
+    The function takes its payload first (a pydantic model, any type pydantic knows, or a dict) and
+    the job second; either may be left out. `async def` runs on the loop, `def` in a thread,
+    `isolate=True` in a process of its own. With `timeout_seconds=None` only the steps' own timeouts
+    bound it.
     """
 
     def bind(function: Handler) -> Handler:
         adapter, takes_args, takes_job = _signature(name, function)
         kind = Kind(
-            name=name, handler=function, lane=lane, priority=priority, attempts_max=attempts_max,
-            timeout_seconds=timeout_seconds, step_timeout_seconds=step_timeout_seconds,
-            backoff_base_seconds=backoff_base_seconds, backoff_max_seconds=backoff_max_seconds,
-            isolate=isolate, memory_bytes_max=memory_bytes_max, redact=tuple(redact),
-            adapter=adapter, takes_args=takes_args, takes_job=takes_job,
+            name=name,
+            handler=function,
+            lane=lane,
+            priority=priority,
+            attempts_max=attempts_max,
+            timeout_seconds=timeout_seconds,
+            step_timeout_seconds=step_timeout_seconds,
+            backoff_base_seconds=backoff_base_seconds,
+            backoff_max_seconds=backoff_max_seconds,
+            isolate=isolate,
+            memory_bytes_max=memory_bytes_max,
+            redact=tuple(redact),
+            adapter=adapter,
+            takes_args=takes_args,
+            takes_job=takes_job,
             is_async=inspect.iscoroutinefunction(function),
-        )  # fmt: skip
+        )
+        _refuse_nonsense(kind)
         setattr(function, ATTRIBUTE, kind)
         return function
 
     return bind
 
 
-def _signature(name: str, function: Callable[..., Any]) -> tuple[TypeAdapter[Any] | None, bool, bool]:
+def _refuse_nonsense(kind: Kind) -> None:
+    """What the database would refuse, or what could never run, is refused where it is written."""
+    waits = (kind.backoff_base_seconds, kind.backoff_max_seconds)
+    limits = (kind.timeout_seconds, kind.step_timeout_seconds, kind.memory_bytes_max)
+    rules = [
+        (NAME.fullmatch(kind.name), "its name must be 1 to 100 characters of a-z, 0-9, _.:-"),
+        (NAME.fullmatch(kind.lane), f"its lane {kind.lane!r} must be named like a kind"),
+        (1 <= kind.priority <= 10, f"priority {kind.priority} is outside 1 to 10"),
+        (1 <= kind.attempts_max <= 32767, f"attempts_max {kind.attempts_max} is below 1, or huge"),
+        (
+            all(0 <= wait <= WAIT_SECONDS_MAX for wait in waits),
+            f"backoff {waits} is negative or huge",
+        ),
+        (all(limit is None or limit > 0 for limit in limits), "a limit is not above 0"),
+        (kind.isolate or not kind.memory_bytes_max, "memory_bytes_max needs isolate=True"),
+        (
+            not kind.isolate or "." not in kind.handler.__qualname__,
+            "another process finds an isolated handler only at the top level of its module",
+        ),
+    ]
+    for fine, why in rules:
+        if not fine:
+            fix = f"change it in {kind.handler.__module__}"
+            raise Problem(f"job_kind({kind.name!r}) cannot be right", why=why, fix=fix)
+
+
+def _signature(
+    name: str, function: Callable[..., Any]
+) -> tuple[TypeAdapter[Any] | None, bool, bool]:
     """The adapter of the payload's type, and whether the handler takes a payload and a job."""
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    parameters = [
+        p for p in inspect.signature(function).parameters.values() if p.default is p.empty
+    ]
     try:
         hints = get_type_hints(function)
     except NameError as error:
@@ -113,22 +170,27 @@ def _signature(name: str, function: Callable[..., Any]) -> tuple[TypeAdapter[Any
             why=str(error),
             fix="define or import the type at the top of the module, before the handler",
         ) from error
-    is_job = [p.name == "job" or getattr(hints.get(p.name), "__name__", "") == "Job" for p in parameters]
+    is_job = [
+        p.name == "job" or getattr(hints.get(p.name), "__name__", "") == "Job" for p in parameters
+    ]
     if len(parameters) > 2 or (len(parameters) == 2 and is_job != [False, True]):
         raise Problem(
             f"the handler of {name} has parameters that Bellhand cannot fill",
             why=f"it takes ({', '.join(p.name for p in parameters)})",
-            fix="take the payload first and the job second: async def handler(args: Args, job: Job)",
+            fix="take payload and job, in this order: async def handler(args: Args, job: Job)",
         )
     takes_job = bool(is_job) and is_job[-1]
     takes_args = len(parameters) - takes_job > 0
-    hint = hints.get(parameters[0].name) if takes_args else None
+    hint: Any = hints.get(parameters[0].name) if takes_args else None
     plain = hint is None or hint in (dict, Any) or getattr(hint, "__origin__", None) is dict
     return (None if plain else TypeAdapter(hint)), takes_args, takes_job
 
 
 def find_kinds(modules: Iterable[str]) -> dict[str, Kind]:
-    """The kinds that the named modules hold, by name; a module that does not import is a Problem, as is a name twice."""
+    """The kinds that the named modules hold, by name.
+
+    Raises Problem for a module that does not import and for a name that is there twice.
+    """
     found: dict[str, Kind] = {}
     for module_name in modules:
         for value in vars(_load(module_name)).values():
@@ -152,6 +214,8 @@ def _load(name: str) -> Any:
         sys.path.insert(0, "")
     try:
         return importlib.import_module(name)
+    except Problem:
+        raise
     except Exception as error:  # a boundary: the module is the user's, anything may go wrong in it
         raise Problem(
             f"the handler module {name} does not import",
@@ -161,7 +225,7 @@ def _load(name: str) -> Any:
 
 
 def checks(schema: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """The part of a JSON Schema that payload_problem.sql enforces at the INSERT; None when there is nothing to check."""
+    """What payload_problem.sql enforces of a JSON Schema at the INSERT; None for nothing."""
     if schema.get("type") != "object":
         return None
     found: list[dict[str, Any]] = []
@@ -179,7 +243,7 @@ ALL_TYPES = {"string", "number", "integer", "boolean", "array", "object", "null"
 
 
 def _types(field_schema: dict[str, Any], whole: dict[str, Any]) -> set[str]:
-    """The JSON types a field may have; all of them where the schema says something that SQL does not check."""
+    """The JSON types a field may have; all of them where SQL could not check what is said."""
     if "$ref" in field_schema:
         target: Any = whole
         for part in field_schema["$ref"].removeprefix("#/").split("/"):
@@ -196,7 +260,12 @@ def _types(field_schema: dict[str, Any], whole: dict[str, Any]) -> set[str]:
 
 def _bounds(field_schema: dict[str, Any]) -> dict[str, Any]:
     names = {
-        "enum": "enum", "minimum": "minimum", "maximum": "maximum", "minLength": "size_min", "maxLength": "size_max",
-        "minItems": "size_min", "maxItems": "size_max",
-    }  # fmt: skip
+        "enum": "enum",
+        "minimum": "minimum",
+        "maximum": "maximum",
+        "minLength": "size_min",
+        "maxLength": "size_max",
+        "minItems": "size_min",
+        "maxItems": "size_max",
+    }
     return {ours: field_schema[theirs] for theirs, ours in names.items() if theirs in field_schema}
