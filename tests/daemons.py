@@ -12,7 +12,13 @@ from bellhand.kinds import ATTRIBUTE, Kind
 from bellhand.settings import Settings
 from support import eventually
 
-QUICK = {"lease_seconds": 3.0, "heartbeat_seconds": 0.5, "poll_seconds": 30.0, "grace_seconds": 5.0, "kill_grace_seconds": 0.5}
+QUICK = {
+    "lease_seconds": 3.0,
+    "heartbeat_seconds": 0.5,
+    "poll_seconds": 30.0,
+    "grace_seconds": 5.0,
+    "kill_grace_seconds": 0.5,
+}
 
 
 def kinds_of(*handlers: Callable[..., Any]) -> dict[str, Kind]:
@@ -26,7 +32,9 @@ def settings_for(dsn: str, worker: dict[str, Any] | None = None, **sections: Any
 
 
 @asynccontextmanager
-async def at_work(dsn: str, *handlers: Callable[..., Any], worker: dict[str, Any] | None = None, **sections: Any) -> AsyncIterator[Daemon]:
+async def at_work(
+    dsn: str, *handlers: Callable[..., Any], worker: dict[str, Any] | None = None, **sections: Any
+) -> AsyncIterator[Daemon]:
     """A daemon that is ready; on leaving it drains, and must end with exit code 0."""
     daemon = Daemon(settings_for(dsn, worker, **sections), kinds=kinds_of(*handlers))
     running = asyncio.create_task(daemon.run())
@@ -46,17 +54,23 @@ async def at_work(dsn: str, *handlers: Callable[..., Any], worker: dict[str, Any
 
 
 async def state(conn: asyncpg.Connection, job: int) -> str | None:
-    found: str | None = await conn.fetchval("select state from bellhand.all_jobs where id = $1", job)
+    found: str | None = await conn.fetchval(
+        "select state from bellhand.all_jobs where id = $1", job
+    )
     return found
 
 
-async def until(conn: asyncpg.Connection, job: int, wanted: str, seconds: float = 10.0) -> asyncpg.Record:
+async def until(
+    conn: asyncpg.Connection, job: int, wanted: str, seconds: float = 10.0
+) -> asyncpg.Record:
     """The job once it has reached a state."""
 
     async def there() -> bool:
         return await state(conn, job) == wanted
 
-    await eventually(there, seconds, because=f"job {job} should be {wanted}, it is {await state(conn, job)}")
+    await eventually(
+        there, seconds, because=f"job {job} should be {wanted}, it is {await state(conn, job)}"
+    )
     row = await conn.fetchrow("select * from bellhand.all_jobs where id = $1", job)
     assert row is not None
     return row

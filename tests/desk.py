@@ -11,7 +11,14 @@ from bellhand.positions import Positions
 from bellhand.sql import query
 from bellhand.store import Lane
 
-KIND = {"priority": 5, "attempts_max": 3, "timeout_seconds": 60, "schema": None, "checks": None, "summary": None}
+KIND = {
+    "priority": 5,
+    "attempts_max": 3,
+    "timeout_seconds": 60,
+    "schema": None,
+    "checks": None,
+    "summary": None,
+}
 
 
 class Desk:
@@ -30,7 +37,12 @@ class Desk:
         await self.conn.fetch(query("publish_kinds"), json.dumps(kinds))
 
     async def lane(self, name: str, **limits: Any) -> None:
-        given = {"name": name, "concurrency": None, "rate_per_second": None, "rate_burst": 1} | limits
+        given = {
+            "name": name,
+            "concurrency": None,
+            "rate_per_second": None,
+            "rate_burst": 1,
+        } | limits
         await self.conn.fetch(query("publish_lanes"), json.dumps([given]))
 
     async def insert(self, kind: str = "a", **columns: Any) -> int:
@@ -41,22 +53,30 @@ class Desk:
 
     async def worker(self, name: str = "w", kinds: Sequence[str] = ("a",)) -> uuid.UUID:
         id = uuid.uuid4()
-        await self.conn.fetch(query("register_worker"), id, name, "host", 1, "0", list(kinds), [], 10)
+        await self.conn.fetch(
+            query("register_worker"), id, name, "host", 1, "0", list(kinds), [], 10
+        )
         self.positions[id] = Positions()
         return id
 
     async def look(self, worker: uuid.UUID) -> None:
         (row,) = await self.conn.fetch(query("look_around"), ["a"], 0)
-        lanes = [Lane(**{**lane, "ranks": tuple(lane["ranks"])}) for lane in json.loads(row["lanes"])]
+        lanes = [
+            Lane(**{**lane, "ranks": tuple(lane["ranks"])}) for lane in json.loads(row["lanes"])
+        ]
         self.positions[worker].update(lanes)
 
-    async def claim(self, worker: uuid.UUID, room: int = 10, *, oldest: int = 0, careful: bool = False) -> list[asyncpg.Record]:
+    async def claim(
+        self, worker: uuid.UUID, room: int = 10, *, oldest: int = 0, careful: bool = False
+    ) -> list[asyncpg.Record]:
         """What a worker's claim gets, through the same positions as the daemon's."""
         await self.look(worker)
         positions = self.positions[worker]
         if positions.known:
             positions.advance(await self.conn.fetch(query("advance_hints"), *positions.columns()))
-        rows = await self.conn.fetch(query("claim"), worker, room, oldest, careful, *positions.where(room))
+        rows = await self.conn.fetch(
+            query("claim"), worker, room, oldest, careful, *positions.where(room)
+        )
         jobs = [row for row in rows if row["id"] is not None]
         for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in jobs]):
             await self.conn.fetch(query("note_rank"), lane, rank)
@@ -66,16 +86,31 @@ class Desk:
         """The ids of a claim; those of one batch have no order."""
         return sorted(row["id"] for row in await self.claim(worker, room, **options))
 
-    async def complete(self, *jobs: asyncpg.Record, partial: bool = False, result: str | None = None) -> list[int]:
+    async def complete(
+        self, *jobs: asyncpg.Record, partial: bool = False, result: str | None = None
+    ) -> list[int]:
         ids, epochs = [job["id"] for job in jobs], [job["epoch"] for job in jobs]
         n = len(jobs)
         self._freed(jobs)
-        rows = await self.conn.fetch(query("settle_completed"), ids, epochs, [partial] * n, [result] * n, [None] * n, [])
+        rows = await self.conn.fetch(
+            query("settle_completed"), ids, epochs, [partial] * n, [result] * n, [None] * n, []
+        )
         return [row["id"] for row in rows]
 
-    async def end(self, job: asyncpg.Record, outcome: str, *, wait: float = 0.0, error: str | None = None) -> str | None:
+    async def end(
+        self, job: asyncpg.Record, outcome: str, *, wait: float = 0.0, error: str | None = None
+    ) -> str | None:
         self._freed([job])
-        rows = await self.conn.fetch(query("settle_others"), [job["id"]], [job["epoch"]], [outcome], [wait], [error], [None], [])
+        rows = await self.conn.fetch(
+            query("settle_others"),
+            [job["id"]],
+            [job["epoch"]],
+            [outcome],
+            [wait],
+            [error],
+            [None],
+            [],
+        )
         return rows[0]["outcome"] if rows else None
 
     def _freed(self, jobs: Sequence[asyncpg.Record]) -> None:
@@ -89,7 +124,9 @@ class Desk:
         return int((await self.conn.fetch(query("promote"), 1000, None))[0]["moved"])
 
     async def state(self, id: int) -> str:
-        return str(await self.conn.fetchval("select state from bellhand.all_jobs where id = $1", id))
+        return str(
+            await self.conn.fetchval("select state from bellhand.all_jobs where id = $1", id)
+        )
 
     async def see(self, id: int) -> asyncpg.Record:
         row = await self.conn.fetchrow("select * from bellhand.all_jobs where id = $1", id)

@@ -28,7 +28,9 @@ class Sleeper:
         self.store = Store(database, HandlerPool(database, 1))
         self.bell = Bell()
         self.sleep = Sleep(self.store, POLL_SECONDS, time.monotonic)
-        self.listener = Listener(database, heard=lambda _: self.bell.ring(), random=rng.random, on_change=self.listening)
+        self.listener = Listener(
+            database, heard=lambda _: self.bell.ring(), random=rng.random, on_change=self.listening
+        )
         self.positions = Positions()
         self.claimed: dict[int, float] = {}
 
@@ -71,30 +73,41 @@ async def until_claimed(made: list[Sleeper], job: int, seconds: float) -> float:
     def found() -> float | None:
         return next((one.claimed[job] for one in made if job in one.claimed), None)
 
-    return await eventually(found, seconds, because=f"job {job} was never claimed: its wake-up was lost")  # type: ignore[return-value]
+    return await eventually(
+        found, seconds, because=f"job {job} was never claimed: its wake-up was lost"
+    )  # type: ignore[return-value]
 
 
-async def test_a_producer_that_saw_us_awake_and_commits_late_is_not_missed(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_a_producer_that_saw_us_awake_and_commits_late_is_not_missed(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     """The deterministic race: INSERT while the flag says awake, COMMIT after the worker has gone to sleep."""
     await Desk(conn).publish("a")
     delays = []
     async with sleepers(dsn, 1, random.Random(1)) as made:
         for _ in range(12):
-            nudge = await conn.fetchval("insert into bellhand.jobs (kind) values ('a') returning id")
+            nudge = await conn.fetchval(
+                "insert into bellhand.jobs (kind) values ('a') returning id"
+            )
             await until_claimed(made, nudge, 5)
             async with conn.transaction():
                 awake = await conn.fetchval("select last_value = 0 from bellhand.asleep_until")
-                job = await conn.fetchval("insert into bellhand.jobs (kind) values ('a') returning id")
+                job = await conn.fetchval(
+                    "insert into bellhand.jobs (kind) values ('a') returning id"
+                )
                 await conn.execute("select pg_sleep(0.25)")
                 asleep = await conn.fetchval("select last_value > 0 from bellhand.asleep_until")
             committed = time.monotonic()
             delays.append(await until_claimed(made, job, 5) - committed)
-            assert awake is not None and asleep, "the worker fell asleep while the transaction was open"
+            assert awake is not None
+            assert asleep, "the worker fell asleep while the transaction was open"
     assert max(delays) < 1.0, f"seconds after commit: {sorted(delays)}"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_no_wake_up_is_lost_under_delayed_commits_rollbacks_and_old_snapshots(dsn: str, conn: asyncpg.Connection, workers: int) -> None:
+async def test_no_wake_up_is_lost_under_delayed_commits_rollbacks_and_old_snapshots(
+    dsn: str, conn: asyncpg.Connection, workers: int
+) -> None:
     rng = random.Random(workers)
     await Desk(conn).publish("a")
     committed: dict[int, float] = {}
@@ -108,7 +121,10 @@ async def test_no_wake_up_is_lost_under_delayed_commits_rollbacks_and_old_snapsh
             await transaction.start()
             await producer.fetchval("select count(*) from bellhand.kinds")  # takes the snapshot
             await producer.execute("select pg_sleep($1)", dice.random() * 0.1)
-            job = await producer.fetchval("insert into bellhand.jobs (kind, priority) values ('a', $1) returning id", dice.randint(1, 10))
+            job = await producer.fetchval(
+                "insert into bellhand.jobs (kind, priority) values ('a', $1) returning id",
+                dice.randint(1, 10),
+            )
             await producer.execute("select pg_sleep($1)", dice.choice([0.0, 0.0, 0.02, 0.06, 0.3]))
             if dice.random() < 0.25:
                 await transaction.rollback()
@@ -122,11 +138,15 @@ async def test_no_wake_up_is_lost_under_delayed_commits_rollbacks_and_old_snapsh
         await asyncio.gather(*(produce(seed) for seed in range(5)))
         late = [await until_claimed(made, job, 5) - when for job, when in committed.items()]
         claimed = [job for one in made for job in one.claimed]
-    assert len(claimed) == len(set(claimed)) == len(committed) > 50, "each committed job once, nothing else"
+    assert len(claimed) == len(set(claimed)) == len(committed) > 50, (
+        "each committed job once, nothing else"
+    )
     assert max(late) < 1.5, "a lost wake-up would wait for the poll"
 
 
-async def test_the_bell_is_silent_while_a_worker_is_awake(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_the_bell_is_silent_while_a_worker_is_awake(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     await Desk(conn).publish("a")
     heard: list[object] = []
     ear = await asyncpg.connect(dsn)
@@ -141,7 +161,9 @@ async def test_the_bell_is_silent_while_a_worker_is_awake(dsn: str, conn: asyncp
     assert heard == [""], "twenty inserts in silence, then one ring for fifty rows"
 
 
-async def test_a_listener_whose_connection_dies_comes_back_and_rings(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_a_listener_whose_connection_dies_comes_back_and_rings(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     await Desk(conn).publish("a")
     async with sleepers(dsn, 1, random.Random(3)) as made:
         await eventually(lambda: made[0].sleep.sound)

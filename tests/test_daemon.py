@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -12,7 +13,9 @@ from daemons import at_work, insert, state, until
 from support import eventually
 
 
-async def test_an_insert_rings_the_bell_of_a_sleeping_daemon(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_an_insert_rings_the_bell_of_a_sleeping_daemon(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     started = asyncio.Event()
 
     @job_kind("t.quick")
@@ -31,7 +34,9 @@ async def test_an_insert_rings_the_bell_of_a_sleeping_daemon(dsn: str, conn: asy
         assert (row["result"], row["attempts"], row["partial"]) == ('{"ok": true}', 0, False)
 
 
-async def test_runs_a_burst_and_never_more_than_its_concurrency_at_once(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_runs_a_burst_and_never_more_than_its_concurrency_at_once(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     now = peak = done = 0
 
     @job_kind("t.burst")
@@ -44,10 +49,15 @@ async def test_runs_a_burst_and_never_more_than_its_concurrency_at_once(dsn: str
         done += 1
 
     async with at_work(dsn, burst, worker={"concurrency": 8}):
-        await conn.execute("insert into bellhand.jobs (kind) select 't.burst' from generate_series(1, 1000)")
+        await conn.execute(
+            "insert into bellhand.jobs (kind) select 't.burst' from generate_series(1, 1000)"
+        )
         await eventually(lambda: done == 1000, 30)
     assert peak == 8
-    assert await conn.fetchval("select count(*) from bellhand.history where state = 'completed'") == 1000
+    assert (
+        await conn.fetchval("select count(*) from bellhand.history where state = 'completed'")
+        == 1000
+    )
 
 
 async def test_every_way_an_attempt_can_end(dsn: str, conn: asyncpg.Connection) -> None:
@@ -88,11 +98,14 @@ async def test_every_way_an_attempt_can_end(dsn: str, conn: asyncpg.Connection) 
             assert row["attempts"] == attempts, how
         row = await until(conn, jobs["raise"], "failed")
         assert "ValueError: boom \\x00 \\ud800" in row["error"]
-        assert seen["raise"] == [1, 2] and seen["snooze"] == [1, 1]
+        assert seen["raise"] == [1, 2]
+        assert seen["snooze"] == [1, 1]
         assert "NaN" not in str((await until(conn, jobs["nul"], "completed"))["result"])
 
 
-async def test_a_job_that_takes_too_long_is_a_failed_attempt(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_a_job_that_takes_too_long_is_a_failed_attempt(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     @job_kind("t.slow", timeout_seconds=0.2, attempts_max=1)
     async def slow() -> None:
         await asyncio.sleep(60)
@@ -104,16 +117,16 @@ async def test_a_job_that_takes_too_long_is_a_failed_attempt(dsn: str, conn: asy
         assert row["error"] == "timed out after 0.1 s", "the job's own timeout wins"
 
 
-async def test_a_handler_that_ignores_cancel_loses_its_slot_not_the_daemon(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_a_handler_that_ignores_cancel_loses_its_slot_not_the_daemon(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     release = asyncio.Event()
 
     @job_kind("t.deaf", timeout_seconds=0.1, attempts_max=1)
     async def deaf() -> str:
         while not release.is_set():
-            try:
+            with suppress(asyncio.CancelledError):
                 await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                pass
         return "too late"
 
     @job_kind("t.next")
@@ -147,10 +160,13 @@ async def test_cancel_reaches_a_running_job_at_once(dsn: str, conn: asyncpg.Conn
         before = time.monotonic()
         await conn.execute("select bellhand.cancel($1)", job)
         await until(conn, job, "cancelled")
-        assert cleaned.is_set() and time.monotonic() - before < 3, "a heartbeat comes only every 10 s"
+        assert cleaned.is_set()
+        assert time.monotonic() - before < 3, "a heartbeat comes only every 10 s"
 
 
-async def test_pause_takes_effect_at_the_next_step_and_resume_goes_on_there(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_pause_takes_effect_at_the_next_step_and_resume_goes_on_there(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     ran: list[str] = []
     go = asyncio.Event()
 
@@ -174,10 +190,12 @@ async def test_pause_takes_effect_at_the_next_step_and_resume_goes_on_there(dsn:
         await eventually(lambda: running._asked == "pause")
         go.set()
         await until(conn, job, "paused")
-        assert not daemon.worker.running and ran == ["a", "b"]
+        assert not daemon.worker.running
+        assert ran == ["a", "b"]
         assert await conn.fetchval("select bellhand.resume($1)", job) == "pending"
         row = await until(conn, job, "completed")
-        assert ran == ["a", "b", "c"] and row["result"] == '{"done": 3, "results": ["A", "B", "C"]}'
+        assert ran == ["a", "b", "c"]
+        assert row["result"] == '{"done": 3, "results": ["A", "B", "C"]}'
         assert row["attempts"] == 0
 
 
@@ -191,8 +209,13 @@ async def test_a_bad_payload_hurts_nobody_else(dsn: str, conn: asyncpg.Connectio
     digits = "9" * 5000
     nested = "[" * 6000 + "]" * 6000
     async with at_work(dsn, payload):
-        bad = [await insert(conn, "t.payload", f'{{"n": {digits}}}'), await insert(conn, "t.payload", f'{{"n": {nested}}}')]
-        await conn.execute("insert into bellhand.jobs (kind, payload) select 't.payload', jsonb_build_object('n', g) from generate_series(1, 20) g")
+        bad = [
+            await insert(conn, "t.payload", f'{{"n": {digits}}}'),
+            await insert(conn, "t.payload", f'{{"n": {nested}}}'),
+        ]
+        await conn.execute(
+            "insert into bellhand.jobs (kind, payload) select 't.payload', jsonb_build_object('n', g) from generate_series(1, 20) g"
+        )
         await eventually(lambda: len(ran) >= 20)
         for job in bad[:1]:
             row = await until(conn, job, "failed")
@@ -200,7 +223,9 @@ async def test_a_bad_payload_hurts_nobody_else(dsn: str, conn: asyncpg.Connectio
     assert set(range(1, 21)) <= {n for n in ran if isinstance(n, int)}
 
 
-async def test_stopping_hands_back_what_outlives_the_grace_without_burning_an_attempt(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_stopping_hands_back_what_outlives_the_grace_without_burning_an_attempt(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     @job_kind("t.forever", attempts_max=1)
     async def forever() -> None:
         await asyncio.sleep(3600)
@@ -208,7 +233,9 @@ async def test_stopping_hands_back_what_outlives_the_grace_without_burning_an_at
     async with at_work(dsn, forever, worker={"grace_seconds": 0.3}):
         job = await insert(conn, "t.forever")
         await until(conn, job, "running")
-    row = await conn.fetchrow("select state, attempts, worker from bellhand.all_jobs where id = $1", job)
+    row = await conn.fetchrow(
+        "select state, attempts, worker from bellhand.all_jobs where id = $1", job
+    )
     assert tuple(row) == ("pending", 0, None)
     assert await conn.fetchval("select count(*) from bellhand.workers") == 0
     assert await conn.fetchval("select count(*) from bellhand.leases") == 0
@@ -225,7 +252,9 @@ async def test_stopping_lets_a_short_job_finish(dsn: str, conn: asyncpg.Connecti
     assert await state(conn, job) == "completed"
 
 
-async def test_two_daemons_keep_a_lane_s_limit_between_them(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_two_daemons_keep_a_lane_s_limit_between_them(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     now = peak = done = 0
 
     @job_kind("t.limited", lane="narrow")
@@ -239,7 +268,9 @@ async def test_two_daemons_keep_a_lane_s_limit_between_them(dsn: str, conn: asyn
 
     lanes = {"narrow": {"concurrency": 3}}
     async with at_work(dsn, limited, lanes=lanes), at_work(dsn, limited, lanes=lanes):
-        await conn.execute("insert into bellhand.jobs (kind) select 't.limited' from generate_series(1, 200)")
+        await conn.execute(
+            "insert into bellhand.jobs (kind) select 't.limited' from generate_series(1, 200)"
+        )
         await eventually(lambda: done == 200, 30)
     assert peak == 3, "exact over both, and fully used"
 
@@ -252,13 +283,17 @@ async def test_a_lane_s_rate_limit_holds(dsn: str, conn: asyncpg.Connection) -> 
         starts.append(time.monotonic())
 
     async with at_work(dsn, paced, lanes={"paced": {"rate_per_second": 20.0, "rate_burst": 2}}):
-        await conn.execute("insert into bellhand.jobs (kind) select 't.paced' from generate_series(1, 22)")
+        await conn.execute(
+            "insert into bellhand.jobs (kind) select 't.paced' from generate_series(1, 22)"
+        )
         await eventually(lambda: len(starts) == 22, 20)
     # A burst of two, then twenty at twenty a second.
     assert starts[-1] - starts[0] >= 0.95
 
 
-async def test_a_schedule_fires_and_a_broken_one_says_so(dsn: str, conn: asyncpg.Connection) -> None:
+async def test_a_schedule_fires_and_a_broken_one_says_so(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     fired = asyncio.Event()
 
     @job_kind("t.tick")
@@ -267,26 +302,37 @@ async def test_a_schedule_fires_and_a_broken_one_says_so(dsn: str, conn: asyncpg
             fired.set()
 
     async with at_work(dsn, tick):
-        await conn.execute("insert into bellhand.schedules (name, cron, kind, next_at) values ('s', '* * * * *', 't.tick', now() - interval '1 minute')")
-        await conn.execute("insert into bellhand.schedules (name, cron, timezone, kind) values ('bad', 'nonsense', 'UTC', 't.tick')")
+        await conn.execute(
+            "insert into bellhand.schedules (name, cron, kind, next_at) values ('s', '* * * * *', 't.tick', now() - interval '1 minute')"
+        )
+        await conn.execute(
+            "insert into bellhand.schedules (name, cron, timezone, kind) values ('bad', 'nonsense', 'UTC', 't.tick')"
+        )
         await conn.execute("select bellhand.call_workers()")
         async with asyncio.timeout(10):
             await fired.wait()
 
         async def said() -> bool:
-            return "nonsense" in (await conn.fetchval("select error from bellhand.schedules where name = 'bad'") or "")
+            return "nonsense" in (
+                await conn.fetchval("select error from bellhand.schedules where name = 'bad'") or ""
+            )
 
         await eventually(said)
 
 
 @pytest.mark.parametrize("handler_blocks_seconds", [2.5])
-async def test_a_handler_that_blocks_the_loop_does_not_lose_its_lease(dsn: str, conn: asyncpg.Connection, handler_blocks_seconds: float) -> None:
+async def test_a_handler_that_blocks_the_loop_does_not_lose_its_lease(
+    dsn: str, conn: asyncpg.Connection, handler_blocks_seconds: float
+) -> None:
     @job_kind("t.blocks")
     async def blocks() -> None:
-        time.sleep(handler_blocks_seconds)
+        time.sleep(handler_blocks_seconds)  # noqa: ASYNC251 - what must not be done is the point
 
-    async with at_work(dsn, blocks, worker={"lease_seconds": 1.5, "heartbeat_seconds": 0.3}) as daemon:
+    async with at_work(
+        dsn, blocks, worker={"lease_seconds": 1.5, "heartbeat_seconds": 0.3}
+    ) as daemon:
         job = await insert(conn, "t.blocks")
         row = await until(conn, job, "completed", 15)
-        assert row["attempts"] == 0 and row["crashes"] == 0
+        assert row["attempts"] == 0
+        assert row["crashes"] == 0
         assert daemon.worker.registered.is_set()

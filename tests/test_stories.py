@@ -27,16 +27,20 @@ async def test_an_inserted_job_runs_once_and_moves_to_history(desk: Desk) -> Non
     await desk.at("2030-01-07 09:05Z")
     assert await desk.complete(row, result='{"ok": true}') == [job]
     seen = await desk.see(job)
-    assert (seen["state"], seen["result"], str(seen["finished_at"])) == ("completed", '{"ok": true}', "2030-01-07 09:05:00+00:00")
+    assert (seen["state"], seen["result"], str(seen["finished_at"])) == (
+        "completed",
+        '{"ok": true}',
+        "2030-01-07 09:05:00+00:00",
+    )
     assert await desk.ids(w) == []
 
 
 async def test_a_rolled_back_insert_never_existed(desk: Desk) -> None:
     w = await desk.worker()
-    with pytest.raises(ZeroDivisionError):
-        async with desk.conn.transaction():
-            await desk.insert()
-            raise ZeroDivisionError
+    transaction = desk.conn.transaction()
+    await transaction.start()
+    await desk.insert()
+    await transaction.rollback()
     assert await desk.ids(w) == []
 
 
@@ -58,7 +62,9 @@ async def test_a_scheduled_job_waits_for_its_time(desk: Desk) -> None:
     assert await desk.ids(w) == [job]
 
 
-async def test_a_failed_attempt_is_retried_after_its_wait_and_fails_for_good_when_told_so(desk: Desk) -> None:
+async def test_a_failed_attempt_is_retried_after_its_wait_and_fails_for_good_when_told_so(
+    desk: Desk,
+) -> None:
     job = await desk.insert()
     w = await desk.worker()
     (row,) = await desk.claim(w)
@@ -69,7 +75,8 @@ async def test_a_failed_attempt_is_retried_after_its_wait_and_fails_for_good_whe
     await desk.at("2030-01-07 09:02Z")
     await desk.promote()
     (row,) = await desk.claim(w)
-    assert row["epoch"] > 2 and row["attempts"] == 1
+    assert row["epoch"] > 2
+    assert row["attempts"] == 1
     assert await desk.end(row, "fail", error="boom again") == "fail"
     seen = await desk.see(job)
     assert (seen["state"], seen["attempts"], seen["error"]) == ("failed", 2, "boom again")
@@ -97,11 +104,16 @@ async def test_a_lost_worker_s_jobs_run_again_and_what_it_still_says_is_refused(
     (told,) = await desk.conn.fetch(query("rescue"), 30.0, 3)
     assert (told["name"], told["jobs"], told["failed"]) == ("lost", 1, 0)
     seen = await desk.see(job)
-    assert (seen["attempts"], seen["crashes"], seen["error"]) == (1, 1, "worker_lost: lost (pid 1 on host) stopped beating")
+    assert (seen["attempts"], seen["crashes"], seen["error"]) == (
+        1,
+        1,
+        "worker_lost: lost (pid 1 on host) stopped beating",
+    )
     assert await desk.conn.fetch(query("beat"), lost, 1, False, [job], [old["epoch"]], 30.0) == []
     await desk.promote()
     (new,) = await desk.claim(other)
-    assert new["id"] == job and new["epoch"] > old["epoch"]
+    assert new["id"] == job
+    assert new["epoch"] > old["epoch"]
     assert await desk.complete(old) == []
     assert await desk.end(old, "fail", error="too late") is None
     assert await desk.complete(new) == [job]
@@ -134,7 +146,10 @@ async def test_the_heartbeat_keeps_the_lease(desk: Desk) -> None:
 async def test_cancel_ends_a_waiting_job_at_once_and_tells_a_running_one(desk: Desk) -> None:
     waiting, running = await desk.insert(), await desk.insert()
     w = await desk.worker()
-    assert await desk.conn.fetchval("select bellhand.cancel($1, 'no longer needed')", waiting) == "cancelled"
+    assert (
+        await desk.conn.fetchval("select bellhand.cancel($1, 'no longer needed')", waiting)
+        == "cancelled"
+    )
     (row,) = await desk.claim(w)
     assert row["id"] == running
     assert await desk.conn.fetchval("select bellhand.cancel($1)", running) == "cancelling"
@@ -184,7 +199,11 @@ async def test_a_paused_lane_gives_nothing(desk: Desk) -> None:
     w = await desk.worker()
     await desk.conn.execute("select bellhand.pause_lane('default', 'maintenance')")
     assert await desk.ids(w) == []
-    (why,) = [row["gate"] for row in await desk.conn.fetch("select * from bellhand.why($1)", job) if row["gate"] == "lane_paused"]
+    (why,) = [
+        row["gate"]
+        for row in await desk.conn.fetch("select * from bellhand.why($1)", job)
+        if row["gate"] == "lane_paused"
+    ]
     assert why == "lane_paused"
     await desk.conn.execute("select bellhand.resume_lane('default')")
     assert await desk.ids(w) == [job]
@@ -207,15 +226,20 @@ async def test_a_job_waits_for_the_jobs_it_depends_on(desk: Desk) -> None:
     child = await desk.insert(depends_on=[first, second])
     w = await desk.worker()
     rows = await desk.claim(w)
-    assert sorted(row["id"] for row in rows) == [first, second] and await desk.state(child) == "blocked"
+    assert sorted(row["id"] for row in rows) == [first, second]
+    assert await desk.state(child) == "blocked"
     await desk.complete(rows[0])
     assert await desk.state(child) == "blocked"
     await desk.complete(rows[1])
     assert await desk.ids(w) == [child]
 
 
-@pytest.mark.parametrize(("policy", "becomes"), [("cancel", "cancelled"), ("fail", "failed"), ("release", "pending")])
-async def test_a_failed_parent_takes_its_child_along_by_policy(desk: Desk, policy: str, becomes: str) -> None:
+@pytest.mark.parametrize(
+    ("policy", "becomes"), [("cancel", "cancelled"), ("fail", "failed"), ("release", "pending")]
+)
+async def test_a_failed_parent_takes_its_child_along_by_policy(
+    desk: Desk, policy: str, becomes: str
+) -> None:
     parent = await desk.insert()
     child = await desk.insert(depends_on=[parent], depends_policy=policy)
     grandchild = await desk.insert(depends_on=[child])
@@ -243,7 +267,8 @@ async def test_retry_brings_a_failed_job_back_with_its_id_and_a_higher_epoch(des
     key = (await desk.see(job))["key"]
     assert await desk.conn.fetchval("select bellhand.retry($1)", job) == "pending"
     (again,) = await desk.claim(w)
-    assert (again["id"], again["key"], again["attempts"]) == (job, key, 0) and again["epoch"] > row["epoch"]
+    assert (again["id"], again["key"], again["attempts"]) == (job, key, 0)
+    assert again["epoch"] > row["epoch"]
     assert await desk.complete(row) == [], "the old epoch stays fenced"
     assert await desk.complete(again) == [job]
 
@@ -272,14 +297,21 @@ async def test_run_now_does_not_wait_for_the_time(desk: Desk) -> None:
 
 
 async def test_a_tick_is_enqueued_once_whatever_the_number_of_daemons(desk: Desk) -> None:
-    await desk.conn.execute("insert into bellhand.schedules (name, cron, kind, next_at) values ('s', '* * * * *', 'a', '2030-01-07 09:00Z')")
-    tick, after = await desk.conn.fetchrow("select timestamptz '2030-01-07 09:00Z', timestamptz '2030-01-07 09:01Z'")
+    await desk.conn.execute(
+        "insert into bellhand.schedules (name, cron, kind, next_at) values ('s', '* * * * *', 'a', '2030-01-07 09:00Z')"
+    )
+    tick, after = await desk.conn.fetchrow(
+        "select timestamptz '2030-01-07 09:00Z', timestamptz '2030-01-07 09:01Z'"
+    )
     fire = "select bellhand.fire_schedule('s', $1, $2, $3)"
     assert await desk.conn.fetchval(fire, tick, [tick], after) == 1
     assert await desk.conn.fetchval(fire, tick, [tick], after) == 0, "the second daemon is late"
     await desk.conn.execute("update bellhand.schedules set next_at = $1", tick)  # edited, restored
     assert await desk.conn.fetchval(fire, tick, [tick], after) == 0, "a tick is unique for ever"
-    assert await desk.conn.fetchval("select count(*) from bellhand.jobs where source = 'schedule'") == 1
+    assert (
+        await desk.conn.fetchval("select count(*) from bellhand.jobs where source = 'schedule'")
+        == 1
+    )
 
 
 async def test_retention_drops_whole_days_with_their_steps(desk: Desk) -> None:
@@ -287,9 +319,15 @@ async def test_retention_drops_whole_days_with_their_steps(desk: Desk) -> None:
     job = await desk.insert()
     w = await desk.worker()
     (row,) = await desk.claim(w)
-    await desk.conn.execute("insert into bellhand.steps (job, name, position, state) values ($1, 's', 0, 'completed')", job)
+    await desk.conn.execute(
+        "insert into bellhand.steps (job, name, position, state) values ($1, 's', 0, 'completed')",
+        job,
+    )
     await desk.complete(row)
-    assert await desk.conn.fetchval("select tableoid::regclass::text from bellhand.history") == "bellhand.history_20300107"
+    assert (
+        await desk.conn.fetchval("select tableoid::regclass::text from bellhand.history")
+        == "bellhand.history_20300107"
+    )
     await desk.at("2030-02-06 00:00Z")
     assert await desk.conn.fetchval("select bellhand.drop_history(30)") is None
     await desk.at("2030-02-07 00:00Z")

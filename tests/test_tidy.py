@@ -26,11 +26,11 @@ LAYERS: list[dict[str, str]] = [
     {"database": "bell migrate positions preflight store"},
     {"what handlers see": "clients job steps"},
     {
-        "engine": "attempt blocking deadlines heartbeat isolate isolated keeper settle worker",
+        "engine": "attempt blocking deadlines heartbeat isolate isolated keeper progress settle worker",
         "api": "api",
         "families": "families",
     },
-    {"root": "app"},
+    {"root": "app registration vitals"},
     {"surface": "__main__ cli dev testing"},
 ]
 PLACES = {

@@ -10,7 +10,6 @@ import asyncio
 import os
 import random as random_module
 import signal
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -20,13 +19,13 @@ from typing import Any
 import structlog
 
 from . import __version__, systemd
-from .api.status import Health, StatusPort
+from .api.status import StatusPort
 from .bell import Bell, Listener, Sleep
 from .blocking import use_threads
 from .clients.web import Web, WebLimits
-from .db import Again, Away, Backoff, Database, HandlerPool
+from .db import Again, Away, Database, HandlerPool
 from .errors import Problem
-from .heartbeat import Beat, Heartbeat, Held
+from .heartbeat import Beat, Heartbeat
 from .job import Job, Tools
 from .keeper import Keeper
 from .kinds import Kind, find_kinds
@@ -35,10 +34,13 @@ from .metrics import Metrics
 from .outcomes import Completed, Ended
 from .positions import Positions
 from .preflight import wait_for_database
+from .progress import ProgressWriter
+from .registration import Registration
 from .settings import Settings, load
 from .settle import Settler
 from .stats import Tally
 from .store import Store, Surroundings
+from .vitals import Vitals
 from .worker import Limits, Worker
 
 log = structlog.get_logger()
@@ -58,42 +60,54 @@ class Daemon:
         self.clock = time.monotonic
         use_threads(settings.worker.threads)
         self.kinds = find_kinds(settings.modules) if kinds is None else kinds
-        self.metrics = Metrics({kind.name: kind.lane for kind in self.kinds.values()}, version=__version__)
-        self.database = Database(
-            settings.dsn, connect_seconds=settings.database.connect_seconds, statement_seconds=settings.database.statement_seconds,
-            lock_seconds=settings.database.lock_seconds, pooled=settings.database.pooler == "transaction",
-        )  # fmt: skip
+        self.metrics = Metrics(
+            {kind.name: kind.lane for kind in self.kinds.values()}, version=__version__
+        )
+        self.database = _database(settings)
         self.pool = HandlerPool(self.database, settings.database.handler_connections)
         self.store = Store(self.database, self.pool)
-        self.web = Web(WebLimits(**{name: value for name, value in settings.web.model_dump().items()}))
+        self.web = Web(WebLimits(**settings.web.model_dump()))
         tools = Tools(self.store, random, self.clock, self.web)
         self.bell = Bell()
         self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
-        self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random, on_settled=self._settled)
+        self.settler = Settler(
+            self.store,
+            batch_max=settings.worker.settle_batch_max,
+            random=random,
+            on_settled=self._settled,
+        )
         self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
                              self.metrics, _limits(settings))  # fmt: skip
+        self.registration = Registration(self.worker, settings, random)
         self.tally = Tally(self.worker.id)
         self.keeper = Keeper(
             self.store, list(self.kinds), lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
             retention=settings.retention, hear=self._hear, metrics=self.metrics, tally=self.tally, random=random,
         )  # fmt: skip
-        self.listener = Listener(self.database, heard=self._heard, random=random, on_change=self._listening)
+        self.listener = Listener(
+            self.database, heard=self._heard, random=random, on_change=self._listening
+        )
         self.heartbeat = Heartbeat(
-            self.database, self._held, beat_seconds=settings.worker.heartbeat_seconds, lease_seconds=settings.worker.lease_seconds,
+            self.database, self.registration.held, beat_seconds=settings.worker.heartbeat_seconds, lease_seconds=settings.worker.lease_seconds,
             random=random, clock=self.clock, on_beat=self._beat, on_silence=self._silence,
         )  # fmt: skip
-        self.status = StatusPort(settings.status, self.metrics, self.health, self.database)
-        self.draining = False
-        self.registered = False
-        self.exit_hard_after: Callable[[float], None] = lambda seconds: None  # a process of its own sets it
+        self.vitals = Vitals(
+            self.worker,
+            self.sleep,
+            self.listener,
+            self.heartbeat,
+            self.metrics,
+            poll_seconds=settings.worker.poll_seconds,
+        )
+        self.status = StatusPort(settings.status, self.metrics, self.vitals.health, self.database)
+        self.exit_hard_after: Callable[[float], None] = _no_exit  # a process of its own sets it
         self.ready = asyncio.Event()
         self.stop_asked = asyncio.Event()
         self.hurry = asyncio.Event()
-        self.saved_progress: dict[int, str] = {}
-        self.registering: asyncio.Task[None] | None = None
+        self.progress = ProgressWriter(self.store, self.worker.running)
         self.reloading: asyncio.Task[None] | None = None
 
-    # -- life --------------------------------------------------------------------------------------------------------
+    # -- life
 
     async def run(self) -> int:
         """Work until told to stop; the exit code. Raises Problem for what only a person can put right."""
@@ -140,74 +154,65 @@ class Daemon:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stop}:
                 if task.exception() is not None:
-                    log.critical("part_failed", exc_info=task.exception(), note="the whole daemon stops: half of one would look alive")
+                    log.critical(
+                        "part_failed",
+                        exc_info=task.exception(),
+                        note="the whole daemon stops: half of one would look alive",
+                    )
                     return
 
     async def _prepare(self) -> None:
         """Everything before the first claim; waits for a database that is away."""
         await wait_for_database(self.database, self.random)
-        backoff = Backoff(self.random)
-        while True:
-            try:
-                await self._publish()
-                placed = await self.store.rebuild_queue()
-                if placed is not None:
-                    log.warning("queue_rebuilt", jobs=placed, why="this database was restored or moved to another cluster")
-                await self.store.prepare_history(7)
-                self._hear(await self.store.look_around(list(self.kinds)))
-                await self._register()
-                break
-            except (Away, Again) as error:
-                log.warning("start_delayed", error=str(error))
-                await asyncio.sleep(backoff.next_seconds())
+        self._hear(await self.registration.enter())
         self.heartbeat.start()
 
-    async def _publish(self) -> None:
-        lanes = [{"name": name, **lane.model_dump()} for name, lane in self.settings.lanes.items()]
-        schedules = [{"name": name, **schedule.model_dump()} for name, schedule in self.settings.schedules.items()]
-        await self.store.publish([kind.published() for kind in self.kinds.values()], lanes, schedules)
-        for name, value in self.settings.queue.model_dump().items():
-            await self.store.set_meta(name, str(value))
-
-    async def _register(self) -> None:
-        own = self.settings.worker
-        host = socket.gethostname()
-        await self.store.register_worker(
-            self.worker.id, own.name or host, host, os.getpid(), __version__, list(self.kinds), list(own.lanes), own.concurrency
-        )
-        self.registered = True
-        self.worker.registered.set()
-
     def _beside(self) -> list[Awaitable[None]]:
-        return [self.listener.run(), self.settler.run(), self._save_progress(), self._tell_systemd(), *self.keeper.chores()]
+        return [
+            self.listener.run(),
+            self.settler.run(),
+            self.progress.run(),
+            self.vitals.tell_systemd(),
+            *self.keeper.chores(),
+        ]
 
     async def _announce(self) -> None:
         """Say READY once we listen (or know that we must poll) and have claimed for the first time."""
         await self.worker.first_claim.wait()
-        while not (self.sleep.listening or self.listener.deaf):
-            await asyncio.sleep(0.05)
+        await self.listener.settled.wait()
         self.ready.set()
         systemd.notify("READY=1")
-        log.info("ready", kinds=len(self.kinds), listening=self.sleep.listening, status_port=self.status.port)
+        log.info(
+            "ready",
+            kinds=len(self.kinds),
+            listening=self.sleep.listening,
+            status_port=self.status.port,
+        )
 
     async def _drain(self, loop: asyncio.Task[None]) -> None:
         """Claim no more, let what runs end, hand back the rest; the heartbeat goes on until the last handler ended."""
         own = self.settings.worker
         grace = own.grace_seconds
-        self.draining = self.worker.stopping = True
-        systemd.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((grace + own.kill_grace_seconds + 15) * 1e6)}")
+        self.worker.stopping = True
+        systemd.notify(
+            "STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((grace + own.kill_grace_seconds + 15) * 1e6)}"
+        )
+        self.metrics.set_draining(True)
         log.info("draining", running=len(self.worker.running), grace_seconds=grace)
         self.bell.ring()
+        # The claim that may be on its way first: what it brings must hear of the drain too.
+        await asyncio.wait({loop}, timeout=5)
+        loop.cancel()
         self.worker.stop_all("drain", now=False)
-        end_at = self.clock() + grace
-        while self.worker.running and self.clock() < end_at and not self.hurry.is_set():
-            await asyncio.sleep(0.02)
+        self.worker.note_idle()
+        hurry = asyncio.create_task(self.hurry.wait())
+        ended = asyncio.create_task(self.worker.idle.wait())
+        await asyncio.wait({hurry, ended}, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
         self.exit_hard_after(own.kill_grace_seconds + 15)
         self.worker.stop_all("drain")
-        end_at = self.clock() + own.kill_grace_seconds + 5
-        while self.worker.running and self.clock() < end_at:
-            await asyncio.sleep(0.02)
-        await asyncio.wait({loop}, timeout=5)
+        await asyncio.wait({ended}, timeout=own.kill_grace_seconds + 5)
+        for task in (hurry, ended):
+            task.cancel()
         handed_back = 0
         try:
             async with asyncio.timeout(8):
@@ -239,37 +244,28 @@ class Daemon:
     def _hear(self, surroundings: Surroundings) -> None:
         self.worker.hear(surroundings)
 
-    def _held(self) -> Held | None:
-        return self.worker.held(self.draining) if self.registered else None
-
     def _beat(self, beat: Beat) -> None:
         self.metrics.set_db_up(True)
         if not beat.known:
-            self.registered = False
-            self.worker.given_up()
-            self.registering = asyncio.create_task(self._register_again())
+            self.registration.lost()
             return
         if beat.rescue:
             self.keeper.somebody_is_silent()
         self.worker.stop_some(beat)
 
-    async def _register_again(self) -> None:
-        backoff = Backoff(self.random)
-        while not self.registered:
-            try:
-                await self._register()
-            except (Away, Again):
-                await asyncio.sleep(backoff.next_seconds())
-
     def _silence(self) -> None:
         """Almost a lease without a beat: others may take our jobs any moment, so stop them and hand them back when we can."""
         self.metrics.set_db_up(False)
-        log.error("lease_running_out", jobs=len(self.worker.running), why="no heartbeat reached the database")
+        log.error(
+            "lease_running_out",
+            jobs=len(self.worker.running),
+            why="no heartbeat reached the database",
+        )
         self.worker.stop_all("silence")
 
     def _settled(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         """Postgres accepted (or fenced) how an attempt ended: count it."""
-        self.saved_progress.pop(job.id, None)
+        self.progress.forget(job.id)
         if outcome == "lost":
             self.metrics.stale_result(job.kind)
             return
@@ -278,45 +274,7 @@ class Daemon:
         if isinstance(end, Ended) and outcome in ("retry", "snooze", "crash"):
             self.keeper.due_in(end.wait_seconds)
 
-    async def _save_progress(self) -> None:
-        """Write the progress that changed, once a second, in one statement."""
-        while True:
-            await asyncio.sleep(1.0)
-            changed = []
-            for job in list(self.worker.running.values()):
-                text = job.progress_json()
-                if text is not None and self.saved_progress.get(job.id) != text and job.stopping is None:
-                    self.saved_progress[job.id] = text
-                    changed.append((job.id, job.epoch, text))
-            if changed:
-                try:
-                    await self.store.save_progress([c[0] for c in changed], [c[1] for c in changed], [c[2] for c in changed])
-                except (Away, Again):
-                    continue  # the next change, or the settle, brings it
-
     # -- the outside -------------------------------------------------------------------------------------------------
-
-    def health(self) -> Health:
-        """How things stand, for the status port; no I/O."""
-        worker = self.worker
-        self.metrics.set_slots(self.settings.worker.concurrency, len(worker.running))
-        return Health(
-            db_up=worker.up, schema_ok=worker.first_claim.is_set(), listen_up=self.sleep.listening, polling=self.listener.deaf,
-            draining=self.draining, worker_alive=self.clock() - worker.last_turn < 3 * self.settings.worker.poll_seconds,
-            lag_seconds=self.clock() - self.heartbeat.last_beat,
-        )  # fmt: skip
-
-    async def _tell_systemd(self) -> None:
-        """STATUS, and WATCHDOG while the claim loop turns: a process that is merely alive is not fed."""
-        interval = systemd.watchdog_seconds() or 10.0
-        while True:
-            health = self.health()
-            if health.worker_alive:
-                systemd.notify("WATCHDOG=1")
-            busy, slots = len(self.worker.running), self.settings.worker.concurrency
-            where = "database up" if health.db_up else "database away, trying"
-            systemd.notify(f"STATUS={busy}/{slots} busy · {where}{' · draining' if self.draining else ''}")
-            await asyncio.sleep(min(10.0, interval / 3))
 
     def catch_signals(self) -> None:
         """This process is ours: SIGTERM and SIGINT drain, a second one hurries, SIGHUP reloads, and nothing (a handler in
@@ -342,13 +300,15 @@ class Daemon:
         try:
             settings = load(self.config)
         except Problem as problem:
-            log.error("reload_refused", error=str(problem), note="the old configuration stays in force")
+            log.error(
+                "reload_refused", error=str(problem), note="the old configuration stays in force"
+            )
         else:
             self.settings = settings
             self.worker.limits = _limits(settings)
             set_level(settings.log.level)
             try:
-                await self._publish()
+                await self.registration.publish(settings)
             except (Away, Again) as error:
                 log.warning("reload_delayed", error=str(error))
             self.keeper.look_bell.ring()
@@ -356,14 +316,30 @@ class Daemon:
         systemd.notify("READY=1")
 
 
+def _database(settings: Settings) -> Database:
+    own = settings.database
+    return Database(
+        settings.dsn, connect_seconds=own.connect_seconds, statement_seconds=own.statement_seconds,
+        lock_seconds=own.lock_seconds, pooled=own.pooler == "transaction",
+    )  # fmt: skip
+
+
 def _limits(settings: Settings) -> Limits:
     own = settings.worker
-    return Limits(own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds)
+    return Limits(
+        own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds
+    )
 
 
 def _callback_failed(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An error that no task was there to take: a handler's stray task, or a fault of ours; never silent."""
-    log.error("unhandled_error", note=str(context.get("message")), exc_info=context.get("exception"))
+    log.error(
+        "unhandled_error", note=str(context.get("message")), exc_info=context.get("exception")
+    )
+
+
+def _no_exit(_seconds: float) -> None:
+    """In somebody else's process nothing is ours to end."""
 
 
 def _exit_hard_after(seconds: float) -> None:

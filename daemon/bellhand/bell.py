@@ -105,7 +105,12 @@ class Listener:
     """
 
     def __init__(
-        self, database: Database, *, heard: Callable[[str], None], random: Callable[[], float], on_change: Callable[[bool], None]
+        self,
+        database: Database,
+        *,
+        heard: Callable[[str], None],
+        random: Callable[[], float],
+        on_change: Callable[[bool], None],
     ) -> None:
         self.database = database
         self.heard = heard
@@ -115,6 +120,7 @@ class Listener:
         self.nonce = ""
         self.random = random
         self.deaf = False
+        self.settled = asyncio.Event()  # it is known whether we hear or must poll
 
     def _on_notify(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         if payload == self.nonce:
@@ -129,7 +135,13 @@ class Listener:
             try:
                 connection = await self.database.connect("listen")
                 await self._listen(connection)
-            except (Away, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (
+                Away,
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ) as error:
                 log.warning("listener_lost", error=describe(error))
             finally:
                 self.on_change(False)
@@ -150,9 +162,11 @@ class Listener:
                     fix="give the daemon a direct connection (or a session pool); it polls meanwhile",
                 )
             self.deaf = True
+            self.settled.set()
             return
         self.deaf = False
         self.backoff.reset()
+        self.settled.set()
         self.on_change(True)
         self.heard("")
         while not gone.is_set():
@@ -161,7 +175,9 @@ class Listener:
                     await gone.wait()
             except TimeoutError:
                 if not await self._probe(connection, gone):
-                    log.warning("listener_deaf", why="a notification sent to ourselves did not come back")
+                    log.warning(
+                        "listener_deaf", why="a notification sent to ourselves did not come back"
+                    )
                     return
 
     async def _probe(self, connection: asyncpg.Connection, gone: asyncio.Event) -> bool:

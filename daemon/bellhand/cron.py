@@ -23,7 +23,9 @@ def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[da
     try:
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"unknown time zone {timezone!r}; use a name such as Europe/Berlin or UTC") from error
+        raise ValueError(
+            f"unknown time zone {timezone!r}; use a name such as Europe/Berlin or UTC"
+        ) from error
     try:
         return CronSim(ALIASES.get(expression.strip(), expression), moment.astimezone(zone))
     except CronSimError as error:
@@ -34,7 +36,13 @@ def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[da
 
 
 def due_ticks(
-    expression: str, timezone: str, *, expected: datetime | None, now: datetime, missed: str, missed_max: int
+    expression: str,
+    timezone: str,
+    *,
+    expected: datetime | None,
+    now: datetime,
+    missed: str,
+    missed_max: int,
 ) -> tuple[list[datetime], datetime | None]:
     """The ticks to enqueue now, oldest first, and the next one after `now` (None: never again).
 

@@ -168,7 +168,9 @@ class Backoff:
     """Waits between tries: doubling from `first_seconds` to `max_seconds`, each a random part of that, so that a fleet
     does not come back in step."""
 
-    def __init__(self, random: Callable[[], float], *, first_seconds: float = 0.1, max_seconds: float = 5.0) -> None:
+    def __init__(
+        self, random: Callable[[], float], *, first_seconds: float = 0.1, max_seconds: float = 5.0
+    ) -> None:
         self.random = random
         self.first_seconds = first_seconds
         self.max_seconds = max_seconds

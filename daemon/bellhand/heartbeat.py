@@ -99,12 +99,20 @@ class Heartbeat:
                 continue
             try:
                 rows = await link.fetch(
-                    query("beat"), held.worker, len(held.ids), held.draining, held.ids, held.epochs, self.lease_seconds
+                    query("beat"),
+                    held.worker,
+                    len(held.ids),
+                    held.draining,
+                    held.ids,
+                    held.epochs,
+                    self.lease_seconds,
                 )
                 self.last_beat, silent = self.clock(), False
                 backoff.reset()
                 stops = [(row[0], row[1], row[2]) for row in rows[1:]]
-                self._tell(self.on_beat, Beat(bool(rows), bool(rows) and rows[0][2] == "rescue", stops))
+                self._tell(
+                    self.on_beat, Beat(bool(rows), bool(rows) and rows[0][2] == "rescue", stops)
+                )
             except (Away, Again) as error:
                 wait = backoff.next_seconds()
                 if backoff.tries == 1:

@@ -22,10 +22,13 @@ log = structlog.get_logger()
 
 PROMOTE_LIMIT = 5000
 FULL_LOOK_SECONDS = 10.0
+SAMPLE_SECONDS = 15.0
 PARTITIONS_AHEAD_DAYS = 7
 
 
-async def every(seconds: float, chore: Callable[[], Awaitable[Any]], bell: Bell, random: Callable[[], float]) -> None:
+async def every(
+    seconds: float, chore: Callable[[], Awaitable[Any]], bell: Bell, random: Callable[[], float]
+) -> None:
     """Do a chore for ever: after what it returns in seconds (None: `seconds`), or when the bell rings; errors are logged once
     an outage, and the chore tried again."""
     backoff = Backoff(random, first_seconds=0.5, max_seconds=10.0)
@@ -36,7 +39,9 @@ async def every(seconds: float, chore: Callable[[], Awaitable[Any]], bell: Bell,
         except (Away, Again, asyncpg.PostgresError) as error:
             wait = backoff.next_seconds()
             if backoff.tries == 1 or not isinstance(error, Away | Again):
-                log.warning("chore_failed", chore=getattr(chore, "__name__", "?"), error=describe(error))
+                log.warning(
+                    "chore_failed", chore=getattr(chore, "__name__", "?"), error=describe(error)
+                )
         await bell.wait(seconds if wait is None else min(wait, seconds))
 
 
@@ -73,6 +78,7 @@ class Keeper:
             every(300.0, self.rescue, self.rescue_bell, self.random),
             every(3600.0, self.retire, Bell(), self.random),
             every(15.0, self.write_stats, Bell(), self.random),
+            every(SAMPLE_SECONDS, self.sample, Bell(), self.random),
         ]
 
     def somebody_is_silent(self) -> None:
@@ -88,14 +94,18 @@ class Keeper:
         surroundings = await self.store.look_around(self.kinds)
         self.hear(surroundings)
         if surroundings.next_tick_seconds is not None and surroundings.next_tick_seconds < 10.0:
-            asyncio.get_running_loop().call_later(max(0.0, surroundings.next_tick_seconds), self.cron_bell.ring)
+            asyncio.get_running_loop().call_later(
+                max(0.0, surroundings.next_tick_seconds), self.cron_bell.ring
+            )
 
     async def promote(self) -> float:
         """Move jobs whose time has come; returns seconds until the next one, or until a full look."""
         # A commit may have landed behind where the last look ended: look at everything now and then.
         full = self.looks_until_full <= 0
         self.looks_until_full = 8 if full else self.looks_until_full - 1
-        moved, next_seconds, upto = await self.store.promote(PROMOTE_LIMIT, None if full else self.promoted_upto)
+        moved, next_seconds, upto = await self.store.promote(
+            PROMOTE_LIMIT, None if full else self.promoted_upto
+        )
         if moved == PROMOTE_LIMIT:
             self.looks_until_full = 0
             return 0.0
@@ -107,7 +117,12 @@ class Keeper:
         for row in await self.store.due_schedules():
             try:
                 ticks, next_at = due_ticks(
-                    row["cron"], row["timezone"], expected=row["next_at"], now=row["now"], missed=row["missed"], missed_max=row["missed_max"]
+                    row["cron"],
+                    row["timezone"],
+                    expected=row["next_at"],
+                    now=row["now"],
+                    missed=row["missed"],
+                    missed_max=row["missed_max"],
                 )
                 fired = await self.store.fire_schedule(row["name"], row["next_at"], ticks, next_at)
             except (ValueError, asyncpg.PostgresError) as error:
@@ -122,7 +137,9 @@ class Keeper:
     async def rescue(self) -> float | None:
         """Take back the jobs of lost workers, and now and then leases that name none."""
         for lost in await self.store.rescue(self.lease_seconds, self.crashes_max):
-            log.warning("worker_lost", worker=lost["name"], jobs=lost["jobs"], failed=lost["failed"])
+            log.warning(
+                "worker_lost", worker=lost["name"], jobs=lost["jobs"], failed=lost["failed"]
+            )
             self.metrics.rescued("worker_lost", lost["jobs"])
         orphans = await self.store.rescue_orphans(self.crashes_max)
         if orphans:
@@ -137,6 +154,13 @@ class Keeper:
             log.info("history_dropped", partition=dropped)
         while await self.store.delete_old(self.retention.events_days, self.retention.stats_days):
             pass
+        return None
+
+    async def sample(self) -> float | None:
+        """Refresh the lanes' gauges, so that a scrape runs no SQL."""
+        rows = await self.store.lanes()
+        if rows:
+            self.metrics.set_lanes(rows, rows[0]["sampled_at"])
         return None
 
     async def write_stats(self) -> float | None:

@@ -32,7 +32,11 @@ class LaneUse:
         if self.lane.concurrency is None:
             return 0
         enough = self.running < self.held <= self.lane.concurrency
-        return 1 if enough and (self.held - self.running >= room or self.held == self.lane.concurrency) else 2
+        return (
+            1
+            if enough and (self.held - self.running >= room or self.held == self.lane.concurrency)
+            else 2
+        )
 
 
 @dataclass(slots=True)
@@ -98,7 +102,12 @@ class Positions:
     def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
         """The positions as advance_hints.sql takes them: lanes, ranks, xids, ids."""
         pairs, places = list(self.known), list(self.known.values())
-        return [p[0] for p in pairs], [p[1] for p in pairs], [x[0] for x in places], [x[1] for x in places]
+        return (
+            [p[0] for p in pairs],
+            [p[1] for p in pairs],
+            [x[0] for x in places],
+            [x[1] for x in places],
+        )
 
     def advance(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Take in what advance_hints.sql answered."""

@@ -28,7 +28,11 @@ async def wait_for_database(database: Database, random: Callable[[], float]) -> 
             return
         except Away as error:
             if "unsupported startup parameter" in str(error) and not database.pooled:
-                log.warning("pooler_found", why=str(error), fix="give the daemon a direct connection, or pooler = \"transaction\"")
+                log.warning(
+                    "pooler_found",
+                    why=str(error),
+                    fix='give the daemon a direct connection, or pooler = "transaction"',
+                )
                 database.pooled = True
                 continue
             wait = backoff.next_seconds()
@@ -43,7 +47,12 @@ async def check_database(database: Database) -> None:
     try:
         async with asyncio.timeout(database.statement_seconds):
             await _look(connection)
-    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
+    ) as error:
         raise Away(describe(error)) from error
     finally:
         connection.terminate()
@@ -66,17 +75,24 @@ async def _look(connection: asyncpg.Connection) -> None:
     missing = await pending(connection)
     if missing:
         raise Problem(
-            "the schema is not up to date" if server["has_schema"] else "there is no Bellhand schema in this database",
+            "the schema is not up to date"
+            if server["has_schema"]
+            else "there is no Bellhand schema in this database",
             why=f"not applied: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}",
             fix="run: bellhand migrate",
         )
     forbidden = [row["name"] for row in await connection.fetch(query("preflight_rights"))]
     if forbidden:
         raise Problem(
-            f"role {server['role']} may not work with bellhand.{forbidden[0]}" + (f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""),
+            f"role {server['role']} may not work with bellhand.{forbidden[0]}"
+            + (f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""),
             why="the daemon selects, inserts, updates and deletes in every table of the schema",
             fix=f"as the schema's owner: grant bellhand_worker to {server['role']}",
         )
     for setting in ("fsync", "full_page_writes"):
         if server[setting] == "off":
-            log.warning("postgres_not_durable", setting=setting, why="a crash of the server may lose acknowledged jobs")
+            log.warning(
+                "postgres_not_durable",
+                setting=setting,
+                why="a crash of the server may lose acknowledged jobs",
+            )

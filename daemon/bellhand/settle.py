@@ -27,7 +27,9 @@ Settled = Callable[[Job, str, Completed | Ended], None]
 class Settler:
     """Writes down outcomes; `on_settled(job, outcome, end)` is told when Postgres has accepted one."""
 
-    def __init__(self, store: Store, *, batch_max: int, random: Callable[[], float], on_settled: Settled) -> None:
+    def __init__(
+        self, store: Store, *, batch_max: int, random: Callable[[], float], on_settled: Settled
+    ) -> None:
         self.store = store
         self.batch_max = batch_max
         self.on_settled = on_settled
@@ -83,7 +85,7 @@ class Settler:
         leases, self.ended_leases = self.ended_leases, []
         if others:
             await self._persist(self._write_others, others, [] if done else leases)
-        if done or not others and leases:
+        if done or (not others and leases):
             await self._persist(self._write_done, done, leases)
 
     def _release_lease(self, lease: int) -> None:
@@ -94,7 +96,9 @@ class Settler:
             del self.leases[lease]
             self.ended_leases.append(lease)
 
-    async def _persist(self, write: Callable[[list[Any], list[int]], Any], jobs: list[Any], leases: list[int]) -> None:
+    async def _persist(
+        self, write: Callable[[list[Any], list[int]], Any], jobs: list[Any], leases: list[int]
+    ) -> None:
         """Write until accepted or fenced, whatever the database is doing."""
         while True:
             try:
@@ -102,7 +106,12 @@ class Settler:
             except (Away, Again) as error:
                 wait = self.backoff.next_seconds()
                 if self.backoff.tries == 1:
-                    log.warning("settle_delayed", jobs=len(jobs), error=str(error), wait_seconds=round(wait, 2))
+                    log.warning(
+                        "settle_delayed",
+                        jobs=len(jobs),
+                        error=str(error),
+                        wait_seconds=round(wait, 2),
+                    )
                 await asyncio.sleep(wait)
             except (asyncpg.PostgresError, ValueError) as error:
                 # One of them holds what Postgres cannot store. Halve until it stands alone, then fail that one.
@@ -112,10 +121,14 @@ class Settler:
                     await self._persist(write, jobs[middle:], leases)
                 elif jobs and isinstance(jobs[0][1], Completed):
                     log.error("outcome_unstorable", job=jobs[0][0].id, error=describe(error))
-                    end = Ended("fail", storable(f"the result could not be stored: {describe(error)}"))
+                    end = Ended(
+                        "fail", storable(f"the result could not be stored: {describe(error)}")
+                    )
                     await self._persist(self._write_others, [(jobs[0][0], end)], leases)
                 else:
-                    log.error("outcome_refused", jobs=[job.id for job, _ in jobs], error=describe(error))
+                    log.error(
+                        "outcome_refused", jobs=[job.id for job, _ in jobs], error=describe(error)
+                    )
                 return
             else:
                 self.backoff.reset()
@@ -127,7 +140,11 @@ class Settler:
             [end.result for _, end in jobs], [job.progress_json() for job, _ in jobs], leases,
         )  # fmt: skip
         for job, end in jobs:
-            self.on_settled(job, ("partial" if end.partial else "completed") if job.id in accepted else "lost", end)
+            self.on_settled(
+                job,
+                ("partial" if end.partial else "completed") if job.id in accepted else "lost",
+                end,
+            )
 
     async def _write_others(self, jobs: list[tuple[Job, Ended]], leases: list[int]) -> None:
         became = await self.store.settle_others(

@@ -53,11 +53,15 @@ class Store:
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
-    async def claim(self, worker: UUID, room: int, oldest: int, careful: bool, where: Sequence[Any]) -> list[Record]:
+    async def claim(
+        self, worker: UUID, room: int, oldest: int, careful: bool, where: Sequence[Any]
+    ) -> list[Record]:
         """Claim up to `room` jobs; `where` is what hints.Positions.where() gives. At least one row comes back: `xmin`."""
         return await self.claims.fetch(query("claim"), worker, room, oldest, careful, *where)
 
-    async def advance_hints(self, lanes: list[int], ranks: list[int], xids: list[int], ids: list[int]) -> list[Record]:
+    async def advance_hints(
+        self, lanes: list[int], ranks: list[int], xids: list[int], ids: list[int]
+    ) -> list[Record]:
         """The claim positions, moved forward."""
         return await self.claims.fetch(query("advance_hints"), lanes, ranks, xids, ids)
 
@@ -71,7 +75,9 @@ class Store:
 
     async def settle_others(self, *columns: list[Any]) -> dict[int, str]:
         """Settle ids, epochs, outcomes, waits, errors, progress (and leases); what became of those accepted."""
-        return {row[0]: row[1] for row in await self.settles.fetch(query("settle_others"), *columns)}
+        return {
+            row[0]: row[1] for row in await self.settles.fetch(query("settle_others"), *columns)
+        }
 
     async def save_progress(self, ids: list[int], epochs: list[int], progress: list[str]) -> None:
         """Save the progress of running jobs."""
@@ -98,7 +104,12 @@ class Store:
         """Leave; returns how many jobs were handed back."""
         return int(await self.settles.fetchval(query("retire_worker"), worker) or 0)
 
-    async def publish(self, kinds: list[dict[str, Any]], lanes: list[dict[str, Any]], schedules: list[dict[str, Any]]) -> None:
+    async def publish(
+        self,
+        kinds: list[dict[str, Any]],
+        lanes: list[dict[str, Any]],
+        schedules: list[dict[str, Any]],
+    ) -> None:
         """Publish what this daemon's code and configuration say."""
         await self.chores.fetch(query("publish_lanes"), json.dumps(lanes))
         await self.chores.fetch(query("publish_kinds"), json.dumps(kinds))
@@ -114,8 +125,13 @@ class Store:
         """Hear what changed; puts parked jobs back and sweeps dependencies on the way."""
         (row,) = await self.chores.fetch(query("look_around"), kinds, self._bound)
         self._bound = row["bound"]
-        lanes = [Lane(**{**lane, "ranks": tuple(lane["ranks"])}) for lane in json.loads(row["lanes"] or "[]")]
-        return Surroundings(lanes, frozenset(row["paused_kinds"]), row["next_tick_seconds"], row["unparked"] or 0)
+        lanes = [
+            Lane(**{**lane, "ranks": tuple(lane["ranks"])})
+            for lane in json.loads(row["lanes"] or "[]")
+        ]
+        return Surroundings(
+            lanes, frozenset(row["paused_kinds"]), row["next_tick_seconds"], row["unparked"] or 0
+        )
 
     async def rescue(self, lease_seconds: float, crashes_max: int) -> list[Record]:
         """Take back the jobs of lost workers; one row a worker: worker, name, jobs, failed."""
@@ -125,7 +141,9 @@ class Store:
         """Take back leases that name no worker."""
         return int(await self.chores.fetchval(query("rescue_orphans"), crashes_max) or 0)
 
-    async def promote(self, limit: int, after: datetime | None) -> tuple[int, float | None, datetime]:
+    async def promote(
+        self, limit: int, after: datetime | None
+    ) -> tuple[int, float | None, datetime]:
         """Move due jobs to the queue: how many, seconds until the next, and where to look from next time."""
         (row,) = await self.chores.fetch(query("promote"), limit, after)
         return row["moved"], row["next_seconds"], row["upto"]
@@ -134,9 +152,13 @@ class Store:
         """Schedules whose tick has come."""
         return await self.chores.fetch(query("due_schedules"))
 
-    async def fire_schedule(self, name: str, expected: datetime | None, ticks: list[datetime], next_at: datetime | None) -> int:
+    async def fire_schedule(
+        self, name: str, expected: datetime | None, ticks: list[datetime], next_at: datetime | None
+    ) -> int:
         """Enqueue ticks, each once ever."""
-        return int(await self.chores.fetchval(query("fire_schedule"), name, expected, ticks, next_at))
+        return int(
+            await self.chores.fetchval(query("fire_schedule"), name, expected, ticks, next_at)
+        )
 
     async def schedule_error(self, name: str, error: str) -> None:
         """Note what is wrong with a schedule."""
@@ -159,6 +181,10 @@ class Store:
         """Rebuild the queue after a move to another cluster; None when there was no need."""
         placed: int | None = await self.chores.fetchval(query("rebuild_queue"))
         return placed
+
+    async def lanes(self) -> list[dict[str, Any]]:
+        """Every lane with what it holds, for the gauges."""
+        return [dict(row) for row in await self.chores.fetch(query("status_lanes"))]
 
     async def add_stats(self, worker: UUID, *columns: list[Any]) -> None:
         """Add counts: kinds, outcomes, jobs, wait seconds, run seconds, histograms."""

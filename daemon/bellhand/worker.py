@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,7 @@ class Worker:
         self.last_turn = tools.clock()
         self.first_claim = asyncio.Event()
         self.registered = asyncio.Event()
+        self.idle = asyncio.Event()  # nothing runs, and nothing will be claimed
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -100,12 +101,19 @@ class Worker:
                 # The queue is deep and few hands are free: let some more end, a claim of one costs as much as one of ten.
                 await asyncio.sleep(GATHER_SECONDS)
             else:
-                await self.bell.wait(min(seconds, self.wait_seconds) if self.wait_seconds else seconds)
+                await self.bell.wait(
+                    min(seconds, self.wait_seconds) if self.wait_seconds else seconds
+                )
 
     def room(self) -> int:
         """How many jobs to claim now: free hands, less what piles up because it cannot be settled."""
         unsettled = max(0, self.settler.backlog - 2 * self.settler.batch_max)
-        return max(0, min(self.limits.concurrency - len(self.running) - unsettled, self.limits.claim_batch_max))
+        return max(
+            0,
+            min(
+                self.limits.concurrency - len(self.running) - unsettled, self.limits.claim_batch_max
+            ),
+        )
 
     async def _claim(self, room: int) -> tuple[int, int]:
         """Claim and start up to `room` jobs; how many there were, and the oldest transaction running at the look."""
@@ -114,11 +122,16 @@ class Worker:
             self.positions.advance(await self.store.advance_hints(*self.positions.columns()))  # type: ignore[arg-type]
         oldest = min(room, self.by_age_due // self.limits.oldest_first_one_in)
         started = self.tools.clock()
-        rows = await self.store.claim(self.id, room, oldest, started < self.careful_until, self.positions.where(room))
+        rows = await self.store.claim(
+            self.id, room, oldest, started < self.careful_until, self.positions.where(room)
+        )
         self.metrics.observe_claim(self.tools.clock() - started)
         xmin: int = rows[0][0]
         jobs = [row for row in rows if row[1] is not None]
-        self.wait_seconds = min((row["wait_seconds"] for row in rows if row[1] is None and row["wait_seconds"]), default=0.0)
+        self.wait_seconds = min(
+            (row["wait_seconds"] for row in rows if row[1] is None and row["wait_seconds"]),
+            default=0.0,
+        )
         fresh = self.positions.took(room, [(row[4], row[5]) for row in jobs])
         self.by_age_due += len(jobs) - (min(oldest, len(jobs)) * self.limits.oldest_first_one_in)
         if not self.up:
@@ -135,7 +148,9 @@ class Worker:
         """The database is away: forget what was agreed with it and come back with patience. A lock: step around it."""
         if isinstance(error, Again):
             self.careful_until = self.tools.clock() + CAREFUL_SECONDS
-            log.warning("claim_waited_for_a_lock", error=str(error), careful_seconds=CAREFUL_SECONDS)
+            log.warning(
+                "claim_waited_for_a_lock", error=str(error), careful_seconds=CAREFUL_SECONDS
+            )
             return
         self.sleep.forget()
         wait = self.backoff.next_seconds()
@@ -177,6 +192,7 @@ class Worker:
 
     def _end(self, job: Job, end: Any) -> None:
         del self.running[job.id]
+        self.note_idle()
         job.ran_seconds = self.tools.clock() - job.started
         self._free_lane(job.lane_id)
         self.settler.add(job, end)
@@ -187,6 +203,11 @@ class Worker:
         job = Job(row, kind or Kind(row[6], _nothing), self.tools)
         self._free_lane(row[4])
         self.settler.add(job, Ended("park", "no_handler" if kind is None else "kind_paused"))
+
+    def note_idle(self) -> None:
+        """Set `idle` if the drain is over."""
+        if self.stopping and not self.running:
+            self.idle.set()
 
     def _free_lane(self, lane: int) -> None:
         use = self.positions.lanes.get(lane)
@@ -222,10 +243,10 @@ class Worker:
 
     # -- what others ask of it ---------------------------------------------------------------------------------------
 
-    def held(self, draining: bool) -> Held:
+    def held(self) -> Held:
         """What the heartbeat keeps alive; called from its thread."""
         jobs = list(self.running.values())
-        return Held(self.id, draining, [job.id for job in jobs], [job.epoch for job in jobs])
+        return Held(self.id, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs])
 
     def stop_some(self, beat: Beat) -> None:
         """Stop the jobs that the heartbeat heard about."""
@@ -265,5 +286,3 @@ class Worker:
 
 def _nothing() -> None:
     """Stands for the handler of a kind that this worker does not know."""
-
-

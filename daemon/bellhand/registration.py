@@ -1,0 +1,88 @@
+"""A daemon makes itself known: what its code and configuration say, and that it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+import structlog
+
+from . import __version__
+from .db import Again, Away, Backoff
+from .heartbeat import Held
+from .settings import Settings
+from .store import Surroundings
+from .worker import Worker
+
+log = structlog.get_logger()
+
+PARTITIONS_AHEAD_DAYS = 7
+
+
+class Registration:
+    """The entry of one worker in the database; `held` is None while there is none."""
+
+    def __init__(self, worker: Worker, settings: Settings, random: Callable[[], float]) -> None:
+        self.worker = worker
+        self.store = worker.store
+        self.settings = settings
+        self.random = random
+        self.again: asyncio.Task[None] | None = None
+
+    async def enter(self) -> Surroundings:
+        """Everything a database must know before the first claim; waits while it is away."""
+        backoff = Backoff(self.random)
+        while True:
+            try:
+                await self.publish(self.settings)
+                placed = await self.store.rebuild_queue()
+                if placed is not None:
+                    log.warning(
+                        "queue_rebuilt",
+                        jobs=placed,
+                        why="the database was restored or moved to another cluster",
+                    )
+                await self.store.prepare_history(PARTITIONS_AHEAD_DAYS)
+                around = await self.store.look_around(list(self.worker.kinds))
+                await self._register()
+                return around
+            except (Away, Again) as error:
+                log.warning("start_delayed", error=str(error))
+                await asyncio.sleep(backoff.next_seconds())
+
+    async def publish(self, settings: Settings) -> None:
+        """Publish kinds, lanes, schedules and what the insert trigger reads; again after a reload."""
+        self.settings = settings
+        kinds = [kind.published() for kind in self.worker.kinds.values()]
+        lanes = [{"name": name, **lane.model_dump()} for name, lane in settings.lanes.items()]
+        schedules = [{"name": name, **one.model_dump()} for name, one in settings.schedules.items()]
+        await self.store.publish(kinds, lanes, schedules)
+        for name, value in settings.queue.model_dump().items():
+            await self.store.set_meta(name, str(value))
+
+    def lost(self) -> None:
+        """Another daemon gave us up: enter anew, under a new name."""
+        self.worker.given_up()
+        self.again = asyncio.create_task(self._enter_again())
+
+    def held(self) -> Held | None:
+        """What the heartbeat keeps alive; called from its thread."""
+        return self.worker.held() if self.worker.registered.is_set() else None
+
+    async def _enter_again(self) -> None:
+        backoff = Backoff(self.random)
+        while True:
+            try:
+                await self._register()
+                return
+            except (Away, Again):
+                await asyncio.sleep(backoff.next_seconds())
+
+    async def _register(self) -> None:
+        own, host = self.settings.worker, socket.gethostname()
+        await self.store.register_worker(
+            self.worker.id, own.name or host, host, os.getpid(), __version__, list(self.worker.kinds), list(own.lanes), own.concurrency
+        )  # fmt: skip
+        self.worker.registered.set()
