@@ -7,6 +7,7 @@ with exit code 1: systemd starts it again, where half a daemon would look alive 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random as random_module
 import signal
@@ -75,6 +76,7 @@ class Daemon:
             batch_max=settings.worker.settle_batch_max,
             random=random,
             on_settled=self._settled,
+            on_written=self.bell.ring,
         )
         self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
                              self.metrics, _limits(settings))  # fmt: skip
@@ -348,6 +350,12 @@ def _exit_hard_after(seconds: float) -> None:
     timer.start()
 
 
+def collect_garbage_seldom() -> None:
+    """What is loaded stays, and jobs leave no cycles: collecting at every 700 objects costs a quarter of the hot path."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+
+
 def run(settings: Settings, *, config: Path | None = None) -> int:
     """Run a daemon in this process until it is told to stop; the exit code."""
     try:
@@ -360,4 +368,5 @@ def run(settings: Settings, *, config: Path | None = None) -> int:
 async def _run(settings: Settings, config: Path | None) -> int:
     daemon = Daemon(settings, config=config)
     daemon.catch_signals()
+    collect_garbage_seldom()
     return await daemon.run()

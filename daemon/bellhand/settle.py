@@ -25,14 +25,21 @@ Settled = Callable[[Job, str, Completed | Ended], None]
 
 
 class Settler:
-    """Writes down outcomes; `on_settled(job, outcome, end)` is told when Postgres has accepted one."""
+    """Writes down outcomes; `on_settled(job, outcome, end)` is told of each that Postgres has accepted, `on_written` of a batch."""
 
     def __init__(
-        self, store: Store, *, batch_max: int, random: Callable[[], float], on_settled: Settled
+        self,
+        store: Store,
+        *,
+        batch_max: int,
+        random: Callable[[], float],
+        on_settled: Settled,
+        on_written: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
         self.batch_max = batch_max
         self.on_settled = on_settled
+        self.on_written = on_written
         self.backoff = Backoff(random)
         self.waiting: list[tuple[Job, Completed | Ended]] = []
         self.writing = 0
@@ -65,6 +72,7 @@ class Settler:
                 self.writing = len(batch)
                 await self._write(batch)
                 self.writing = 0
+                self.on_written()
             self.idle.set()
             await self.bell.wait(3600.0)
 

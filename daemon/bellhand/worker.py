@@ -72,6 +72,7 @@ class Worker:
         self.stopping = False
         self.up = False  # the last claim reached the database
         self.claims = 0
+        self.started_jobs = 0
         self.by_age_due = 0
         self.careful_until = 0.0
         self.wait_seconds = 0.0  # until a rate-limited lane has its next token
@@ -123,7 +124,7 @@ class Worker:
         oldest = min(room, self.by_age_due // self.limits.oldest_first_one_in)
         started = self.tools.clock()
         rows = await self.store.claim(
-            self.id, room, oldest, started < self.careful_until, self.positions.where(room)
+            self.id, room, oldest, started < self.careful_until, self.positions.where(room, oldest)
         )
         self.metrics.observe_claim(self.tools.clock() - started)
         xmin: int = rows[0][0]
@@ -178,6 +179,7 @@ class Worker:
                 self.deadlines.arm(job, limit)
             job.task = loop.create_task(self._carry(job, kind, limit))
         if rows:
+            self.started_jobs += len(rows)
             self.metrics.claimed(len(rows))
 
     async def _carry(self, job: Job, kind: Kind, limit: float | None) -> None:
