@@ -85,7 +85,7 @@ def _percent(row: Record, said: dict[str, Any], total: int) -> float | None:
     if row["state"] == "completed":
         return 100.0
     if said.get("total"):
-        percent = 100.0 * (said.get("done") or 0) / said["total"]
+        percent = 100.0 * float(said.get("done") or 0) / float(said["total"])
     elif total:
         # Steps that failed are behind us, unless they will be tried again.
         behind = row["steps_failed"] if row["attempts"] == 0 else 0

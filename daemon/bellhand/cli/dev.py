@@ -72,19 +72,33 @@ async def dev(
     that are not development's.
     """
     home = folder()
-    say(f"bellhand {__version__} · development, all of it in {_short(home)}")
-    checklist = Checklist()
-    with DevState(home) as state, _database(cli, home, checklist) as (dsn, psql):
-        await _prepare(dsn, checklist)
-        state.publish(dsn)
-        async with _website() as port:
-            settings = _settings(cli, dsn, port)
-            with (home / "log").open("w") as log, logging(settings.log, log):
-                async with _working(settings, cli, checklist) as (daemon, ended):
-                    run = _Run(daemon, settings, psql, home, port if demo else None)
-                    code = await run.until(ended, for_seconds, until_demo_done, checklist)
+    with DevState(home) as state:
+        say(f"bellhand {__version__} · development, all of it in {_short(home)}")
+        checklist = Checklist()
+        with _database(cli, home, checklist) as (dsn, psql):
+            await _prepare(dsn, checklist)
+            state.publish(dsn)
+            code = await _run(cli, dsn, psql, home, checklist, (demo, for_seconds, until_demo_done))
     say("stopped")
     return code
+
+
+async def _run(
+    cli: Cli,
+    dsn: str,
+    psql: str,
+    home: Path,
+    checklist: Checklist,
+    how: tuple[bool, float | None, bool],
+) -> int:
+    """The daemon over a database that is ready; its log goes to a file, the terminal is ours."""
+    demo, for_seconds, until_demo_done = how
+    async with _website() as port:
+        settings = _settings(cli, dsn, port)
+        with (home / "log").open("w") as log, logging(settings.log, log):
+            async with _working(settings, cli, checklist) as (daemon, ended):
+                run = _Run(daemon, settings, psql, home, port if demo else None)
+                return await run.until(ended, for_seconds, until_demo_done, checklist)
 
 
 @contextmanager

@@ -236,10 +236,9 @@ def headline(job: dict[str, Any]) -> str:
     progress = job["progress"]
     if progress["percent"] is not None:
         parts.append(bar(progress["percent"]))
-        total = progress["steps_total"] or progress["items_total"]
-        done = progress["steps_done"] if progress["steps_total"] else progress["items_done"]
-        if total:
-            parts.append(f"{done or 0:g}/{total:g}")
+        unit = "items" if progress["items_total"] else "steps"
+        if total := progress[f"{unit}_total"]:
+            parts.append(f"{progress[f'{unit}_done'] or 0:g}/{total:g}")
         parts.append(f"{progress['percent']:.0f} %")
     parts += [f"{value:g} {plain(name)}" for name, value in progress["counters"].items()]
     return "  ".join(parts)
