@@ -64,13 +64,20 @@ class Hands:
         return Job(row, self.kinds[row["kind"]], self.tools)
 
     def start_running(self, job: Job) -> asyncio.Task[Any]:
-        task = asyncio.create_task(attempt(job, self.kinds[job.kind], lambda: 0.0))
+        task = asyncio.create_task(attempt(job, self.kinds[job.kind], lambda: 1.0))
         job.task = task
         return task
 
     async def run(self, job: Job) -> Completed | Ended:
         """One attempt; what came of it is not written down yet."""
         end: Completed | Ended = await self.start_running(job)
+        return end
+
+    async def run_briefly(self, job: Job) -> Completed | Ended:
+        """One attempt, told to stop at once."""
+        running = self.start_running(job)
+        job.stop("drain")
+        end: Completed | Ended = await running
         return end
 
     async def settle(self, job: Job, end: Completed | Ended) -> str:

@@ -82,6 +82,12 @@ def _limit_memory(bytes_max: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
+def _close_all_but(fd: int) -> None:
+    """The daemon's descriptors are its own; uvloop passes some on."""
+    os.closerange(3, fd)
+    os.closerange(fd + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
 def _end_with(parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
@@ -132,6 +138,7 @@ async def run(fd: int) -> None:
 def main() -> None:
     """The entry point."""
     fd, parent = int(sys.argv[1]), int(sys.argv[2])
+    _close_all_but(fd)
     _end_with(parent)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -278,9 +278,14 @@ class Process:
                 self.process._transport.close()  # type: ignore[attr-defined]
 
     async def _wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.process.wait()
+        """Return when the process has ended, or after `seconds`.
+
+        Looks again and again: Process.wait() also waits for pipes that a grandchild may hold.
+        """
+        nap = 0.002
+        while self.process.returncode is None and seconds > 0:
+            await asyncio.sleep(nap)
+            seconds, nap = seconds - nap, min(0.05, nap * 1.5)
 
     async def _how_it_ended(self) -> str:
         """In one sentence, with the end of what it said on stderr."""
