@@ -57,19 +57,24 @@ class Positions:
             for rank in lane.ranks:
                 self.known.setdefault((lane.id, rank), (0, 0))
 
-    def where(self, room: int) -> list[list[Any]]:
-        """The nine arrays that claim.sql takes: five of segments, in the order to serve them, and four of open lanes."""
+    def paused(self, lane: str) -> bool:
+        """Whether this worker has heard that a lane is paused."""
+        return any(use.lane.paused for use in self.lanes.values() if use.lane.name == lane)
+
+    def where(self, room: int, oldest: int = 0) -> list[list[Any]]:
+        """The nine arrays that claim.sql takes: five of segments, in the order to serve them, and four of open lanes.
+
+        Where some are taken by age, the gaps are looked at rank by rank: a range gives its lowest rank first.
+        """
         open_lanes = [use for use in self.lanes.values() if not use.lane.paused]
         segments: list[tuple[int, int, int, int, int]] = []  # low rank, xid, id, lane, high rank
         for use in open_lanes:
             lane, low = use.lane.id, RANK_FIRST
             for rank in sorted(rank for known_lane, rank in self.known if known_lane == lane):
-                if low < rank:
-                    segments.append((low, 0, 0, lane, rank - 1))
+                segments += _gap(lane, low, rank - 1, oldest > 0)
                 segments.append((rank, *self.known[lane, rank], lane, rank))
                 low = rank + 1
-            if low <= RANK_LAST:
-                segments.append((low, 0, 0, lane, RANK_LAST))
+            segments += _gap(lane, low, RANK_LAST, oldest > 0)
         segments.sort()
         for use in open_lanes:
             use.asked = use.mode(room)
@@ -113,3 +118,10 @@ class Positions:
         """Take in what advance_hints.sql answered."""
         for lane, rank, xid, id in rows:
             self.known[lane, rank] = (xid, id)
+
+
+def _gap(lane: int, low: int, high: int, one_by_one: bool) -> list[tuple[int, int, int, int, int]]:
+    """The segments of ranks without a position."""
+    if one_by_one:
+        return [(rank, 0, 0, lane, rank) for rank in range(low, high + 1)]
+    return [(low, 0, 0, lane, high)] if low <= high else []

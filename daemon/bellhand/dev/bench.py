@@ -12,6 +12,7 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from .. import __version__
 from ..app import Daemon, collect_garbage_seldom
 from ..kinds import ATTRIBUTE, job_kind
 from ..migrate import migrate
-from ..settings import Settings
+from ..settings import Settings, Status, Worker
 from ..sql import query
 from .postgres import DevPostgres
 
@@ -74,7 +75,9 @@ async def _bench(dsn: str, server: DevPostgres, chosen: argparse.Namespace, loop
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     await migrate(dsn)
-    settings = Settings(dsn=dsn, worker={"concurrency": chosen.concurrency}, status={"port": 0})
+    settings = Settings(
+        dsn=dsn, worker=Worker(concurrency=chosen.concurrency), status=Status(port=0)
+    )
     conn = await asyncpg.connect(dsn)
     version = await conn.fetchval("show server_version")
     print(f"bellhand {__version__}, Python {platform.python_version()} ({loop_name}), Postgres {version}, "
@@ -99,20 +102,25 @@ async def _drain(
 ) -> Run:
     """Fill while the lane is paused, then let it run dry; committed is what counts."""
     await conn.execute("select bellhand.pause_lane('default')")
-    await asyncio.sleep(0.3)
+    await _until(lambda: daemon.worker.positions.paused("default"))
     started = time.perf_counter()
     await conn.execute(query("bench_fill"), jobs)
     enqueue_seconds = time.perf_counter() - started
     await conn.execute("checkpoint")
-    before = await conn.fetchrow(query("bench_counters"))
+    (before,) = await conn.fetch(query("bench_counters"))
     python, postgres = time.process_time(), _cpu_seconds(server)
     started = time.perf_counter()
     await conn.execute("select bellhand.resume_lane('default')")
     wanted = daemon.worker.started_jobs + jobs
-    while daemon.worker.started_jobs < wanted or daemon.worker.running or daemon.settler.backlog:
-        await asyncio.sleep(0.002)
+    await _until(
+        lambda: (
+            daemon.worker.started_jobs >= wanted
+            and not daemon.worker.running
+            and not daemon.settler.backlog
+        )
+    )
     drain_seconds = time.perf_counter() - started
-    after = await conn.fetchrow(query("bench_counters"))
+    (after,) = await conn.fetch(query("bench_counters"))
     if not after["drained"]:
         raise SystemExit("jobs are left over: this is a fault, please report it")
     return Run(jobs, enqueue_seconds, drain_seconds, time.process_time() - python, _cpu_seconds(server) - postgres,
@@ -123,21 +131,24 @@ async def _latency(conn: asyncpg.Connection[Any], daemon: Daemon, jobs: int) -> 
     """From the start of an INSERT to the claim that brought the job, on an idle daemon."""
     seconds: list[float] = []
     for _ in range(jobs):
-        async with asyncio.timeout(5):
-            while not daemon.sleep.sound:
-                await asyncio.sleep(0.001)
-        claims = daemon.worker.started_jobs
+        await _until(lambda: daemon.sleep.sound)
+        before = daemon.worker.started_jobs
         started = time.perf_counter()
         await conn.execute(query("bench_insert"))
-        async with asyncio.timeout(5):
-            while daemon.worker.started_jobs == claims:
-                await asyncio.sleep(0)
+        await _until(lambda before=before: daemon.worker.started_jobs > before, 0.0)  # type: ignore[misc]
         seconds.append(time.perf_counter() - started)
     seconds.sort()
     p50, p99 = seconds[len(seconds) // 2], seconds[int(len(seconds) * 0.99)]
     print(
         f"pickup by an idle worker, INSERT begun to handler begun ({jobs} times): p50 {p50 * 1000:.2f} ms, p99 {p99 * 1000:.2f} ms"
     )
+
+
+async def _until(condition: Callable[[], bool], apart_seconds: float = 0.001) -> None:
+    """Look again and again: an event would cost the daemon something for each job."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(apart_seconds)
 
 
 def _report(runs: list[Run]) -> None:
