@@ -22,9 +22,9 @@ class Deadlines:
         self.timer: asyncio.TimerHandle | None = None
         self.timer_at = float("inf")
 
-    def arm(self, job: Job, seconds: float) -> None:
-        """Let the job expire in `seconds`."""
-        at = self.clock() + seconds
+    def arm(self, job: Job, seconds: float, now: float) -> None:
+        """Let the job expire `seconds` after `now`."""
+        at = now + seconds
         queue = self.queues.get(seconds)
         if queue is None:
             queue = self.queues[seconds] = {}

@@ -164,6 +164,7 @@ class Worker:
 
     def _start(self, rows: Sequence[Record]) -> None:
         loop = asyncio.get_running_loop()
+        now = self.tools.clock()
         for row in rows:
             name: str = row[6]
             kind = self.kinds.get(name)
@@ -173,10 +174,10 @@ class Worker:
                 continue
             job = Job(row, kind, self.tools)
             self.running[job.id] = job
-            job.started = self.tools.clock()
+            job.started = now
             limit = job.timeout_seconds
             if limit is not None:
-                self.deadlines.arm(job, limit)
+                self.deadlines.arm(job, limit, now)
             job.task = loop.create_task(self._carry(job, kind, limit))
         if rows:
             self.started_jobs += len(rows)
@@ -227,7 +228,7 @@ class Worker:
             self._abandon(job)
 
     def _bury_if_it_hangs(self, job: Job) -> None:
-        self.deadlines.arm(job, self.limits.kill_grace_seconds)
+        self.deadlines.arm(job, self.limits.kill_grace_seconds, self.tools.clock())
 
     def _abandon(self, job: Job) -> None:
         """It ignores being cancelled: free its slot and go on without it. What it still writes is fenced."""
