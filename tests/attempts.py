@@ -1,6 +1,7 @@
 """Attempts one at a time: claimed, run and settled as the daemon does it, nothing else going on."""
 
 import asyncio
+import json
 import random
 import time
 import uuid
@@ -80,6 +81,11 @@ class Hands:
         end: Completed | Ended = await running
         return end
 
+    async def ask_to_pause(self, job: Job) -> None:
+        """What an operator wants and the heartbeat brings."""
+        await self.store.chores.fetch("select bellhand.pause($1)", job.id)
+        job.stop("pause")
+
     async def settle(self, job: Job, end: Completed | Ended) -> str:
         """Write it down; what became of the job."""
         self.settler.add(job, end)
@@ -121,3 +127,19 @@ async def hands_for(dsn: str, *handlers: Callable[..., Any]) -> AsyncIterator[Ha
     finally:
         for link in database.links:
             link.drop()
+
+
+async def again(hands: Hands, id: int) -> Completed | Ended:
+    """The next attempt, without waiting for the backoff."""
+    await hands.store.chores.fetch("select bellhand.run_now($1)", id)
+    return await hands.work()
+
+
+def result(end: Completed | Ended) -> Any:
+    assert isinstance(end, Completed), end
+    return json.loads(end.result) if end.result is not None else None
+
+
+def error(end: Completed | Ended) -> str:
+    assert isinstance(end, Ended), end
+    return end.error or ""

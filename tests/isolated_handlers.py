@@ -87,7 +87,7 @@ async def end(args: What, job: Job) -> Any:
         case "close":
             for fd in descriptors():
                 os.close(fd)
-            time.sleep(60)
+            time.sleep(60)  # noqa: ASYNC251
         case "transaction":
             async with job.transaction():
                 pass
@@ -107,7 +107,7 @@ async def hang(args: What, job: Job) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         note("started")
         while True:
-            time.sleep(1)
+            time.sleep(1)  # noqa: ASYNC251
     try:
         note("started")
         await asyncio.sleep(60)

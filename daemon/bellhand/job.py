@@ -270,6 +270,8 @@ class Job:
         async def runner() -> None:
             nonlocal next_start
             for i in todo:
+                if (self.asked or self.stopping) and names[i] not in steps.results:
+                    return  # the others may finish the steps they are in
                 if rate is not None and names[i] not in steps.results:
                     now = self._tools.clock()
                     start, next_start = next_start, max(next_start, now) + 1 / rate
@@ -282,6 +284,8 @@ class Job:
                     self.log.warning("step_failed", step=names[i], error=str(error)[-500:])
 
         await together([runner() for _ in range(max(1, min(concurrency, len(parts))))])
+        if not steps.tried(names):
+            self.check()
         return results
 
     def steps_failed(self) -> tuple[int, int, str]:

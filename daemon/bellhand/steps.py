@@ -57,6 +57,10 @@ class Steps:
         """What the step that failed last said."""
         return next(reversed(self.errors.values()), "")
 
+    def tried(self, names: Iterable[str]) -> bool:
+        """Whether all of them have ended in this attempt or were done before."""
+        return all(name in self.results or name in self.errors for name in names)
+
     def announce(self, names: Iterable[str]) -> None:
         """Give each its place, in this order, and count it in the total."""
         for name in names:
@@ -94,7 +98,7 @@ class Steps:
         timeout_seconds: float | None,
     ) -> Any:
         """See Job.step."""
-        name = step_name(name)
+        name = clean(str(name))[:NAME_CHARS_MAX]
         await self.know()
         if name in self.results:
             return self.results[name]
@@ -206,7 +210,8 @@ def plan(
     """
     parts: list[Any] = list(items)
     if chunk is None:
-        wanted = [step_name(name(part)) for part in parts]
+        # With room for a number behind it.
+        wanted = [clean(str(name(part)))[: NAME_CHARS_MAX - 10] for part in parts]
     elif chunk < 1:
         raise ValueError(f"a chunk has at least one item, not {chunk}")
     else:
@@ -225,11 +230,6 @@ def plan(
         used.add(one)
         names.append(one)
     return parts, names
-
-
-def step_name(name: str) -> str:
-    """The name as it is stored, with room for a number behind it."""
-    return clean(str(name))[: NAME_CHARS_MAX - 10]
 
 
 def finite(n: Any) -> float | None:
