@@ -1,0 +1,105 @@
+"""Connections: bounded, kept alive, dropped when in doubt, opened anew."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+
+import asyncpg
+import pytest
+
+from bellhand.db import Again, Away, Backoff, Database, HandlerPool
+from bellhand.dev.postgres import DevPostgres
+
+
+async def test_a_statement_that_takes_too_long_is_away_and_the_next_one_works(dsn: str) -> None:
+    link = Database(dsn, statement_seconds=0.3).link("test")
+    with pytest.raises(Away):
+        await link.fetch("select pg_sleep(5)")
+    assert await link.fetchval("select 1") == 1
+    link.drop()
+
+
+async def test_cancelling_in_mid_statement_drops_the_connection_at_once(dsn: str) -> None:
+    link = Database(dsn).link("test")
+    assert await link.fetchval("select 1") == 1
+    task = asyncio.create_task(link.fetch("select pg_sleep(20)"))
+    await asyncio.sleep(0.1)
+    before = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - before < 1
+    assert link.connection is None
+    assert await link.fetchval("select 2") == 2
+    link.drop()
+
+
+async def test_a_lock_that_is_not_had_is_tried_again_on_the_same_connection(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    link = Database(dsn, lock_seconds=0.2).link("test")
+    async with conn.transaction():
+        await conn.execute("lock table bellhand.meta in access exclusive mode")
+        with pytest.raises(Again):
+            await link.fetch("select * from bellhand.meta")
+    assert link.connection is not None
+    assert await link.fetch("select * from bellhand.meta")
+    link.drop()
+
+
+async def test_a_frozen_server_is_noticed_within_the_time_allowed(
+    private_server: DevPostgres,
+) -> None:
+    database = Database(
+        private_server.dsn_for("postgres", tcp=True), statement_seconds=0.5, connect_seconds=1.0
+    )
+    link = database.link("test")
+    backend = await link.fetchval("select pg_backend_pid()")
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        before = time.monotonic()
+        with pytest.raises(Away):
+            await link.fetch("select 1")
+        assert time.monotonic() - before < 4
+        assert await link.fetchval("select 1") == 1, "on another connection"
+    finally:
+        os.kill(backend, signal.SIGCONT)
+        link.drop()
+
+
+async def test_sockets_are_kept_alive(private_server: DevPostgres) -> None:
+    connection = await Database(private_server.dsn_for("postgres", tcp=True)).connect("test")
+    try:
+        sock = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+        names = await connection.fetchval(
+            "select application_name from pg_stat_activity where pid = pg_backend_pid()"
+        )
+        assert names == "bellhand:test"
+    finally:
+        connection.terminate()
+
+
+async def test_a_handler_that_leaves_a_transaction_open_leaves_it_to_nobody(dsn: str) -> None:
+    pool = HandlerPool(Database(dsn), 1)
+    async with pool.connection() as connection:
+        await connection.execute("begin")
+        await connection.execute("create temp table leftover (x int)")
+    async with pool.connection() as connection:
+        assert not connection.is_in_transaction()
+        assert await connection.fetchval("select to_regclass('pg_temp.leftover')") is None
+    for link in pool.free:
+        link.drop()
+
+
+def test_backoff_doubles_up_to_its_limit_and_starts_small_again() -> None:
+    backoff = Backoff(lambda: 1.0, first_seconds=0.1, max_seconds=1.0)
+    assert [backoff.next_seconds() for _ in range(6)] == pytest.approx(
+        [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    )
+    backoff.reset()
+    assert backoff.next_seconds() == pytest.approx(0.1)
+    assert 0.05 <= Backoff(lambda: 0.0, first_seconds=0.1).next_seconds() <= 0.1

@@ -1,0 +1,61 @@
+"""What the README shows works as it stands there."""
+
+import re
+import types
+
+import asyncpg
+
+from bellhand.kinds import ATTRIBUTE
+from daemons import at_work, insert, until
+from desk import Desk
+from support import ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+async def test_the_handler_of_the_readme_runs(dsn: str, conn: asyncpg.Connection) -> None:
+    (source,) = blocks("python")
+    module = types.ModuleType("acme_jobs")
+    exec(compile(source, "README.md", "exec"), module.__dict__)
+    collect = next(value for value in vars(module).values() if hasattr(value, ATTRIBUTE))
+    async with at_work(dsn, collect):
+        job = await insert(
+            conn, "acme.collect", '{"services": ["SEO"], "locations": ["Dhaka", "Delhi"]}'
+        )
+        row = await until(conn, job, "completed")
+    assert row["result"] == '{"leads": 24}'
+    steps = await conn.fetch(
+        "select name, state from bellhand.steps where job = $1 order by position", job
+    )
+    assert [tuple(step) for step in steps] == [
+        ("SEO in Dhaka", "completed"),
+        ("SEO in Delhi", "completed"),
+    ]
+
+
+async def test_the_sql_of_the_readme_enqueues(conn: asyncpg.Connection) -> None:
+    await Desk(conn).publish("sites.validate", "sites.emails")
+    await conn.execute("create temp table businesses (id bigint, website text)")
+    plain, enqueue = blocks("sql")
+    await conn.execute(plain)
+    parent = await conn.fetchval("select id from bellhand.jobs")
+    row = await conn.fetchrow(enqueue.strip().rstrip(";").replace("4711", str(parent)))
+    assert row["created"]
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    from bellhand.cli.app import COMMANDS
+
+    known = {name for _, _, name in COMMANDS} | {"kinds"}  # a group of its own
+    (table,) = re.findall(r"\| command \| does \|\n(.*?)\n\n", README, re.DOTALL)
+    named = {
+        word
+        for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+        for word in re.findall(r"`([a-z-]+)`", cell)
+    }
+    assert named <= known
+    assert {"run", "dev"} <= known
