@@ -12,7 +12,7 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -91,6 +91,7 @@ class StatusPort:
             self._links.put_nowait(database.link("status", statement_timeout=timeout))
         self._stats: tuple[float, dict[str, Any]] | None = None
         self._counting = asyncio.Lock()
+        self._arriving = 0
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -145,9 +146,16 @@ class StatusPort:
     def _protocol(self) -> asyncio.BaseProtocol:
         assert self._runner
         assert self._runner.server
-        if len(self._runner.server.connections) >= CONNECTIONS_MAX:
+        if len(self._runner.server.connections) + self._arriving >= CONNECTIONS_MAX:
             return _Busy()
+        # The server counts a connection only once it is made, two turns of the loop from now.
+        self._arriving += 1
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._arrived)
         return self._runner.server()
+
+    def _arrived(self) -> None:
+        self._arriving -= 1
 
     # Who may ask
 
@@ -289,7 +297,7 @@ class _Busy(asyncio.Protocol):
     """Turns a connection away when there are too many: the daemon needs its file handles."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's are not derived from it
         transport.write(
             b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         )

@@ -59,7 +59,7 @@ class Cli:
         # Only here: commands that need none should not wait for pydantic.
         from bellhand.settings import load
 
-        arguments = {"dsn": self.options.dsn} if self.options.dsn else {}
+        arguments = {} if self.options.dsn is None else {"dsn": self.options.dsn}
         return load(self.options.config, **arguments)
 
     @cached_property

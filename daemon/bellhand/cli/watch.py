@@ -50,13 +50,11 @@ async def wait(
 
 async def _until_over(cli: Cli, words: tuple[str, ...], timeout: str | None, show: Shown) -> int:
     wanted = ids_of(words)
-    found: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []  # what was seen last, whatever interrupts us
     try:
         async with asyncio.timeout(seconds_of(timeout, "--timeout") if timeout else None) as bound:
-            while not found or any(job["state"] not in OVER for job in found):
-                if found:
-                    await asyncio.sleep(LOOKS_APART_SECONDS)
-                found = await _look(cli, wanted, found, show)
+            while not await _look(cli, wanted, found, show):
+                pass  # the connection was lost; what was seen is kept
     except TimeoutError:
         if not bound.expired():
             raise
@@ -76,18 +74,15 @@ def _unfinished(found: list[dict[str, Any]]) -> str:
     return ", ".join(f"{job['id']} is {state_of(job)}" for job in left) or "nothing was seen"
 
 
-async def _look(
-    cli: Cli, wanted: list[Any], before: list[Any], show: Shown
-) -> list[dict[str, Any]]:
-    """Looks again and again over one connection, until all is over or the connection is lost."""
-    found = before
+async def _look(cli: Cli, wanted: list[Any], found: list[dict[str, Any]], show: Shown) -> bool:
+    """Looks again and again over one connection; False if that is lost before all is over."""
     try:
         async with cli.database() as database:
             while True:
-                found = [await _job(database, *one) for one in wanted]
+                found[:] = [await _job(database, *one) for one in wanted]
                 show(found)
                 if all(job["state"] in OVER for job in found):
-                    return found
+                    return True
                 await asyncio.sleep(LOOKS_APART_SECONDS)
     except Exception as error:
         problem = translated(error)
@@ -96,7 +91,7 @@ async def _look(
             raise
         tell(f"{plain(problem.what)}: {plain(problem.why)}; trying again")
         await asyncio.sleep(AWAY_SECONDS)
-        return found
+        return False
 
 
 async def _job(database: Database, number: int, key: Any) -> dict[str, Any]:
