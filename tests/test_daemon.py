@@ -336,3 +336,24 @@ async def test_a_handler_that_blocks_the_loop_does_not_lose_its_lease(
         assert row["attempts"] == 0
         assert row["crashes"] == 0
         assert daemon.worker.registered.is_set()
+
+
+async def test_a_job_that_was_due_before_its_commit_is_not_waited_for(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """The look for due jobs starts where the last one ended; this one lands behind that."""
+
+    @job_kind("t.late", backoff_base_seconds=0.01, attempts_max=50)
+    async def late(args: dict[str, Any]) -> None:
+        if "n" in args:
+            raise ValueError("keeps the looks coming")
+
+    async with at_work(dsn, late):
+        await insert(conn, "t.late", '{"n": 1}')
+        due = await conn.fetchval("select now() + interval '0.2 seconds'")
+        async with conn.transaction():
+            job = await insert(conn, "t.late", run_at=due)
+            await conn.execute("select pg_sleep(0.6)")
+        before = time.monotonic()
+        await until(conn, job, "completed")
+        assert time.monotonic() - before < 3

@@ -85,6 +85,7 @@ class Daemon:
         self.keeper = Keeper(
             self.store, list(self.kinds), lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
             retention=settings.retention, hear=self._hear, metrics=self.metrics, tally=self.tally, random=random,
+            clock=self.clock,
         )  # fmt: skip
         self.listener = Listener(
             self.database, heard=self._heard, random=random, on_change=self._listening
@@ -120,6 +121,7 @@ class Daemon:
             await asyncio.wait({stopped_early, prepared}, return_when=asyncio.FIRST_COMPLETED)
             if not prepared.done():
                 prepared.cancel()
+                await asyncio.gather(prepared, return_exceptions=True)
                 return 0
             stopped_early.cancel()
             await prepared

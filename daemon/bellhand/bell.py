@@ -20,6 +20,7 @@ log = structlog.get_logger()
 CHANNEL = "bellhand"
 AWAKE_SECONDS = 0.05
 AWAKE_POLL_SECONDS = 0.004
+DEAF_POLL_SECONDS_MAX = 1.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
 
@@ -34,8 +35,8 @@ class Bell:
         """Let the current wait, or the next one, return at once."""
         self._rung.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Return once the bell has rung since the last wait, or after `seconds`."""
+    async def wait(self, seconds: float) -> bool:
+        """Return once the bell has rung since the last wait, or after `seconds`; whether it rang."""
         if not self._rung.is_set():
             try:
                 async with asyncio.timeout(seconds):
@@ -43,7 +44,9 @@ class Bell:
             except TimeoutError:
                 pass
         # Cleared before the claim that follows: a ring can be early, never lost.
+        rang = self._rung.is_set()
         self._rung.clear()
+        return rang
 
 
 class Sleep:
@@ -72,7 +75,8 @@ class Sleep:
             await self._wake()
             return AWAKE_POLL_SECONDS
         if not self.listening:
-            return min(self.poll_seconds, max(AWAKE_POLL_SECONDS, (now - self.idle_since) / 4))
+            quiet = (now - self.idle_since) / 4
+            return min(self.poll_seconds, DEAF_POLL_SECONDS_MAX, max(AWAKE_POLL_SECONDS, quiet))
         if now - self.idle_since < AWAKE_SECONDS:
             return AWAKE_POLL_SECONDS
         if now >= self.until - self.poll_seconds / 4:

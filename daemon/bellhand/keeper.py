@@ -21,7 +21,8 @@ from .store import Store, Surroundings
 log = structlog.get_logger()
 
 PROMOTE_LIMIT = 5000
-FULL_LOOK_SECONDS = 10.0
+PROMOTE_SECONDS = 10.0
+FULL_LOOK_APART_SECONDS = 1.0
 SAMPLE_SECONDS = 15.0
 PARTITIONS_AHEAD_DAYS = 7
 
@@ -51,6 +52,7 @@ class Keeper:
     def __init__(
         self, store: Store, kinds: list[str], *, lease_seconds: float, crashes_max: int, retention: Retention,
         hear: Callable[[Surroundings], None], metrics: Metrics, tally: Tally, random: Callable[[], float],
+        clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self.store = store
         self.kinds = kinds
@@ -65,15 +67,16 @@ class Keeper:
         self.look_bell = Bell()
         self.cron_bell = Bell()
         self.rescue_bell = Bell()
-        self.looks_until_full = 0
+        self.clock = clock
+        self.full_look_at = 0.0
+        self.promote_timer: asyncio.TimerHandle | None = None
         self.promoted_upto: datetime | None = None
-        self.orphans_in = 0
 
     def chores(self) -> list[Awaitable[None]]:
         """Everything to run side by side for the life of the daemon."""
         return [
             every(10.0, self.look_around, self.look_bell, self.random),
-            every(FULL_LOOK_SECONDS, self.promote, self.promote_bell, self.random),
+            every(PROMOTE_SECONDS, self.promote, self.promote_bell, self.random),
             every(600.0, self.fire_schedules, self.cron_bell, self.random),
             every(300.0, self.rescue, self.rescue_bell, self.random),
             every(3600.0, self.retire, Bell(), self.random),
@@ -87,7 +90,17 @@ class Keeper:
 
     def due_in(self, seconds: float) -> None:
         """A job will be due then: do not sleep through it."""
-        asyncio.get_running_loop().call_later(max(0.0, seconds), self.promote_bell.ring)
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, seconds)
+        if self.promote_timer is not None and self.promote_timer.when() <= at:
+            return  # that look will find when the next one is due
+        if self.promote_timer is not None:
+            self.promote_timer.cancel()
+        self.promote_timer = loop.call_at(at, self._promote_now)
+
+    def _promote_now(self) -> None:
+        self.promote_timer = None
+        self.promote_bell.ring()
 
     async def look_around(self) -> None:
         """Hear of lanes, pauses and the next tick; parked jobs are put back on the way."""
@@ -100,17 +113,22 @@ class Keeper:
 
     async def promote(self) -> float:
         """Move jobs whose time has come; returns seconds until the next one, or until a full look."""
-        # A commit may have landed behind where the last look ended: look at everything now and then.
-        full = self.looks_until_full <= 0
-        self.looks_until_full = 8 if full else self.looks_until_full - 1
+        # A commit may have landed behind where the last look ended, so everything is looked at again and again; where
+        # that is slow (dead entries that a pinned horizon keeps) it gets a tenth of the time.
+        started = self.clock()
+        full = started >= self.full_look_at
         moved, next_seconds, upto = await self.store.promote(
             PROMOTE_LIMIT, None if full else self.promoted_upto
         )
         if moved == PROMOTE_LIMIT:
-            self.looks_until_full = 0
             return 0.0
         self.promoted_upto = upto
-        return FULL_LOOK_SECONDS if next_seconds is None else max(0.001, next_seconds)
+        if full:
+            self.full_look_at = self.clock() + max(
+                FULL_LOOK_APART_SECONDS, 10 * (self.clock() - started)
+            )
+        wait = PROMOTE_SECONDS if next_seconds is None else max(0.001, next_seconds)
+        return wait if full else min(wait, max(0.0, self.full_look_at - self.clock()))
 
     async def fire_schedules(self) -> float | None:
         """Enqueue the ticks that have come; a schedule that makes no sense is marked, the others go on."""

@@ -14,6 +14,7 @@ from typing import Any
 from .store import Lane
 
 RANK_FIRST, RANK_LAST = 0, 9
+NOT_ASKED = -1
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class LaneUse:
     lane: Lane
     running: int = 0
     held: int = 0
-    asked: int = 0
+    asked: int = NOT_ASKED  # the mode that the claim on its way was given
 
     def mode(self, room: int) -> int:
         """0: no limit. 1: take from the slots held. 2: ask for slots or tokens under the lane's lock."""
@@ -76,8 +77,9 @@ class Positions:
                 low = rank + 1
             segments += _gap(lane, low, RANK_LAST, oldest > 0)
         segments.sort()
-        for use in open_lanes:
-            use.asked = use.mode(room)
+        # Noted here, since the lanes may change while the claim is on its way.
+        for use in self.lanes.values():
+            use.asked = NOT_ASKED if use.lane.paused else use.mode(room)
         return [
             [s[3] for s in segments], [s[0] for s in segments], [s[4] for s in segments],
             [s[1] for s in segments], [s[2] for s in segments],
@@ -95,7 +97,7 @@ class Positions:
                 self.known[pair] = (0, 0)
                 fresh.append(pair)
         for use in self.lanes.values():
-            if use.lane.paused:
+            if use.asked == NOT_ASKED:
                 continue
             taken = counts.get(use.lane.id, 0)
             could = use.held - use.running

@@ -46,7 +46,8 @@ class Store:
 
     def __init__(self, database: Database, pool: HandlerPool) -> None:
         self.pool = pool
-        self.claims = database.link("claim", synchronous_commit="off")
+        # A claim that meets a lock steps around it soon (worker.py): all jobs wait meanwhile.
+        self.claims = database.link("claim", synchronous_commit="off", lock_timeout="1000")
         self.settles = database.link("settle", synchronous_commit="on")
         self.chores = database.link("keep")
         self._bound = 0

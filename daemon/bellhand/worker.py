@@ -102,9 +102,10 @@ class Worker:
                 # The queue is deep and few hands are free: let some more end, a claim of one costs as much as one of ten.
                 await asyncio.sleep(GATHER_SECONDS)
             else:
-                await self.bell.wait(
-                    min(seconds, self.wait_seconds) if self.wait_seconds else seconds
-                )
+                if self.wait_seconds:
+                    seconds = min(seconds, self.wait_seconds)
+                if not await self.bell.wait(seconds) and seconds > 1.0:
+                    self.metrics.wakeup("poll")
 
     def room(self) -> int:
         """How many jobs to claim now: free hands, less what piles up because it cannot be settled."""
