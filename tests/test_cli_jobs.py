@@ -204,7 +204,7 @@ def test_show_tells_the_whole_story_of_a_job(bellhand: Bellhand) -> None:
     ):
         assert wanted in said.out, wanted
     assert "cancel_asked by cli:" in said.out
-    assert '"enough"' in said.out
+    assert "reason enough" in said.out
     assert "\x1b" not in said.out
 
 

@@ -91,7 +91,7 @@ class StatusPort:
             self._links.put_nowait(database.link("status", statement_timeout=timeout))
         self._stats: tuple[float, dict[str, Any]] | None = None
         self._counting = asyncio.Lock()
-        self._arriving = 0
+        self._arriving: set[asyncio.BaseProtocol] = set()
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -146,16 +146,14 @@ class StatusPort:
     def _protocol(self) -> asyncio.BaseProtocol:
         assert self._runner
         assert self._runner.server
-        if len(self._runner.server.connections) + self._arriving >= CONNECTIONS_MAX:
+        if len(self._arriving.union(self._runner.server.connections)) >= CONNECTIONS_MAX:
             return _Busy()
-        # The server counts a connection only once it is made, two turns of the loop from now.
-        self._arriving += 1
+        # The server knows a connection only once it is made, a turn or two of the loop from now.
+        arriving = self._runner.server()
+        self._arriving.add(arriving)
         loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self._arrived)
-        return self._runner.server()
-
-    def _arrived(self) -> None:
-        self._arriving -= 1
+        loop.call_soon(loop.call_soon, self._arriving.discard, arriving)
+        return arriving
 
     # Who may ask
 

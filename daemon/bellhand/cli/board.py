@@ -15,6 +15,8 @@ from bellhand.cli.output import coloured, paint, painted_state, plain, say, stat
 from bellhand.states import OVER
 
 NEW_MAX = 50
+FOLLOWED_MAX = 200
+TURNS_PER_COUNT = 5
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 MARKS = {"completed": ("✓", "green"), "failed": ("✗", "red"), "partial": ("!", "yellow")}
 CLEAR_LINE = "\r\x1b[K"
@@ -31,13 +33,16 @@ class Board:
         self.followed: dict[int, str] = {}  # id -> what was said of it last
         self.ended: dict[int, str] = {}
         self.turn = 0
+        self.counts = (0, 0, 0)  # running, waiting, done
 
     async def look(self) -> None:
         """Takes in what happened since the last look, and shows it."""
         new = await self.database.rows("dev_new_jobs", self.last_id, NEW_MAX)
-        for row in new:
+        for row in reversed(new):
             self.followed.setdefault(row["id"], "")
             self.last_id = max(self.last_id, row["id"])
+        for oldest in [*self.followed][:-FOLLOWED_MAX]:
+            del self.followed[oldest]
         jobs = [resource(row) for row in await self.database.rows("status_jobs", [*self.followed])]
         for job in reversed(jobs):
             self._tell(job)
@@ -58,22 +63,25 @@ class Board:
                 self.followed[job["id"]] = line
 
     async def _move(self, running: list[dict[str, Any]]) -> None:
-        lanes = await self.database.rows("status_lanes")
-        done = max(await self.database.value("dev_ended", self.worker), len(self.ended))
-        waiting = sum(row["pending"] + row["scheduled"] + row["parked"] for row in lanes)
+        if self.turn % TURNS_PER_COUNT == 0:
+            await self._count()
         self.turn += 1
-        parts = [
-            f"{SPINNER[self.turn % len(SPINNER)]} {sum(row['running'] for row in lanes)} running",
-            f"{waiting} waiting",
-            f"{done} done",
-        ]
-        line = " · ".join(parts)
+        spin = SPINNER[self.turn % len(SPINNER)]
+        now, waiting, done = self.counts
+        line = f"{spin} {now} running · {waiting} waiting · {max(done, len(self.ended))} done"
         if running:
             job = running[self.turn // 8 % len(running)]
             message = job["progress"]["message"]
             line += f"   {headline(job)}" + (f"  {plain(message)}" if message else "")
         sys.stdout.write(CLEAR_LINE + _cut(line))
         sys.stdout.flush()
+
+    async def _count(self) -> None:
+        """Reads what the lanes hold: not at every turn, since with a long queue it takes a while."""
+        lanes = await self.database.rows("status_lanes")
+        waiting = sum(row["pending"] + row["scheduled"] + row["parked"] for row in lanes)
+        done = await self.database.value("dev_ended", self.worker)
+        self.counts = sum(row["running"] for row in lanes), waiting, done
 
     def close(self) -> None:
         """Leaves the terminal as it should be."""

@@ -221,11 +221,16 @@ def _show(job: dict[str, Any], now: datetime, parents: list[Any]) -> None:
     for line in (job["error"] or "")[-ERROR_CHARS_SHOWN:].splitlines():
         say(f"  {paint('error', 'red')}       {plain(line)}")
     for event in job["events"]:
-        data = json.dumps(event["data"], ensure_ascii=False) if event["data"] else ""
-        said = plain(f"{event['type']} by {event['actor']} {data}")
+        said = plain(f"{event['type']} by {event['actor']}  {_facts(event['data'])}")
         say(f"  {paint(ago(event['at'], now).rjust(16), 'dim')}  {said}")
     if actions := job["allowed_actions"]:
         tell(f"  can be told to: {', '.join(actions).replace('_', '-')}")
+
+
+def _facts(data: dict[str, Any] | None) -> str:
+    """What an event says, but for tracebacks: the last one is shown with the job."""
+    told = {name: value for name, value in (data or {}).items() if "\n" not in str(value)}
+    return "  ".join(f"{name} {value}" for name, value in told.items() if value is not None)
 
 
 def headline(job: dict[str, Any]) -> str:
@@ -237,7 +242,8 @@ def headline(job: dict[str, Any]) -> str:
     if progress["percent"] is not None:
         parts.append(bar(progress["percent"]))
         unit = "items" if progress["items_total"] else "steps"
-        if total := progress[f"{unit}_total"]:
+        total = progress[f"{unit}_total"]
+        if total and job["state"] != "completed":
             parts.append(f"{progress[f'{unit}_done'] or 0:g}/{total:g}")
         parts.append(f"{progress['percent']:.0f} %")
     parts += [f"{value:g} {plain(name)}" for name, value in progress["counters"].items()]

@@ -135,11 +135,13 @@ class _live(AbstractContextManager[Shown]):
                 lines.append(headline(job))
                 shown = steps_lines({**job, "steps": job["steps"][-STEPS_LIVE:]})
                 lines += [f"  {line}" for line in shown]
-                if message := job["progress"]["message"]:
+                message = job["progress"]["message"]
+                if message and job["state"] not in OVER:
                     lines.append(f"  {plain(message)}")
                 if job["error"] and job["state"] != "completed":
                     lines.append(f"  {plain(job['error'].splitlines()[-1])}")
-            lines.append("Ctrl-C stops watching, not the job")
+            if any(job["state"] not in OVER for job in found):
+                lines.append("Ctrl-C stops watching, not the job")
             self.live.update(Text.from_ansi("\n".join(lines)), refresh=True)
 
         return show
