@@ -26,6 +26,7 @@ from bellhand.cli.errors import FAILED, BadConfig, Refused
 from bellhand.cli.output import duration, paint, say
 from bellhand.cli.run import logging
 from bellhand.dev.state import DevState, folder
+from bellhand.sql import query
 
 if TYPE_CHECKING:
     from bellhand.app import Daemon
@@ -277,13 +278,11 @@ class _Run:
 
     def _hints(self) -> None:
         command = _command()
-        insert = (
-            """insert into bellhand.jobs (kind, payload) values ('demo.greet', '{"name": "Ada"}')"""
-        )
+        insert = query("dev_example").splitlines()[-1]
         status = self.settings.status
         lines = {
             "Insert": f'{self.psql} "$({command} env --dsn)"',
-            "": f"{insert};",
+            "": insert,
             "Look": f"{command} list · {command} status · {command} watch {self.last or 1}",
             "Status": f"http://{status.host}:{self.daemon.status.port}/readyz?verbose",
             "Log": _short(self.home / "log"),
