@@ -75,7 +75,7 @@ class Desk:
         if positions.known:
             positions.advance(await self.conn.fetch(query("advance_hints"), *positions.columns()))
         rows = await self.conn.fetch(
-            query("claim"), worker, room, oldest, careful, *positions.where(room)
+            query("claim"), worker, room, oldest, careful, *positions.where(room, oldest)
         )
         jobs = [row for row in rows if row["id"] is not None]
         for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in jobs]):

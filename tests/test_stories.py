@@ -353,3 +353,32 @@ async def test_a_restored_database_gets_its_queue_rebuilt(desk: Desk) -> None:
     await desk.at("2030-01-08Z")
     await desk.promote()
     assert await desk.ids(w) == [scheduled]
+
+
+async def test_a_pause_that_was_taken_back_does_not_hold_the_job(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    (row,) = await desk.claim(w)
+    assert await desk.conn.fetchval("select bellhand.pause($1)", job) == "pausing"
+    # The worker has heard of the pause; the operator thinks better of it before the step ends.
+    assert await desk.conn.fetchval("select bellhand.resume($1)", job) == "running"
+    assert await desk.end(row, "pause") == "release"
+    assert await desk.ids(w) == [job]
+
+
+async def test_a_limited_lane_gives_no_more_by_age_than_by_rank(desk: Desk) -> None:
+    await desk.lane("narrow", concurrency=1)
+    await desk.publish("n", lane="narrow")
+    jobs = [await desk.insert("n", priority=p) for p in (1, 5, 9)]
+    w = await desk.worker()
+    assert await desk.ids(w, oldest=3) == jobs[:1]
+
+
+async def test_a_worker_that_was_given_up_claims_nothing(desk: Desk) -> None:
+    job = await desk.insert()
+    lost, other = await desk.worker("lost"), await desk.worker("other")
+    await desk.at("2030-01-07 09:01Z")
+    await desk.conn.fetch(query("beat"), other, 0, False, [], [], 30.0)
+    await desk.conn.fetch(query("rescue"), 30.0, 3)
+    assert await desk.ids(lost) == [], "its lease would name nobody, and the job count as crashed"
+    assert await desk.ids(other) == [job]

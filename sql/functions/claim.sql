@@ -20,22 +20,28 @@ language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
 set enable_mergejoin = off set jit = off as $$
 declare
-  free integer[]; asked integer[]; need integer := p_room; part tid[]; found_tids tid[] := '{}'; by_age tid[];
+  free integer[]; asked integer[]; most integer[]; need integer := p_room; part tid[]; found_tids tid[] := '{}'; by_age tid[];
   l record; n smallint; k integer; ours bigint[]; epochs integer[]; lanes smallint[]; ranks smallint[]; tokens float8;
 begin
+  -- A worker that was given up has lost its slots and its name; it hears of it with its next beat.
+  if not exists (select from bellhand.workers w where w.id = p_worker) then return; end if;
+
   -- What each lane may give.
   for k in 1 .. cardinality(p_open) loop
     n := p_open[k];
     if p_modes[k] = 0 then
       free[n] := p_room;
     elsif p_modes[k] = 1 then
-      free[n] := p_held[k] - p_running[k];
+      -- What the worker believes to hold, if it still does: it may have been given up and registered anew.
+      free[n] := least(p_held[k], coalesce((select h.slots from bellhand.lane_holds h where h.lane = n and h.worker = p_worker), 0))
+        - p_running[k];
     else
       select * into l from bellhand.lanes x where x.id = n for no key update;
       free[n] := case when l.paused then 0 else p_room end;
       if l.concurrency is not null then
-        free[n] := least(free[n], l.concurrency - p_running[k]
+        most[n] := greatest(0, l.concurrency
           - coalesce((select sum(h.slots) from bellhand.lane_holds h where h.lane = n and h.worker <> p_worker), 0)::integer);
+        free[n] := least(free[n], most[n] - p_running[k]);
       end if;
       if l.rate_per_second is not null then
         tokens := least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second);
@@ -55,7 +61,11 @@ begin
       found_tids := found_tids || part;
     end loop;
     if cardinality(found_tids) > 0 then
-      by_age := array(select q.ctid from bellhand.queue q where q.ctid = any (found_tids) order by q.xid, q.id limit p_oldest);
+      -- No more of a lane than it may give, whatever the ranks they come from.
+      by_age := array(select a.tid from (
+        select q.ctid as tid, q.lane, q.xid, q.id, row_number() over (partition by q.lane order by q.xid, q.id) as nth
+        from bellhand.queue q where q.ctid = any (found_tids)) a
+        where a.nth <= free[a.lane] order by a.xid, a.id limit p_oldest);
       by_age := array(select q.ctid from bellhand.queue q where q.ctid = any (by_age) for update skip locked);
       with d as (delete from bellhand.queue q where q.ctid = any (by_age) returning q.id, q.epoch, q.lane, q.rank)
         select array_agg(d.id), array_agg(d.epoch), array_agg(d.lane), array_agg(d.rank) into ours, epochs, lanes, ranks from d;
@@ -92,7 +102,7 @@ begin
   for k in 1 .. cardinality(p_open) loop
     n := p_open[k];
     continue when p_modes[k] = 0 or (p_modes[k] = 1 and free[n] = 0);
-    perform bellhand.keep_slots(p_worker, n, p_running[k] + asked[n] - free[n], p_modes[k] = 2, asked[n] - free[n]);
+    perform bellhand.keep_slots(p_worker, n, least(p_running[k] + asked[n] - free[n], most[n]), p_modes[k] = 2, asked[n] - free[n]);
     if p_modes[k] = 2 then
       id := null; lane := n;
       wait_seconds := (select (1 - x.tokens) / x.rate_per_second - extract(epoch from bellhand.now() - x.tokens_at)

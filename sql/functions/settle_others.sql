@@ -1,8 +1,8 @@
 -- Writes down every other end of an attempt, fenced by (id, epoch), and returns the ids it accepted with what became of them.
 -- p_outcomes: retry and crash (an attempt is burned), snooze, release and pause (none is), park, fail, cancel, and
 -- crash_fail: the crash that was one too many.
--- What an operator asked of the job meanwhile wins over running it again: cancel, then pause. Rows are locked first, so
--- that a request committed a moment ago is seen.
+-- What an operator asked of the job meanwhile wins over running it again: cancel, then pause; a pause that was taken back
+-- is none. Rows are locked first, so that a request committed a moment ago is seen.
 create or replace function bellhand.settle_others(
   p_ids bigint[], p_epochs integer[], p_outcomes text[], p_wait_seconds float8[], p_errors text[], p_progress text[], p_leases bigint[])
 returns table (id bigint, outcome text) language plpgsql
@@ -15,7 +15,7 @@ begin
     select * from unnest(p_ids, p_epochs, p_outcomes) u(id, epoch, outcome)),
   locked as (
     select j.id, case when u.outcome in ('fail', 'crash_fail') then 'fail' when u.outcome = 'cancel' then 'cancel'
-        else coalesce(j.stop, u.outcome) end as verdict
+        else coalesce(j.stop, nullif(u.outcome, 'pause'), 'release') end as verdict
       from bellhand.jobs j join u on u.id = j.id and u.epoch = j.epoch
       where j.id = any (p_ids) and j.state = 'running' for no key update of j)
   select array_agg(l.id), array_agg(l.verdict) into ours, verdicts from locked l;
