@@ -45,6 +45,8 @@ async def status(*, cli: Given) -> int:
         )
         return 0
     _workers(workers)
+    if not workers and not cli.quiet:
+        tell("start one with: bellhand run")
     _lanes(lanes)
     if clock["schedule"]:
         due = duration(max(0.0, clock["schedule_seconds"]))
@@ -55,7 +57,6 @@ async def status(*, cli: Given) -> int:
 def _workers(workers: list[dict[str, Any]]) -> None:
     if not workers:
         say(f"{paint('●', 'red')} no daemon runs")
-        tell("start one with: bellhand run")
     for worker in workers:
         beat = worker["beat_seconds"]
         mark = paint("●", "yellow" if worker["draining"] or beat > 15 else "green")

@@ -178,6 +178,9 @@ async def show(
             found.append(job)
             if not cli.json:
                 _show(job, row["now"], await database.rows("cli_parents", number))
+                if not cli.quiet and job["allowed_actions"]:
+                    actions = ", ".join(job["allowed_actions"]).replace("_", "-")
+                    tell(f"  can be told to: {actions}")
     if cli.json:
         chosen = [{name: job[name] for name in fields} for job in found]
         say_json(chosen[0] if len(chosen) == 1 else chosen)
@@ -223,8 +226,6 @@ def _show(job: dict[str, Any], now: datetime, parents: list[Any]) -> None:
     for event in job["events"]:
         said = plain(f"{event['type']} by {event['actor']}  {_facts(event['data'])}")
         say(f"  {paint(ago(event['at'], now).rjust(16), 'dim')}  {said}")
-    if actions := job["allowed_actions"]:
-        tell(f"  can be told to: {', '.join(actions).replace('_', '-')}")
 
 
 def _facts(data: dict[str, Any] | None) -> str:

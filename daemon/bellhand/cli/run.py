@@ -41,7 +41,10 @@ def logging(settings: Log, stream: TextIO | None = None) -> Iterator[None]:
 def bench(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)], cli: Given
 ) -> int:
-    """Drain jobs as fast as this machine can, and say where the time goes."""
+    """Drain jobs as fast as this machine can, and say where the time goes.
+
+    Takes --jobs N, --runs N, --concurrency N and more; `bellhand bench -- --help` lists them.
+    """
     try:
         benchmark = importlib.import_module("bellhand.dev.bench")
     except ModuleNotFoundError as error:
