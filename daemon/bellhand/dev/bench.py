@@ -101,7 +101,7 @@ async def _drain(
     conn: asyncpg.Connection[Any], daemon: Daemon, server: DevPostgres, jobs: int
 ) -> Run:
     """Fill while the lane is paused, then let it run dry; committed is what counts."""
-    await conn.execute("select bellhand.pause_lane('default')")
+    await conn.fetch(query("cli_pause_lane"), "default", "to fill it", "bench")
     await _until(lambda: daemon.worker.positions.paused("default"))
     started = time.perf_counter()
     await conn.execute(query("bench_fill"), jobs)
@@ -110,7 +110,7 @@ async def _drain(
     (before,) = await conn.fetch(query("bench_counters"))
     python, postgres = time.process_time(), _cpu_seconds(server)
     started = time.perf_counter()
-    await conn.execute("select bellhand.resume_lane('default')")
+    await conn.fetch(query("cli_resume_lane"), "default", "bench")
     wanted = daemon.worker.started_jobs + jobs
     await _until(
         lambda: (
