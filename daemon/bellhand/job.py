@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +37,9 @@ class Tools:
     random: Callable[[], float]
     clock: Callable[[], float]
     web: Web | None = None
+    # Told of every step that `starts`, that `ran`, and that is written as `completed` or `failed`;
+    # the step waits for what this returns.
+    on_step: Callable[[Job, str, str], Awaitable[None] | None] | None = None
 
 
 class Job:
@@ -295,6 +298,11 @@ class Job:
         return len(self._steps.errors), len(self._steps.results), self._steps.last_error()
 
     @property
+    def steps_running(self) -> list[str]:
+        """The names of the steps that run now."""
+        return list(self._steps.running)
+
+    @property
     def asked(self) -> bool:
         """Whether it is to stop at its next step."""
         return self._asked is not None
@@ -382,20 +390,10 @@ class Job:
     ) -> tuple[int, bool]:
         """Enqueue another job, in the transaction of `conn` if given; its id and if it is new."""
         values = (
-            kind,
-            encode(payload, "payload") or "{}",
-            unique_key,
-            run_at,
-            priority,
-            None,
-            None,
-            encode(tags, "dictionary of tags"),
-            owner or self.owner,
-            list(depends_on) if depends_on else None,
-            None,
-            None,
-            f"job:{self.id}",
-        )
+            kind, encode(payload, "payload") or "{}", unique_key, run_at, priority, None, None,
+            encode(tags, "dictionary of tags"), owner or self.owner,
+            list(depends_on) if depends_on else None, None, None, f"job:{self.id}",
+        )  # fmt: skip
         fetch = conn.fetch if conn is not None else self._tools.store.pool.fetch
         (row,) = await fetch(query("enqueue"), *values)
         return row["id"], row["created"]

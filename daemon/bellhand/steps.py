@@ -123,6 +123,7 @@ class Steps:
     async def _run(
         self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], limit: float | None
     ) -> Any:
+        await self._tell(name, "starts")
         counts: dict[str, float] = {}
         token = step_counts.set(counts)
         started = self.tools.clock()
@@ -146,6 +147,7 @@ class Steps:
             raise
         finally:
             step_counts.reset(token)
+        await self._tell(name, "ran")
         # What it returns is what a resumed job will find.
         stored = json.loads(text) if text is not None else None
         await self._write(name, "completed", text, counts, None, started, stored)
@@ -181,6 +183,13 @@ class Steps:
         )
         if not written:
             raise LeaseLost
+        await self._tell(name, state)
+
+    async def _tell(self, name: str, what: str) -> None:
+        if self.tools.on_step is not None:
+            waiting = self.tools.on_step(self.job, name, what)
+            if waiting is not None:
+                await waiting
 
     async def _patiently(self, method: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Call the store until it answers: an attempt outlives a short absence of the database.
