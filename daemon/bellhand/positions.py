@@ -41,6 +41,25 @@ class LaneUse:
 
 
 @dataclass(slots=True)
+class ByAge:
+    """Of all jobs a worker claims, one in so many is the oldest it may have, whatever its rank, so that none starves.
+
+    `due` counts jobs claimed since, less what was taken by age: it is never below 0, and never above the largest
+    batch and one less than `one_in`.
+    """
+
+    due: int = 0
+
+    def oldest(self, room: int, one_in: int) -> int:
+        """How many of the next claim to take by age."""
+        return min(room, self.due // one_in)
+
+    def took(self, oldest: int, claimed: int, one_in: int) -> None:
+        """Count a claim that asked for `oldest` by age."""
+        self.due += claimed - min(oldest, claimed) * one_in
+
+
+@dataclass(slots=True)
 class Positions:
     """The claim positions of one worker and the use it makes of its lanes."""
 

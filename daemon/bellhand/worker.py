@@ -26,7 +26,7 @@ from .kinds import Kind
 from .logs import current
 from .metrics import Metrics
 from .outcomes import Ended
-from .positions import Positions
+from .positions import ByAge, Positions
 from .settle import Settler
 from .store import Surroundings
 
@@ -73,7 +73,7 @@ class Worker:
         self.up = False  # the last claim reached the database
         self.claims = 0
         self.started_jobs = 0
-        self.by_age_due = 0
+        self.by_age = ByAge()
         self.careful_until = 0.0
         self.wait_seconds = 0.0  # until a rate-limited lane has its next token
         self.last_turn = tools.clock()
@@ -122,7 +122,7 @@ class Worker:
         self.claims += 1
         if self.claims % HINTS_EVERY_CLAIMS == 1 and self.positions.known:
             self.positions.advance(await self.store.advance_hints(*self.positions.columns()))  # type: ignore[arg-type]
-        oldest = min(room, self.by_age_due // self.limits.oldest_first_one_in)
+        oldest = self.by_age.oldest(room, self.limits.oldest_first_one_in)
         started = self.tools.clock()
         rows = await self.store.claim(
             self.id, room, oldest, started < self.careful_until, self.positions.where(room, oldest)
@@ -135,7 +135,7 @@ class Worker:
             default=0.0,
         )
         fresh = self.positions.took(room, [(row[4], row[5]) for row in jobs])
-        self.by_age_due += len(jobs) - (min(oldest, len(jobs)) * self.limits.oldest_first_one_in)
+        self.by_age.took(oldest, len(jobs), self.limits.oldest_first_one_in)
         if not self.up:
             log.info("claiming", worker=str(self.id))
             self.up = True
