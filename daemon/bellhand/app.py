@@ -30,7 +30,7 @@ from .heartbeat import Beat, Heartbeat
 from .job import Job, Tools
 from .keeper import Keeper
 from .kinds import Kind, find_kinds
-from .logs import set_level
+from .logs import count_levels, set_level
 from .metrics import Metrics
 from .outcomes import Completed, Ended
 from .positions import Positions
@@ -370,5 +370,6 @@ def run(settings: Settings, *, config: Path | None = None) -> int:
 async def _run(settings: Settings, config: Path | None) -> int:
     daemon = Daemon(settings, config=config)
     daemon.catch_signals()
+    count_levels(daemon.metrics.logged)
     collect_garbage_seldom()
     return await daemon.run()

@@ -17,6 +17,8 @@ from typing import Any
 import asyncpg
 import structlog
 
+from .errors import Problem
+
 log = structlog.get_logger()
 
 # The server or the way to it is gone, or it cannot serve now: the same statement may work later.
@@ -57,7 +59,7 @@ class Database:
     links: list[Link] = field(default_factory=list)
 
     async def connect(self, role: str, **settings: str) -> asyncpg.Connection:
-        """A new connection named `bellhand:<role>`; raises Away, or Refused-like errors of asyncpg as Away with their text."""
+        """A new connection named `bellhand:<role>`; raises Away, or Problem for a DSN that makes no sense."""
         session = {
             "application_name": f"bellhand:{role}",
             "statement_timeout": str(int(self.statement_seconds * 1000)),
@@ -74,6 +76,12 @@ class Database:
                     statement_cache_size=0 if self.pooled else 200,
                     server_settings={} if self.pooled else session | self.settings | settings,
                 )
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
+            raise Problem(
+                "the DSN cannot be used",
+                why=describe(error),
+                fix="write it as postgresql://user@host:5432/database, in `dsn` or BELLHAND_DSN",
+            ) from error
         except (*_AWAY, *_REFUSED) as error:
             raise Away(describe(error)) from error
         _keep_alive(connection)

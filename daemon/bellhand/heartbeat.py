@@ -75,6 +75,8 @@ class Heartbeat:
     async def stop(self) -> None:
         """End the thread; returns when it has ended, or after two seconds."""
         self.stopped = True
+        if self.caller is None:
+            return  # it never started
         self.beat_now()
         await asyncio.to_thread(self.thread.join, 2.0)
 

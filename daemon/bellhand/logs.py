@@ -78,7 +78,7 @@ def setup(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
-            _counter(count),
+            _Counter(count),
             hide_secrets,
             render,
         ],
@@ -90,6 +90,13 @@ def setup(
     logging.captureWarnings(True)
     set_level(level)
     return writer
+
+
+def count_levels(count: Callable[[str], None]) -> None:
+    """From now on `count` hears the level of every line, if logging was set up here."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, _Counter):
+            processor.count = count
 
 
 def set_level(level: str) -> None:
@@ -221,13 +228,16 @@ def _add_job(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _counter(count: Callable[[str], None] | None) -> Callable[..., EventDict]:
-    def processor(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        if count is not None:
-            count(event["level"])
-        return event
+class _Counter:
+    """Tells `count` the level of every line."""
 
-    return processor
+    def __init__(self, count: Callable[[str], None] | None) -> None:
+        self.count = count
+
+    def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        if self.count is not None:
+            self.count(event["level"])
+        return event
 
 
 def _dropped(lines: int) -> EventDict:

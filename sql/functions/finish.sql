@@ -16,7 +16,7 @@ begin
         g.progress, coalesce(p_error, g.error), false, null, bellhand.now() from gone g returning id, kind, error),
   told as (
     insert into bellhand.events (type, job, kind, data)
-      select p_state, k.id, k.kind, case when k.error is not null then jsonb_build_object('error', left(k.error, 1000)) end from kept k)
+      select p_state, k.id, k.kind, case when k.error is not null then jsonb_build_object('error', right(k.error, 1000)) end from kept k)
   select array_agg(id) into over from kept;
   if over is null then return 0; end if;
   perform bellhand.release_dependents(over);

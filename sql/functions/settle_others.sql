@@ -42,7 +42,7 @@ begin
   insert into bellhand.events (type, job, kind, data)
     select case e.verdict when 'retry' then 'attempt_failed' when 'crash' then 'crashed' when 'pause' then 'paused'
              when 'park' then 'parked' when 'snooze' then 'snoozed' else 'released' end,
-           e.id, e.kind, jsonb_strip_nulls(jsonb_build_object('attempt', e.attempts, 'error', left(e.error, 1000), 'wait_seconds', e.wait_seconds))
+           e.id, e.kind, jsonb_strip_nulls(jsonb_build_object('attempt', e.attempts, 'error', right(e.error, 1000), 'wait_seconds', e.wait_seconds))
     from ended e where e.verdict not in ('fail', 'cancel');
   perform bellhand.finish(array(select u.i from unnest(ours, verdicts) u(i, v) where u.v = 'fail'), 'failed');
   perform bellhand.finish(array(select u.i from unnest(ours, verdicts) u(i, v) where u.v = 'cancel'), 'cancelled');

@@ -8,7 +8,7 @@ begin
   select * into k from bellhand.kinds x where x.name = j.kind;
   select * into l from bellhand.lanes x where x.id = k.lane;
   if j.state in ('completed', 'failed', 'cancelled') then
-    return query select j.state, coalesce(left(j.error, 500), 'It is over since ' || j.finished_at),
+    return query select j.state, coalesce(right(j.error, 500), 'It is over since ' || j.finished_at),
       case when j.state <> 'completed' or j.partial then format('bellhand retry %s', p_id) end;
     return;
   end if;
@@ -25,7 +25,7 @@ begin
     from bellhand.dependencies d join bellhand.jobs p on p.id = d.parent where d.child = p_id order by d.parent limit 5;
   if j.run_at > bellhand.now() then
     return query select case when j.attempts > 0 then 'retrying' else 'scheduled' end, format('It is due at %s, in %s.%s', j.run_at, date_trunc('second', j.run_at - bellhand.now()),
-      coalesce(' Last error: ' || left(j.error, 200), '')), format('bellhand run-now %s', p_id);
+      coalesce(' Last error: ' || right(j.error, 200), '')), format('bellhand run-now %s', p_id);
   end if;
   if k.name is null then
     return query select 'unknown_kind'::text, format('No daemon has published kind %s.', to_json(j.kind)), 'add its module to `modules` and start the daemon'::text;
@@ -46,8 +46,7 @@ begin
       format('raise rate_per_second under [lanes.%s]', l.name);
   end if;
   if j.state in ('pending', 'retrying') and j.run_at <= bellhand.now() then
-    return query select 'waiting'::text, (select case when count(*) = 1001 then 'More than 1000' else count(*)::text end || ' ready jobs are before it in its lane.'
-      from (select from bellhand.queue q where q.lane = l.id and (q.rank < 10 - j.priority or (q.rank = 10 - j.priority and q.id < p_id)) limit 1001) ahead),
+    return query select 'waiting'::text, format('%s ready jobs stand before it in its lane.', coalesce(bellhand.ahead(p_id)::text, 'More than 1000')),
       'raise its priority, or concurrency under [worker]'::text;
   end if;
 end $$;
