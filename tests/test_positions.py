@@ -112,7 +112,10 @@ async def flooded(
 
     async def claim(room: int) -> list[int]:
         await desk.conn.execute(
-            "insert into bellhand.jobs (kind, priority) select 'a', 10 from generate_series(1, $1)", room
+            "insert into bellhand.jobs (kind, priority) "
+            "select 'a', case when g % 3 = 0 then $2 else 10 end from generate_series(1, $1) g",
+            room,
+            min(10, priority + 1),
         )  # fmt: skip
         oldest = by_age.oldest(room, one_in)
         ids = await desk.ids(worker, room, oldest=oldest)
