@@ -1,9 +1,7 @@
-"""Steps on a real Postgres: done once, resumed, retried alone, timed, counted, paused."""
+"""Steps on a real Postgres: done once, resumed, timed, counted, refused."""
 
 import asyncio
-import itertools
 import json
-import threading
 from typing import Any
 
 import asyncpg
@@ -12,7 +10,6 @@ import pytest
 from attempts import again, error, hands_for, result
 from bellhand import Cancelled, Failed, Job, Snooze, job_kind
 from bellhand.outcomes import Completed, Ended
-from support import eventually
 
 
 async def test_a_step_is_done_once_in_the_life_of_a_job(dsn: str) -> None:
@@ -86,149 +83,6 @@ async def test_what_died_after_its_last_step_goes_on_behind_it(dsn: str) -> None
         assert (await dead).outcome == "lost"
 
 
-async def test_a_failed_step_is_retried_alone_and_its_counts_are_taken_back(dsn: str) -> None:
-    ran: list[int] = []
-
-    @job_kind("t.part", attempts_max=2)
-    async def part(job: Job) -> dict[str, Any]:
-        async def body(n: int) -> int:
-            ran.append(n)
-            job.count("seen")
-            job.count("weight", n / 2)
-            if n == 2 and job.attempt == 1:
-                raise ValueError(f"no {n}")
-            return n
-
-        got = await job.each(range(4), body, name=lambda n: f"item {n}")
-        return {"got": got, "counters": job.counters}
-
-    async with hands_for(dsn, part) as h:
-        id = await h.enqueue("t.part")
-        end = await h.work()
-        assert "1 of 4 steps failed; the last one:\n" in error(end)
-        assert "ValueError: no 2" in error(end)
-        shown = json.loads((await h.job(id))["progress"])
-        assert shown["counters"] == {"seen": 3, "weight": 2.0}
-        assert (shown["steps_done"], shown["steps_failed"], shown["steps_total"]) == (3, 1, 4)
-        end = await again(h, id)
-        assert result(end) == {"got": [0, 1, 2, 3], "counters": {"seen": 4, "weight": 3.0}}
-        assert ran == [0, 1, 2, 3, 2]
-        assert (await h.steps(id))["item 2"]["attempts"] == 2
-        shown = json.loads((await h.job(id))["progress"])
-        assert (shown["steps_done"], shown["steps_total"], shown["percent"]) == (4, 4, 100.0)
-
-
-async def test_a_resumed_job_knows_how_much_there_is_to_do(dsn: str) -> None:
-    shown: list[dict[str, Any]] = []
-
-    @job_kind("t.total", attempts_max=5)
-    async def total(job: Job) -> None:
-        async def body(n: int) -> None:
-            if n == 7:
-                shown.append(json.loads(job.progress_json() or "{}"))
-                if job.epoch == 1:
-                    raise Snooze(0)
-
-        await job.each(range(10), body)
-
-    async with hands_for(dsn, total) as h:
-        await h.enqueue("t.total")
-        await h.work()
-        await h.work()
-    assert [(one["steps_done"], one["steps_total"]) for one in shown] == [(7, 10), (7, 10)]
-
-
-async def test_a_job_whose_last_attempt_leaves_failed_steps_is_partial(dsn: str) -> None:
-    @job_kind("t.partial", attempts_max=2)
-    async def partial(job: Job) -> list[Any]:
-        return await job.each(["1", "x", "3"], int)
-
-    @job_kind("t.none", attempts_max=1)
-    async def none(job: Job) -> list[Any]:
-        return await job.each(["x", "y"], int)
-
-    async with hands_for(dsn, partial, none) as h:
-        id = await h.enqueue("t.partial")
-        assert "1 of 3 steps failed" in error(await h.work())
-        end = await again(h, id)
-        assert end == Completed("[1, null, 3]", partial=True)
-        assert (await h.job(id))["partial"] is True
-        await h.enqueue("t.none")
-        assert (await h.work()).outcome == "fail", "nothing was done, so nothing is completed"
-
-
-async def test_names_that_come_again_are_numbered(dsn: str) -> None:
-    @job_kind("t.names")
-    async def names(job: Job) -> Any:
-        async def double(n: int) -> int:
-            return 2 * n
-
-        async def triple(n: int) -> int:
-            return 3 * n
-
-        async def add(ns: list[int]) -> int:
-            return sum(ns)
-
-        async def most(ns: list[int]) -> int:
-            return max(ns)
-
-        return [
-            await job.each([1, 1, 2], double, name=lambda n: "n" if n == 1 else "n (2)"),
-            await job.each([1, 2], double),
-            await job.each([1, 2], triple),
-            await job.each([1, 2], double),
-            await job.each([1, 2, 3], add, chunk=2),
-            await job.each([4, 5, 6], most, chunk=2),
-            await job.each(["a" * 600, "a" * 600 + "b"], len),
-        ]
-
-    async with hands_for(dsn, names) as h:
-        id = await h.enqueue("t.names")
-        got = result(await h.work())
-        assert got == [[2, 2, 4], [2, 4], [3, 6], [2, 4], [3, 3], [5, 6], [600, 601]]
-        rows = await h.steps(id)
-        assert list(rows)[:-2] == [
-            "n", "n (2)", "n (2) (2)", "1", "2", "1 (2)", "2 (2)",
-            "items 1 to 2", "items 3 to 3", "items 1 to 2 (2)", "items 3 to 3 (2)",
-        ]  # fmt: skip
-        assert all(len(name) <= 500 for name in rows)
-
-
-async def test_each_runs_so_many_at_once_and_starts_so_many_a_second(dsn: str) -> None:
-    now = most = 0
-    starts = []
-
-    @job_kind("t.pace")
-    async def pace(job: Job) -> None:
-        async def body(n: int) -> None:
-            nonlocal now, most
-            now, most = now + 1, max(most, now + 1)
-            await asyncio.sleep(0.01)
-            now -= 1
-
-        async def start(n: int) -> None:
-            starts.append(asyncio.get_running_loop().time())
-            if n == 0:
-                await asyncio.sleep(0.2)
-            if n == 5 and job.epoch == 1:
-                raise Snooze(0)
-
-        await job.each(range(20), body, name=lambda n: f"body {n}", concurrency=3)
-        await job.each(range(8), start, rate=25)
-
-    async with hands_for(dsn, pace) as h:
-        await h.enqueue("t.pace")
-        await h.work()
-        assert most == 3
-        gaps = [b - a for a, b in itertools.pairwise(starts)]
-        assert gaps[0] > 0.2
-        assert all(gap > 0.035 for gap in gaps), "a hang is no reason to hurry afterwards"
-        starts.clear()
-        async with asyncio.timeout(0.4):
-            await h.work()
-        assert len(starts) == 3, "what is done already costs no time"
-
-
 async def test_a_step_and_each_have_timeouts_of_their_own(dsn: str) -> None:
     @job_kind("t.slow", step_timeout_seconds=0.05, attempts_max=1)
     async def slow(job: Job) -> Any:
@@ -257,43 +111,6 @@ async def test_a_timeout_raised_by_the_step_itself_is_not_the_step_s(dsn: str) -
     async with hands_for(dsn, own) as h:
         await h.enqueue("t.own")
         assert "TimeoutError: the other side is slow" in error(await h.work())
-
-
-@pytest.mark.parametrize("how", ["step", "each", "task group"])
-async def test_a_pause_takes_effect_before_the_next_step(dsn: str, how: str) -> None:
-    done = []
-
-    @job_kind("t.pause")
-    async def pause(job: Job) -> list[int]:
-        async def body(n: int) -> None:
-            done.append(n)
-            if len(done) == 2:
-                await h.ask_to_pause(job)
-            await asyncio.sleep(0.01)
-
-        if how == "step":
-            for n in range(5):
-                await job.step(str(n), body, n)
-        elif how == "each":
-            await job.each(range(5), body, concurrency=2)
-        else:  # a task group takes the cancellation of its tasks for an end like any other
-            for n in range(5):
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(job.step(str(n), body, n))
-        return done
-
-    async with hands_for(dsn, pause) as h:
-        id = await h.enqueue("t.pause")
-        job = await h.claim()
-        end = await h.run(job)
-        assert end == Ended("pause")
-        assert await h.settle(job, end) == "pause"
-        assert 2 <= len(done) <= 3
-        assert (await h.job(id))["state"] == "paused"
-        assert "step" not in json.loads((await h.job(id))["progress"])
-        await h.store.chores.fetch("select bellhand.resume($1)", id)
-        assert sorted(result(await h.work())) == [0, 1, 2, 3, 4]
-        assert (await h.job(id))["attempts"] == 0
 
 
 async def test_outcomes_raised_in_a_step_end_the_job(dsn: str) -> None:
@@ -426,81 +243,3 @@ async def test_a_step_of_a_job_that_another_has_claimed_is_not_written(dsn: str)
         assert await h.steps(id) == {}
         assert await h.settle(job, end) == "lost"
         assert (await h.job(id))["state"] == "running"
-
-
-async def test_a_plain_handler_has_the_same_steps(dsn: str) -> None:
-    done: list[int] = []
-
-    @job_kind("t.plain", attempts_max=3)
-    def plain(job: Any) -> Any:
-        def body(n: int) -> int:
-            assert threading.current_thread() is not threading.main_thread()
-            done.append(n)
-            job.count("n", n)
-            return n * n
-
-        async def on_the_loop(n: int) -> str:
-            return threading.current_thread().name
-
-        got = job.each(range(4), body, concurrency=4)
-        name = job.step("async", on_the_loop, 1)
-        if job.attempt == 1:
-            raise StopIteration
-        _, new = job.enqueue("t.plain", {"x": 1}, priority=1)
-        with pytest.raises(RuntimeError, match="not available to a plain function"):
-            job.transaction()
-        return [got, name, job.counters, new]
-
-    async with hands_for(dsn, plain) as h:
-        id = await h.enqueue("t.plain")
-        async with asyncio.timeout(5):
-            assert "StopIteration" in error(await h.work())
-        assert result(await again(h, id)) == [[0, 1, 4, 9], "MainThread", {"n": 6}, True]
-        assert sorted(done) == [0, 1, 2, 3]
-
-
-async def test_a_plain_handler_is_stopped_in_a_step(dsn: str) -> None:
-    caught: list[str] = []
-    inside = threading.Event()
-
-    @job_kind("t.plainstop")
-    def plain_stop(job: Any) -> None:
-        async def slow() -> None:
-            inside.set()
-            await asyncio.sleep(60)
-
-        try:
-            job.step("slow", slow)
-        except Exception:
-            caught.append("an ordinary exception")
-        finally:
-            caught.append("ended")
-
-    async with hands_for(dsn, plain_stop) as h:
-        await h.enqueue("t.plainstop")
-        job = await h.claim()
-        running = h.start_running(job)
-        await eventually(inside.is_set)
-        job.stop("cancel")
-        async with asyncio.timeout(2):
-            assert await running == Ended("cancel", "cancelled while it ran")
-        await eventually(lambda: caught)
-        assert caught == ["ended"]
-
-
-async def test_a_plain_handler_is_paused_at_its_next_step(dsn: str) -> None:
-    @job_kind("t.plainpause")
-    def plain_pause(job: Any) -> list[int]:
-        async def body(n: int) -> int:
-            if n == 1 and job.epoch == 1:
-                await h.ask_to_pause(job)
-            return n
-
-        return [job.step(str(n), body, n) for n in range(4)]
-
-    async with hands_for(dsn, plain_pause) as h:
-        id = await h.enqueue("t.plainpause")
-        assert await h.work() == Ended("pause")
-        assert len(await h.steps(id)) == 2
-        await h.store.chores.fetch("select bellhand.resume($1)", id)
-        assert result(await h.work()) == [0, 1, 2, 3]
