@@ -61,7 +61,7 @@ class Hands:
         rows = await self.store.claim(self.id, 1, 0, False, self.positions.where(1))
         (row,) = [row for row in rows if row["id"] is not None]
         self.positions.took(1, [(row["lane"], row["rank"])])
-        self.settler.leased(row["lease"])
+        self.settler.leased(row["lease"], 1)
         return Job(row, self.kinds[row["kind"]], self.tools)
 
     def start_running(self, job: Job) -> asyncio.Task[Any]:

@@ -68,7 +68,7 @@ class Daemon:
         self.pool = HandlerPool(self.database, settings.database.handler_connections)
         self.store = Store(self.database, self.pool)
         self.web = Web(WebLimits(**settings.web.model_dump()))
-        tools = Tools(self.store, random, self.clock, self.web)
+        tools = Tools(self.store, random, self.clock, self.web, self._stepped)
         self.bell = Bell()
         self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
         self.settler = Settler(
@@ -266,6 +266,11 @@ class Daemon:
             why="no heartbeat reached the database",
         )
         self.worker.stop_all("silence")
+
+    def _stepped(self, job: Job, _name: str, what: str) -> None:
+        """A step starts, ran, or is written down."""
+        if what in ("completed", "failed"):
+            self.metrics.step_finished(job.kind, what)
 
     def _settled(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         """Postgres accepted (or fenced) how an attempt ended: count it."""

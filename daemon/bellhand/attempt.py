@@ -13,6 +13,7 @@ from .isolate import Crashed, in_process
 from .job import Job
 from .kinds import Kind
 from .outcomes import (
+    DONE,
     LOST,
     Cancelled,
     Completed,
@@ -48,6 +49,8 @@ async def attempt(job: Job, kind: Kind, random: Callable[[], float]) -> Complete
         return Ended("fail", storable(f"bad_payload: {error}"))
     try:
         value = await _call(job, kind, args)
+        if value is None and job.plain:
+            return DONE
         return _returned(job, kind, value, random)
     except BaseException as error:  # the boundary: so is the handler
         return _raised(job, kind, meant(error), random)

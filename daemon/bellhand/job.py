@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 import structlog
@@ -64,20 +64,18 @@ class Job:
     )
 
     def __init__(self, row: asyncpg.Record, kind: Kind, tools: Tools) -> None:
-        self._row = row
+        self._row = row  # by number where every job passes: a name costs twice as much
         self._kind = kind
         self._tools = tools
         self.id: int = row[1]
         self.epoch: int = row[2]
         self.task: asyncio.Task[None] | None = None
-        self.stopping: str | None = (
-            None  # timeout, cancel, pause, drain, silence, lost: why the handler is being stopped
-        )
+        # Why the handler is being stopped: timeout, cancel, pause, drain, silence, lost.
+        self.stopping: str | None = None
         self._asked: str | None = None  # pause or drain: to take effect at the next step
         self.on_asked: Callable[[], None] | None = None
-        self.refused = (
-            False  # a step, because the job stops: whatever the handler returns, it is not done
-        )
+        # A step, because the job stops: whatever the handler returns, it is not done.
+        self.refused = False
         self.settled = False  # by transaction()
         self.abandoned = False
         self.started = self.ran_seconds = 0.0
@@ -96,23 +94,23 @@ class Job:
 
     @property
     def lane_id(self) -> int:
-        """The id of the lane it was claimed from."""
-        return int(self._row["lane"])
+        """That lane's id."""
+        return int(self._row[4])
 
     @property
     def lease(self) -> int:
         """The lease that holds it."""
-        return int(self._row["lease"])
+        return int(self._row[3])
 
     @property
     def waited_seconds(self) -> float:
         """How long it was due before it was claimed."""
-        return max(0.0, float(self._row["wait_seconds"] or 0.0))
+        return float(self._row[15] or 0.0)
 
     @property
     def payload(self) -> str:
         """The payload as JSON text."""
-        return str(self._row["payload"])
+        return str(self._row[7])
 
     @property
     def key(self) -> uuid.UUID:
@@ -146,14 +144,12 @@ class Job:
     @property
     def timeout_seconds(self) -> float | None:
         """How long one attempt may take; None: only its steps are bounded."""
-        own: float | None = self._row["timeout_seconds"]
-        return own or self._kind.timeout_seconds
+        return self._row[12] or self._kind.timeout_seconds
 
     @property
     def owner(self) -> str | None:
         """Whose job it is, if the producer said so."""
-        owner: str | None = self._row["owner"]
-        return owner
+        return cast(str | None, self._row["owner"])
 
     @property
     def tags(self) -> dict[str, Any]:
@@ -170,8 +166,7 @@ class Job:
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
         """A logger; job, kind and attempt are added to every line of it."""
-        logger: structlog.stdlib.BoundLogger = structlog.get_logger("bellhand.job")
-        return logger
+        return cast(structlog.stdlib.BoundLogger, structlog.get_logger("bellhand.job"))
 
     # -- progress ----------------------------------------------------------------------------------
 
@@ -290,6 +285,12 @@ class Job:
         if not steps.tried(names):
             self.check()
         return results
+
+    @property
+    def plain(self) -> bool:
+        """Nothing happened to it but its handler: no steps, no stop, no transaction."""
+        touched = self.stopping or self.refused or self.settled
+        return not touched and "_steps" not in self.__dict__
 
     def steps_failed(self) -> tuple[int, int, str]:
         """How many steps failed in this attempt, how many are completed, the last error."""

@@ -82,6 +82,7 @@ class Ended:
 
 
 LOST = Ended("lost")
+DONE = Completed()
 
 
 def meant(error: BaseException) -> BaseException:

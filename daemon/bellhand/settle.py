@@ -42,16 +42,16 @@ class Settler:
         self.on_written = on_written
         self.backoff = Backoff(random)
         self.waiting: list[tuple[Job, Completed | Ended]] = []
-        self.writing = 0
+        self.writing: list[tuple[Job, Completed | Ended]] = []
         self.leases: dict[int, int] = {}  # lease -> jobs of it that are not settled
         self.ended_leases: list[int] = []
         self.bell = Bell()
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def leased(self, lease: int) -> None:
-        """One more job is held by this lease."""
-        self.leases[lease] = self.leases.get(lease, 0) + 1
+    def leased(self, lease: int, jobs: int) -> None:
+        """So many jobs came with this lease."""
+        self.leases[lease] = jobs
 
     def add(self, job: Job, end: Completed | Ended) -> None:
         """Write this down soon; `lost` is written nowhere."""
@@ -62,16 +62,20 @@ class Settler:
     @property
     def backlog(self) -> int:
         """How many outcomes are not yet durable."""
-        return len(self.waiting) + self.writing
+        return len(self.waiting) + len(self.writing)
+
+    def unsettled(self) -> list[int]:
+        """The jobs of those outcomes."""
+        return [job.id for job, _ in (*self.waiting, *self.writing)]
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             while self.waiting:
                 batch, self.waiting = self.waiting[: self.batch_max], self.waiting[self.batch_max :]
-                self.writing = len(batch)
+                self.writing = batch
                 await self._write(batch)
-                self.writing = 0
+                self.writing = []
                 self.on_written()
             self.idle.set()
             await self.bell.wait(3600.0)

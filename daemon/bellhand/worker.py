@@ -35,6 +35,8 @@ log = structlog.get_logger()
 HINTS_EVERY_CLAIMS = 8
 CAREFUL_SECONDS = 60.0
 GATHER_SECONDS = 0.002
+UNSURE_SECONDS = 40.0  # longer than a claim may go on without us
+UNSURE_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Worker:
         self.started_jobs = 0
         self.by_age = ByAge()
         self.careful_until = 0.0
+        self.unsure_until = 0.0  # an answer to a claim may have got lost
+        self.unsure_look = 0.0
         self.wait_seconds = 0.0  # until a rate-limited lane has its next token
         self.last_turn = tools.clock()
         self.first_claim = asyncio.Event()
@@ -93,6 +97,7 @@ class Worker:
                 await self.bell.wait(self.sleep.poll_seconds)
                 continue
             try:
+                await self._hand_back_unknown()
                 claimed, xmin = await self._claim(room)
                 seconds = 0.0 if claimed == room else await self.sleep.seconds_after(claimed, xmin)
             except (Away, Again) as error:
@@ -104,6 +109,8 @@ class Worker:
             else:
                 if self.wait_seconds:
                     seconds = min(seconds, self.wait_seconds)
+                if self.tools.clock() < self.unsure_until:
+                    seconds = min(seconds, UNSURE_LOOK_SECONDS)
                 if not await self.bell.wait(seconds) and seconds > 1.0:
                     self.metrics.wakeup("poll")
 
@@ -146,6 +153,16 @@ class Worker:
             await self.store.note_rank(lane, rank)
         return len(jobs), xmin
 
+    async def _hand_back_unknown(self) -> None:
+        """A claim whose answer got lost may have given us jobs that nobody runs while our heartbeat keeps them."""
+        now = self.tools.clock()
+        if now >= self.unsure_until or now < self.unsure_look:
+            return
+        known = [*self.running, *self.settler.unsettled()]
+        if handed_back := await self.store.hand_back_unknown(self.id, known):
+            log.warning("claim_answer_was_lost", handed_back=handed_back)
+        self.unsure_look = now + UNSURE_LOOK_SECONDS
+
     async def _claim_failed(self, error: Away | Again) -> None:
         """The database is away: forget what was agreed with it and come back with patience. A lock: step around it."""
         if isinstance(error, Again):
@@ -154,6 +171,7 @@ class Worker:
                 "claim_waited_for_a_lock", error=str(error), careful_seconds=CAREFUL_SECONDS
             )
             return
+        self.unsure_until, self.unsure_look = self.tools.clock() + UNSURE_SECONDS, 0.0
         self.sleep.forget()
         wait = self.backoff.next_seconds()
         if self.up or self.backoff.tries == 1:
@@ -164,12 +182,14 @@ class Worker:
     # -- one job -----------------------------------------------------------------------------------------------------
 
     def _start(self, rows: Sequence[Record]) -> None:
+        if not rows:
+            return
         loop = asyncio.get_running_loop()
         now = self.tools.clock()
+        self.settler.leased(rows[0][3], len(rows))
         for row in rows:
             name: str = row[6]
             kind = self.kinds.get(name)
-            self.settler.leased(row[3])
             if kind is None or name in self.paused_kinds:
                 self._park(row, kind)
                 continue
@@ -180,9 +200,8 @@ class Worker:
             if limit is not None:
                 self.deadlines.arm(job, limit, now)
             job.task = loop.create_task(self._carry(job, kind, limit))
-        if rows:
-            self.started_jobs += len(rows)
-            self.metrics.claimed(len(rows))
+        self.started_jobs += len(rows)
+        self.metrics.claimed(len(rows))
 
     async def _carry(self, job: Job, kind: Kind, limit: float | None) -> None:
         current.set(job)
