@@ -17,9 +17,9 @@ import asyncpg
 import structlog
 
 from .kinds import Kind
-from .outcomes import Cancelled, LeaseLost, Snooze, encode, storable, storable_json
+from .outcomes import LeaseLost, encode, storable, storable_json
 from .sql import query
-from .steps import Steps, finite, plan, step_counts, together
+from .steps import Steps, finite, step_counts
 from .store import Store
 
 if TYPE_CHECKING:
@@ -257,34 +257,7 @@ class Job:
         retry runs only what failed. `concurrency` steps run at once; `rate` starts at most that
         many a second.
         """
-        steps = self._steps
-        parts, names = plan(items, fn, name, chunk, steps.names)
-        await steps.know()
-        steps.announce(names)
-        results: list[Any] = [None] * len(parts)
-        todo = iter(range(len(parts)))
-        next_start = self._tools.clock()
-
-        async def runner() -> None:
-            nonlocal next_start
-            for i in todo:
-                if (self.asked or self.stopping) and names[i] not in steps.results:
-                    return  # the others may finish the steps they are in
-                if rate is not None and names[i] not in steps.results:
-                    now = self._tools.clock()
-                    start, next_start = next_start, max(next_start, now) + 1 / rate
-                    await asyncio.sleep(max(0.0, start - now))
-                try:
-                    results[i] = await steps.run(names[i], fn, (parts[i],), timeout_seconds)
-                except (Snooze, Cancelled, LeaseLost):
-                    raise
-                except Exception as error:
-                    self.log.warning("step_failed", step=names[i], error=str(error)[-500:])
-
-        await together([runner() for _ in range(max(1, min(concurrency, len(parts))))])
-        if not steps.tried(names):
-            self.check()
-        return results
+        return await self._steps.each(items, fn, name, chunk, concurrency, timeout_seconds, rate)
 
     @property
     def plain(self) -> bool:

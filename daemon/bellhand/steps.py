@@ -120,6 +120,40 @@ class Steps:
             else:
                 self.job.state.pop("step", None)
 
+    async def each(
+        self, items: Iterable[Any], fn: Callable[[Any], Any], name: Callable[[Any], str],
+        chunk: int | None, concurrency: int, timeout_seconds: float | None, rate: float | None,
+    ) -> list[Any]:  # fmt: skip
+        """See Job.each."""
+        parts, names = plan(items, fn, name, chunk, self.names)
+        await self.know()
+        self.announce(names)
+        results: list[Any] = [None] * len(parts)
+        todo = iter(range(len(parts)))
+        next_start = self.tools.clock()
+
+        async def runner() -> None:
+            nonlocal next_start
+            for i in todo:
+                done = names[i] in self.results
+                if not done and (self.job.asked or self.job.stopping):
+                    return  # the others may finish the steps they are in
+                if not done and rate is not None:
+                    now = self.tools.clock()
+                    start, next_start = next_start, max(next_start, now) + 1 / rate
+                    await asyncio.sleep(max(0.0, start - now))
+                try:
+                    results[i] = await self.run(names[i], fn, (parts[i],), timeout_seconds)
+                except (Snooze, Cancelled, LeaseLost):
+                    raise
+                except Exception as error:
+                    self.job.log.warning("step_failed", step=names[i], error=str(error)[-500:])
+
+        await together([runner() for _ in range(max(1, min(concurrency, len(parts))))])
+        if not self.tried(names):
+            self.job.check()
+        return results
+
     async def _run(
         self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], limit: float | None
     ) -> Any:
