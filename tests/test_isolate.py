@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 import pytest
 import structlog
@@ -20,6 +21,7 @@ from attempts import Hands, hands_for
 from bellhand.errors import Problem
 from bellhand.kinds import ATTRIBUTE, job_kind
 from bellhand.outcomes import Completed, Ended
+from daemons import at_work, insert, until
 from support import ROOT, eventually
 
 ALL = [value for value in vars(handlers).values() if hasattr(value, ATTRIBUTE)]
@@ -344,6 +346,20 @@ async def test_the_process_dies_with_the_daemon(dsn: str, notes: Path) -> None:
         daemon.wait(5)
     (pid,) = lines(notes, "pid")
     await eventually(lambda: gone(int(pid)), 3)
+
+
+async def test_a_daemon_cancels_it_and_goes_on(
+    dsn: str, conn: asyncpg.Connection, notes: Path
+) -> None:
+    async with at_work(dsn, handlers.hang, handlers.end) as daemon:
+        id = await insert(conn, "i.hang")
+        await eventually(lambda: lines(notes, "started"))
+        await conn.execute("select bellhand.cancel($1)", id)
+        await until(conn, id, "cancelled")
+        assert lines(notes, "cleaned up")
+        assert not daemon.worker.running
+        id = await insert(conn, "i.end", '{"what": "fine"}')
+        assert (await until(conn, id, "completed"))["result"] == '"fine"'
 
 
 def test_an_isolated_handler_that_nobody_could_find_is_refused_where_it_is_written() -> None:

@@ -73,7 +73,7 @@ def _kind(told: dict[str, Any]) -> Kind:
 
 def _limit_memory(bytes_max: int | None) -> None:
     """Cap what the handler may take on top of what Python and its modules have already."""
-    if bytes_max is None:
+    if bytes_max is None or sys.platform != "linux":
         return
     with open("/proc/self/statm") as file:
         taken = int(file.read().split()[0]) * resource.getpagesize()
@@ -84,8 +84,10 @@ def _limit_memory(bytes_max: int | None) -> None:
 
 def _close_all_but(fd: int) -> None:
     """The daemon's descriptors are its own; uvloop passes some on."""
-    os.closerange(3, fd)
-    os.closerange(fd + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    for name in os.listdir("/dev/fd"):
+        if int(name) not in (0, 1, 2, fd):
+            with suppress(OSError):  # the one that listed them is gone already
+                os.close(int(name))
 
 
 def _end_with(parent: int) -> None:
