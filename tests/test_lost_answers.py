@@ -1,0 +1,86 @@
+"""What Postgres did, and the daemon never heard of: the answer to a COMMIT is lost on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from bellhand import job_kind
+from bellhand.dev.postgres import DevPostgres
+from daemons import at_work, insert, state, until
+from proxy import proxy
+from support import eventually
+
+NEVER_SECONDS = 1000.0
+
+
+@pytest.fixture
+async def private_conn(private_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(private_dsn, timeout=10)
+    yield connection
+    await connection.close(timeout=5)
+
+
+async def test_jobs_of_a_claim_whose_answer_was_lost_run_soon(
+    private_server: DevPostgres, private_conn: asyncpg.Connection
+) -> None:
+    """They are leased to a worker that lives and beats, so nobody would ever rescue them."""
+
+    @job_kind("t.once", attempts_max=1)
+    async def once() -> None: ...
+
+    conn = private_conn
+    worker = {"poll_seconds": 0.4, "lease_seconds": 20.0, "heartbeat_seconds": 0.5}
+    async with (
+        proxy(private_server.dsn_for("bellhand", tcp=True)) as way,
+        at_work(way.dsn, once, worker=worker) as daemon,
+    ):
+        await until(conn, await insert(conn, "t.once"), "completed")
+        way.mute = True
+        job = await insert(conn, "t.once")
+        await until(conn, job, "running")
+        assert job not in daemon.worker.running, "it does not know"
+        way.cut()
+        way.mute = False
+        row = await until(conn, job, "completed", 15)
+        assert (row["attempts"], row["crashes"]) == (0, 0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_outcome_whose_acceptance_was_lost_counts_once(
+    private_server: DevPostgres, private_conn: asyncpg.Connection, fails: bool
+) -> None:
+    go = asyncio.Event()
+    ran = 0
+
+    @job_kind("t.ends", attempts_max=1, timeout_seconds=NEVER_SECONDS)
+    async def ends() -> None:
+        nonlocal ran
+        ran += 1
+        await go.wait()
+        if fails:
+            raise ValueError("boom")
+
+    conn = private_conn
+    over = "failed" if fails else "completed"
+    async with (
+        proxy(private_server.dsn_for("bellhand", tcp=True)) as way,
+        at_work(way.dsn, ends, worker={"lease_seconds": 20.0}) as daemon,
+    ):
+        go.set()
+        await until(conn, await insert(conn, "t.ends"), over)  # its connections are open now
+        go.clear()
+        job = await insert(conn, "t.ends")
+        await eventually(lambda: ran == 2)
+        way.mute = True
+        go.set()
+        await until(conn, job, over)
+        assert daemon.settler.backlog, "it does not know"
+        way.cut()
+        way.mute = False
+        await eventually(lambda: not daemon.settler.backlog)
+        await until(conn, await insert(conn, "t.ends"), over, 15)
+    assert await state(conn, job) == over
+    assert ran == 3
+    assert await conn.fetchval("select count(*) from bellhand.history") == 3
