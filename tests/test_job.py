@@ -162,6 +162,37 @@ async def test_a_job_enqueues_others_in_its_transaction_or_at_once(dsn: str) -> 
         assert (rows[0]["priority"], json.loads(rows[0]["tags"])) == (9, {"a": 1})
 
 
+async def test_a_connection_comes_back_as_it_was(dsn: str) -> None:
+    @job_kind("t.messy")
+    async def messy(args: dict[str, Any], job: Job) -> Any:
+        async with job.connection() as conn:
+            await conn.execute("set application_name = 'mine'; select pg_advisory_lock(1)")
+            if args["how"] != "return":
+                await conn.execute("begin; create table left_behind ()")
+            if args["how"] == "raise":
+                raise ValueError
+
+    @job_kind("t.next")
+    async def following(job: Job) -> Any:
+        async with job.connection() as conn:
+            return await conn.fetchrow(
+                "select current_setting('application_name') as name, to_regclass('left_behind') as there,"
+                " (select count(*) from pg_locks where locktype = 'advisory') as locks"
+            )
+
+    async with hands_for(dsn, messy, following) as h:
+        h.store.pool.turns = asyncio.Semaphore(1)
+        for how in ("return", "leave", "raise"):
+            await h.enqueue("t.messy", json.dumps({"how": how}))
+            await h.work()
+            await h.enqueue("t.next")
+            assert result(await h.work()) == {
+                "name": "bellhand:handler",
+                "there": None,
+                "locks": 0,
+            }, how
+
+
 # -- progress and results --------------------------------------------------------------------------
 
 

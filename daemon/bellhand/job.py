@@ -320,8 +320,17 @@ class Job:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection for the handler's own statements, from a bounded pool."""
-        async with self._tools.store.pool.connection() as connection:
-            yield connection
+        pool = self._tools.store.pool
+        async with pool.connection() as connection:
+            try:
+                yield connection
+            except Exception:
+                await give_back(connection, pool.database.statement_seconds)
+                raise
+            except BaseException:
+                connection.terminate()
+                raise
+            await give_back(connection, pool.database.statement_seconds)
 
     @asynccontextmanager
     async def transaction(self, result: Any = None) -> AsyncIterator[asyncpg.Connection]:
@@ -331,7 +340,7 @@ class Job:
         If the lease was lost everything is rolled back. Raise inside to roll back and fail the
         attempt.
         """
-        async with self._tools.store.pool.connection() as connection:
+        async with self.connection() as connection:
             async with connection.transaction():
                 yield connection
                 failed, _, _ = self.steps_failed()
@@ -371,3 +380,14 @@ class Job:
         fetch = conn.fetch if conn is not None else self._tools.store.pool.fetch
         (row,) = await fetch(query("enqueue"), *values)
         return row["id"], row["created"]
+
+
+async def give_back(connection: asyncpg.Connection, seconds: float) -> None:
+    """Its next user must not find what is left of this one: a transaction, locks, settings."""
+    if connection.is_in_transaction():
+        connection.terminate()
+    elif not connection.is_closed():
+        try:
+            await connection.reset(timeout=seconds)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection.terminate()

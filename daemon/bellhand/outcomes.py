@@ -148,4 +148,6 @@ def encode(value: Any, what: str = "result") -> str | None:
 def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return storable_json(sorted(value))
+    if hasattr(value, "items"):  # a row of a query, or another mapping
+        return storable_json(dict(value.items()))
     return storable_json(to_jsonable_python(value))
