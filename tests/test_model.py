@@ -2,6 +2,7 @@
 which must be found out. A state machine that never caught a mutant proves nothing."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Iterator
 
@@ -322,6 +323,7 @@ def world(dsn: str) -> Iterator[World]:
 
 
 def play(world: World, *phases: Phase) -> None:
+    gc.collect()  # what earlier tests left behind must not be finalized while sources are parsed
     machine = type("MachineHere", (Machine,), {"world": world})
     given = settings(
         max_examples=EXAMPLES, stateful_step_count=25, deadline=None, database=None, derandomize=True,

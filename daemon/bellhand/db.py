@@ -210,9 +210,11 @@ class HandlerPool:
             link = self.free.pop() if self.free else self.database.link("handler")
             try:
                 async with link.held() as connection:
-                    yield connection
-                    if connection.is_in_transaction():
-                        link.drop()
+                    try:
+                        yield connection
+                    finally:
+                        if connection.is_closed() or connection.is_in_transaction():
+                            link.drop()
             finally:
                 self.free.append(link)
 

@@ -268,7 +268,8 @@ class Worker:
 
     def held(self) -> Held:
         """What the heartbeat keeps alive; called from its thread."""
-        jobs = list(self.running.values())
+        # What its own transaction has completed is no longer ours to keep, nor to be told lost.
+        jobs = [job for job in list(self.running.values()) if not job.settled]
         return Held(self.id, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs])
 
     def stop_some(self, beat: Beat) -> None:
