@@ -43,14 +43,15 @@ class Process:
         self.config.write_text(toml(settings))
         self.log = folder / "log"
         with self.log.open("wb") as log:
+            given: dict[str, Any] = {"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL}
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "bellhand", "run", "--config", str(self.config)],
-                **{"stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, "env": env, "cwd": folder} | options,
-            )  # fmt: skip
+                **given | {"env": env, "cwd": folder} | options,
+            )
 
     @property
     def pid(self) -> int:
-        return self.child.pid
+        return int(self.child.pid)
 
     @property
     def text(self) -> str:
