@@ -270,10 +270,14 @@ class Calls(RuleBasedStateMachine):
             return
         model.beats[hand.id] = model.now
         silent = any(beat < model.now - LEASE_SECONDS for beat in model.beats.values())
-        stops = {
-            (id, epoch, model.jobs[id].stop if model.owns(id, epoch) else "lost")
+        own = {
+            (id, epoch): model.owns(id, epoch) and model.jobs[id].worker == hand.id
             for id, epoch, _ in hand.held
-            if not model.owns(id, epoch) or model.jobs[id].stop
+        }
+        stops = {
+            (id, epoch, model.jobs[id].stop if own[id, epoch] else "lost")
+            for id, epoch, _ in hand.held
+            if not own[id, epoch] or model.jobs[id].stop
         }
         assert rows[0]["stop"] == ("rescue" if silent else "ok")
         assert {tuple(row) for row in rows[1:]} == stops

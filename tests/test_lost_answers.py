@@ -23,7 +23,7 @@ async def private_conn(private_dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def test_jobs_of_a_claim_whose_answer_was_lost_run_soon(
-    private_server: DevPostgres, private_conn: asyncpg.Connection
+    private_server: DevPostgres, private_dsn: str, private_conn: asyncpg.Connection
 ) -> None:
     """They are leased to a worker that lives and beats, so nobody would ever rescue them."""
 
@@ -37,8 +37,21 @@ async def test_jobs_of_a_claim_whose_answer_was_lost_run_soon(
         at_work(way.dsn, once, worker=worker) as daemon,
     ):
         await until(conn, await insert(conn, "t.once"), "completed")
-        way.mute = True
+        await conn.execute("select bellhand.pause_lane('default')")
+        lanes = daemon.worker.positions.lanes
+        await eventually(lambda: all(use.lane.paused for use in lanes.values()))
         job = await insert(conn, "t.once")
+        lock = await asyncpg.connect(private_dsn, timeout=10)
+        async with lock.transaction():
+            await lock.execute("select from bellhand.jobs where id = $1 for update", job)
+            await conn.execute("select bellhand.resume_lane('default')")
+            await eventually(
+                lambda: conn.fetchval(
+                    "select count(*) from pg_stat_activity where application_name = 'bellhand:claim' and wait_event_type = 'Lock'"
+                )
+            )  # the claim waits for the lock; once it is let go, it commits
+            way.mute = True
+        await lock.close(timeout=5)
         await until(conn, job, "running")
         assert job not in daemon.worker.running, "it does not know"
         way.cut()

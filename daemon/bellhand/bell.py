@@ -158,7 +158,8 @@ class Listener:
         connection.add_termination_listener(lambda _connection: gone.set())
         async with asyncio.timeout(self.database.connect_seconds):
             await connection.add_listener(CHANNEL, self._on_notify)
-        if not await self._probe(connection, gone):
+        # Behind a pooler the probe may come back by chance, over the connection that both happened to use.
+        if self.database.pooled or not await self._probe(connection, gone):
             if not self.deaf:
                 log.warning(
                     "bell_is_deaf",

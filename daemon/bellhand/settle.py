@@ -50,8 +50,8 @@ class Settler:
         self.idle.set()
 
     def leased(self, lease: int, jobs: int) -> None:
-        """So many jobs came with this lease."""
-        self.leases[lease] = jobs
+        """So many jobs came with this lease; after a crash of the server an id may come a second time."""
+        self.leases[lease] = self.leases.get(lease, 0) + jobs
 
     def add(self, job: Job, end: Completed | Ended) -> None:
         """Write this down soon; `lost` is written nowhere."""

@@ -60,9 +60,10 @@ class Store:
         """Claim up to `room` jobs; `where` is what hints.Positions.where() gives. At least one row comes back: `xmin`."""
         return await self.claims.fetch(query("claim"), worker, room, oldest, careful, *where)
 
-    async def hand_back_unknown(self, worker: UUID, known: list[int]) -> int:
-        """Hand back what a claim gave in an answer that got lost; how many jobs."""
-        return int(await self.claims.fetchval(query("hand_back_unknown"), worker, known))
+    async def hand_back_unknown(self, *columns: Any) -> tuple[int, list[int]]:
+        """After an outage: worker, the ids and epochs it runs, what it has not settled; how many jobs went back, which are lost."""
+        (row,) = await self.claims.fetch(query("hand_back_unknown"), *columns)
+        return row["handed_back"], row["lost"]
 
     async def advance_hints(
         self, lanes: list[int], ranks: list[int], xids: list[int], ids: list[int]

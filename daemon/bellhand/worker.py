@@ -158,9 +158,17 @@ class Worker:
         now = self.tools.clock()
         if now >= self.unsure_until or now < self.unsure_look:
             return
-        known = [*self.running, *self.settler.unsettled()]
-        if handed_back := await self.store.hand_back_unknown(self.id, known):
+        ours = list(self.running.values())
+        handed_back, lost = await self.store.hand_back_unknown(
+            self.id, [job.id for job in ours], [job.epoch for job in ours], self.settler.unsettled()
+        )
+        if handed_back:
             log.warning("claim_answer_was_lost", handed_back=handed_back)
+        for job in ours:
+            if job.id in lost and self.running.get(job.id) is job:
+                log.warning("claim_was_undone", job=job.id, kind=job.kind)
+                job.stop_now("lost")
+                self._bury_if_it_hangs(job)
         self.unsure_look = now + UNSURE_LOOK_SECONDS
 
     async def _claim_failed(self, error: Away | Again) -> None:
@@ -194,6 +202,9 @@ class Worker:
                 self._park(row, kind)
                 continue
             job = Job(row, kind, self.tools)
+            if (old := self.running.get(job.id)) is not None:  # lost, and not yet ended
+                old.stop_now("lost")
+                self._abandon(old)
             self.running[job.id] = job
             job.started = now
             limit = job.timeout_seconds

@@ -12,6 +12,6 @@ begin
   return query
     select u.id, u.epoch, case when j.id is null then 'lost' else j.stop end
     from unnest(p_ids, p_epochs) u(id, epoch)
-    left join bellhand.jobs j on j.id = u.id and j.epoch = u.epoch and j.state = 'running'
+    left join bellhand.jobs j on j.id = u.id and j.epoch = u.epoch and j.worker = p_worker
     where j.id is null or j.stop is not null;
 end $$;
