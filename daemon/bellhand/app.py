@@ -241,6 +241,7 @@ class Daemon:
 
     def _listening(self, up: bool) -> None:
         self.sleep.listening = up
+        self.keeper.deaf = self.listener.deaf
         self.sleep.forget()
         self.metrics.set_listen_up(up)
         self.bell.ring()

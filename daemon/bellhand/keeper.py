@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from .bell import Bell
+from .bell import DEAF_POLL_SECONDS_MAX, Bell
 from .cron import due_ticks
 from .db import Again, Away, Backoff, describe
 from .metrics import Metrics
@@ -68,6 +68,7 @@ class Keeper:
         self.cron_bell = Bell()
         self.rescue_bell = Bell()
         self.clock = clock
+        self.deaf = False  # no bell rings here for jobs that are due soon
         self.full_look_at = 0.0
         self.promote_timer: asyncio.TimerHandle | None = None
         self.promoted_upto: datetime | None = None
@@ -127,7 +128,8 @@ class Keeper:
             self.full_look_at = self.clock() + max(
                 FULL_LOOK_APART_SECONDS, 10 * (self.clock() - started)
             )
-        wait = PROMOTE_SECONDS if next_seconds is None else max(0.001, next_seconds)
+        longest = DEAF_POLL_SECONDS_MAX if self.deaf else PROMOTE_SECONDS
+        wait = longest if next_seconds is None else min(longest, max(0.001, next_seconds))
         return wait if full else min(wait, max(0.0, self.full_look_at - self.clock()))
 
     async def fire_schedules(self) -> float | None:
