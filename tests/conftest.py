@@ -5,7 +5,9 @@ $BELLHAND_TEST_DSN uses a server that runs already; $BELLHAND_TEST_LOOP may be `
 """
 
 import asyncio
+import logging
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
 from bellhand.dev.postgres import DevPostgres
 from bellhand.dev.programs import NoPostgres
@@ -20,6 +23,24 @@ from bellhand.migrate import migrate
 from support import ROOT, GivenServer, Server, administer
 
 CHOICE = os.environ.get("BELLHAND_TEST_PG", "embedded")
+
+
+def pytest_configure() -> None:
+    # A shell that runs us in the background ignores SIGINT, and so would every program we start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """What a test sets up for its own logging must not speak in the next one."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
