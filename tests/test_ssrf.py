@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
-from aiohttp.resolver import AsyncResolver, ThreadedResolver
+from aiohttp.resolver import ThreadedResolver
 
 from bellhand.clients.errors import BadAnswer, Forbidden, WebError
 from bellhand.clients.guard import socket_guard
@@ -42,7 +42,7 @@ async def test_no_spelling_of_an_inside_address_reaches_a_server(spelling):
     assert reached == []
 
 
-@pytest.mark.parametrize("resolver", [ThreadedResolver, AsyncResolver, StraightHome])
+@pytest.mark.parametrize("resolver", [ThreadedResolver, StraightHome])
 async def test_the_guard_alone_stops_every_spelling_whatever_the_resolver_makes_of_it(resolver):
     reached = []
 

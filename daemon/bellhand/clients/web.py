@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.resolver import ThreadedResolver
 from w3lib.encoding import html_to_unicode
 from yarl import URL
 
@@ -159,7 +160,8 @@ class Web:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 socket_factory=self._guard,
-                resolver=self._resolver,
+                # Said, not left to whether aiodns happens to be installed: its channels keep uvloop from closing.
+                resolver=self._resolver or ThreadedResolver(),
                 ssl=self._tls or True,
                 limit=0,
             )
