@@ -146,7 +146,8 @@ class Listener:
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
             ) as error:
-                log.warning("listener_lost", error=describe(error))
+                if self.backoff.tries == 0:  # once an outage, not once a try
+                    log.warning("listener_lost", error=describe(error))
             finally:
                 self.on_change(False)
                 if connection is not None:
