@@ -145,8 +145,9 @@ async def test_each_runs_so_many_at_once_and_starts_so_many_a_second(dsn: str) -
         await h.enqueue("t.pace")
         await h.work()
         assert most == 3
-        assert starts[1] - starts[0] > 0.2
-        assert starts[5] - starts[1] > 0.1, "a hang is no reason to hurry afterwards"
+        # A loop may count in whole milliseconds.
+        assert starts[1] - starts[0] > 0.19
+        assert starts[5] - starts[1] > 0.09, "a hang is no reason to hurry afterwards"
         starts.clear()
         await h.work()
         assert len(starts) == 3, "what is done already costs no time"
