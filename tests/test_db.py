@@ -11,6 +11,7 @@ import pytest
 
 from bellhand.db import Again, Away, Backoff, Database, HandlerPool
 from bellhand.dev.postgres import DevPostgres
+from support import eventually
 
 
 async def test_a_statement_that_takes_too_long_is_away_and_the_next_one_works(dsn: str) -> None:
@@ -21,11 +22,14 @@ async def test_a_statement_that_takes_too_long_is_away_and_the_next_one_works(ds
     link.drop()
 
 
-async def test_cancelling_in_mid_statement_drops_the_connection_at_once(dsn: str) -> None:
+async def test_cancelling_in_mid_statement_drops_the_connection_at_once(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
     link = Database(dsn).link("test")
     assert await link.fetchval("select 1") == 1
     task = asyncio.create_task(link.fetch("select pg_sleep(20)"))
-    await asyncio.sleep(0.1)
+    sleeping = "select count(*) from pg_stat_activity where query = 'select pg_sleep(20)'"
+    await eventually(lambda: conn.fetchval(sleeping))
     before = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
