@@ -1,0 +1,1 @@
+"""Bellhand and its peers measured side by side: `python -m bench`."""

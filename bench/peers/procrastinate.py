@@ -1,0 +1,28 @@
+"""Procrastinate on psycopg's C implementation, with as much concurrency as pays."""
+
+from __future__ import annotations
+
+from .python import PythonPeer
+
+
+class Procrastinate(PythonPeer):
+    """Its worker claims and finishes one job at a time, whatever its concurrency."""
+
+    name = "procrastinate"
+    module = "bench.workers.procrastinate"
+    packages = ("procrastinate", "psycopg", "uvloop")
+    concurrency = 20
+    pool = 10
+    drain_jobs = 5_000
+    channels = ("procrastinate_any_queue_v1", "procrastinate_queue_v1#default")
+    insert_one = """select procrastinate_defer_jobs_v1(array[row('default', 'timed', 0, null, null,
+      jsonb_build_object('n', $1::integer), null)::procrastinate_job_to_defer_v1])"""
+    unfinished = "select id from procrastinate_jobs where status in ('todo', 'doing') limit 1"
+
+    @property
+    def settings(self) -> str:
+        return f"concurrency {self.concurrency}, pool of {self.pool} psycopg (binary) connections, jobs kept, uvloop"
+
+    @property
+    def options(self) -> list[str]:
+        return [str(self.concurrency), str(self.pool)]
