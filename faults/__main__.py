@@ -1,0 +1,101 @@
+"""`python -m faults [NAME ...]`: plays faults and judges them; `--list` names them, `soak` mixes them for hours."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import random
+import sys
+from pathlib import Path
+
+import structlog
+
+from .fault import Fault, load
+from .fleet import ROOT
+from .history import check
+from .play import play
+from .witness import read
+
+OUT = ROOT / "build" / "faults"
+
+
+def main(arguments: list[str]) -> int:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.judge:
+        return _judge(chosen.judge)
+    faults = load()
+    if chosen.list:
+        print(
+            "\n".join(
+                f"{fault.name:<14} {fault.title} ({fault.seconds:g} s)" for fault in faults.values()
+            )
+        )
+        return 0
+    unknown = [name for name in chosen.names if name not in faults]
+    if unknown:
+        parser.error(f"no fault {', '.join(unknown)}; `--list` names them")
+    wanted = [faults[name] for name in chosen.names] or (
+        list(faults.values()) if chosen.all else []
+    )
+    if not wanted:
+        parser.error("name some faults, or --all; `--list` names them")
+    return asyncio.run(_play(wanted, chosen))
+
+
+async def _play(wanted: list[Fault], chosen: argparse.Namespace) -> int:
+    broken = 0
+    for fault in wanted:
+        verdict = await play(
+            fault,
+            chosen.out / fault.name,
+            seed=chosen.seed,
+            seconds=chosen.seconds,
+            postgres=chosen.postgres,
+        )
+        print(verdict.line(), flush=True)
+        broken += not verdict.valid
+    print(
+        f"seed {chosen.seed}; what was seen is in {chosen.out}"
+        + (f"; {broken} of {len(wanted)} BROKEN" if broken else "")
+    )
+    return 1 if broken else 0
+
+
+def _judge(file: Path) -> int:
+    """Judge the events of an earlier run again."""
+    verdict = check(read(file))
+    print(verdict)
+    return 0 if verdict["valid"] else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="faults to play, one after the other"
+    )
+    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("--list", action="store_true", help="name them")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(1_000_000),
+        help="the same seed makes the same choices",
+    )
+    parser.add_argument(
+        "--seconds", type=float, help="how long each goes on, instead of its own time"
+    )
+    parser.add_argument("--postgres", choices=["embedded", "system"], default="embedded")
+    parser.add_argument(
+        "--out", type=Path, default=OUT, help="where the events, logs and verdicts go"
+    )
+    parser.add_argument(
+        "--judge", type=Path, metavar="EVENTS", help="judge an earlier run's events.jsonl again"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
