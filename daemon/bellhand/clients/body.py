@@ -25,6 +25,7 @@ class Unpacker:
         self._ratio_max = ratio_max
         self._engine = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._members = 1
+        self._head: bytes | None = b""  # of a deflate body, until it tells which kind it is
         self.arrived = 0
         self.unpacked = 0
 
@@ -35,8 +36,10 @@ class Unpacker:
             self.unpacked += len(chunk)
             yield chunk
             return
-        if self._encoding == "deflate" and self.arrived == len(chunk):
-            self._engine = zlib.decompressobj(_deflate_window(chunk))
+        if self._encoding == "deflate":
+            chunk = self._whole_head(chunk)
+            if self._engine.eof:
+                return
         full = False
         while chunk or full:
             piece = self._engine.decompress(chunk, piece_bytes_max)
@@ -54,6 +57,18 @@ class Unpacker:
             self._members += 1
             self._engine = zlib.decompressobj(_GZIP_OR_ZLIB)
 
+    def _whole_head(self, chunk: bytes) -> bytes:
+        """The chunk with what came before it, once the two bytes that tell the kind are there."""
+        if self._head is None:
+            return chunk
+        chunk = self._head + chunk
+        if len(chunk) < 2:
+            self._head = chunk
+            return b""
+        self._head = None
+        self._engine = zlib.decompressobj(_deflate_window(chunk))
+        return chunk
+
     def _check(self, weight: int) -> None:
         if self._members > _MEMBERS_MAX:
             raise Bomb(f"more than {_MEMBERS_MAX} gzip members")
@@ -63,5 +78,5 @@ class Unpacker:
 
 def _deflate_window(head: bytes) -> int:
     """Tell zlib-wrapped deflate, as specified, from the raw kind that some servers send."""
-    wrapped = len(head) > 1 and head[0] & 0x0F == 8 and (head[0] << 8 | head[1]) % 31 == 0
+    wrapped = head[0] & 0x0F == 8 and (head[0] << 8 | head[1]) % 31 == 0
     return zlib.MAX_WBITS if wrapped else _RAW_DEFLATE

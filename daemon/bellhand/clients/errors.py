@@ -30,7 +30,7 @@ class WebError(Exception):
 
 
 class Forbidden(WebError):
-    """The address itself is refused: bad_url, bad_scheme, bad_port, blocked_address."""
+    """Refused before anything is sent: bad_url, bad_scheme, bad_port, blocked_address, bad_header."""
 
     def __init__(self, code: str, what: str, why: str, *, url: str) -> None:
         super().__init__(code, what, why, url=url, retryable=False)

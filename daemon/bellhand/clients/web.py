@@ -1,6 +1,7 @@
 """The open web, fetched with care: guarded addresses, bounded time and bytes, polite to hosts."""
 
 import asyncio
+import re
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -10,17 +11,21 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
-from w3lib.encoding import html_to_unicode
 from yarl import URL
 
 from .body import Bomb, Unpacker
-from .errors import BadAnswer, explained
+from .errors import BadAnswer, Forbidden, explained
 from .guard import networks, socket_guard
+from .text import text_of
 from .turns import Turns
 from .urls import parse, same_origin
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
+# What says where a request goes and where it ends is the client's own.
+_FRAMING = ("host", "content-length", "transfer-encoding")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _TEXTUAL = ("text/", "application/xhtml+xml", "application/xml", "application/json")
 
 
@@ -142,7 +147,8 @@ class Web:
         otherwise the body is cut. The time a fetch waits for its turn does not count against it.
         """
         url = parse(address, ports=self.limits.ports)
-        fetch = _Fetch(url, dict(headers or {}), html_only=html_only, whole=whole)
+        sent = _sendable(headers or {}, str(url))
+        fetch = _Fetch(url, sent, html_only=html_only, whole=whole)
         seconds_left = seconds_max or self.limits.seconds_max
         loop = asyncio.get_running_loop()
         while True:
@@ -204,7 +210,7 @@ class Web:
         declared = response.headers.get("Content-Type", "")
         text = ""
         if body and (not declared or declared.lower().startswith(_TEXTUAL)):
-            text = html_to_unicode(declared, body)[1]
+            text = text_of(declared, body)
         return Page(
             url=fetch.first,
             final_url=str(fetch.url),
@@ -298,6 +304,21 @@ class _Fetch:
 
     def _state(self) -> tuple[str, str]:
         return str(self.url), self.jar.filter_cookies(self.url).output(header="")
+
+
+def _sendable(headers: Mapping[str, str], url: str) -> dict[str, str]:
+    """The headers, if none of them could become another header or another request."""
+    for name, value in headers.items():
+        if name.lower() in _FRAMING:
+            why = f"{name} is written by the client"
+        elif not _HEADER_NAME.fullmatch(name):
+            why = f"{name[:60]!r} is no name of a header"
+        elif not _HEADER_VALUE.fullmatch(value):
+            why = f"the value of {name} has line breaks or other control characters"
+        else:
+            continue
+        raise Forbidden("bad_header", "a header cannot be sent", why, url=url)
+    return dict(headers)
 
 
 def _maybe_html(content_type: str) -> bool:
