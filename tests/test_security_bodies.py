@@ -178,7 +178,7 @@ async def test_a_page_cannot_choose_a_codec_that_hurts(charset, where):
     ("charsets", "codec", "text"),
     [
         ("latin1 iso-8859-1 us-ascii windows-1252", "cp1252", "é €"),
-        ("iso-8859-15 latin-9", "iso8859-15", "é €"),
+        ("iso-8859-15 latin9", "iso8859-15", "é €"),
         ("iso-8859-2", "iso8859-2", "ő"),
         ("utf-8 utf8 UTF-8", "utf-8", "é 東京"),
         ("utf-16le", "utf-16le", "é 東京"),
