@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def main(arguments: list[str]) -> int:
 
 
 async def _play(wanted: list[Fault], chosen: argparse.Namespace) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    # Daemons and the server must not outlive us.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     broken = 0
     for fault in wanted:
         verdict = await play(

@@ -29,12 +29,20 @@ def figures(h: History) -> dict[str, Any]:
         if end < NEVER:
             longest = max(longest, end - newer.start)
     recovered = [seconds for _, seconds in recoveries(h) if seconds is not None]
+    # Handlers that ended well after their job had been taken away: what they had to say was refused.
+    refused = sum(
+        run.out == "ok"
+        and (claim := h.claim(run.job, run.epoch)) is not None
+        and claim.became == "pending"
+        and claim.ended < run.end
+        for run in h.all_runs()
+    )
     found: dict[str, Any] = {
         "attempted": len(enqueues), "acked": results["ok"], "indeterminate": results["info"],
         "recovered": sum(event["res"] == "info" and event["token"] in h.tokens for event in enqueues),
         "jobs": len(h.of_job), "completed": ends["completed"], "failed": ends["failed"], "cancelled": ends["cancelled"],
         "runs": sum(map(len, h.runs.values())), "reruns": sum(len(runs) - 1 for runs in h.runs.values()),
-        "zombies": sorts["zombie"], "abandoned": sorts["abandoned"], "undone": sorts["undone"], "overlap_max_s": round(longest, 3),
+        "zombies": sorts["zombie"], "abandoned": sorts["abandoned"], "undone": sorts["undone"], "overlap_max_s": round(longest, 3), "refused": refused,
         "recoveries": len(recovered),
     }  # fmt: skip
     if recovered:

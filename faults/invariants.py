@@ -286,7 +286,8 @@ def cancelled_does_not_start(h: History) -> Breaches:
 def counts_are_true(h: History) -> Breaches:
     """I15: where nothing was broken, the workers' counts are the history's."""
     broken = any(
-        event["f"] not in ("born", "death", "term", "healed") or event.get("code") for event in h.nemesis
+        event["f"] not in ("born", "death", "term", "healed") or event.get("code")
+        for event in h.nemesis
     )
     if h.final is None or broken:
         return

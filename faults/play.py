@@ -24,6 +24,7 @@ from .history import check
 from .stage import DATABASE, Stage
 from .witness import Event, read, write
 
+PATIENCE_SECONDS = 240.0  # a fault that takes so much longer than its time hangs
 ROLL_CALL_SECONDS = 30.0
 ROLL_CALL_NAP_SECONDS = 0.3
 
@@ -76,7 +77,8 @@ async def play(
         try:
             await audit.install(await stage.oracle())
             try:
-                await fault.body(stage)
+                async with asyncio.timeout(stage.seconds + PATIENCE_SECONDS):
+                    await fault.body(stage)
             except Skip as skip:
                 return Verdict(fault, True, {}, {}, folder, skipped=str(skip))
             finally:

@@ -56,7 +56,10 @@ class Stage:
         self.settings: dict[str, Any] = {"limits": {LIMITED: LIMIT}}
         self.figures: dict[str, Any] = {}
         self.breaches: dict[str, list[Any]] = {}
-        self.at_heal = AsyncExitStack()  # what a fault must undo, whatever happens
+        self.at_heal = (
+            AsyncExitStack()
+        )  # what must be undone when the fault is over, before the drain
+        self.at_end = AsyncExitStack()  # what the daemons need for as long as they live
         self._oracle: asyncpg.Connection | None = None
         self._clients = 0
 
@@ -91,9 +94,13 @@ class Stage:
     async def daemons(self, count: int, **how: Any) -> list[Daemon]:
         """Start so many, and wait until each is ready."""
         made = [self.daemon(**how) for _ in range(count)]
-        for one in made:
-            await self.until(partial(one.said, "ready"), READY_SECONDS, f"{one.name} is ready")
+        await self.ready()
         return made
+
+    async def ready(self) -> None:
+        """Wait until every daemon has said so once."""
+        for one in self.fleet.daemons:
+            await self.until(partial(one.said, "ready"), READY_SECONDS, f"{one.name} is ready")
 
     @asynccontextmanager
     async def clients(
@@ -191,6 +198,7 @@ class Stage:
     async def close(self) -> None:
         """Nothing of this play goes on."""
         await self.fleet.end()
+        await self.at_end.aclose()
         if self._oracle is not None:
             self._oracle.terminate()
         self.said.close()
