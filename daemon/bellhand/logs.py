@@ -28,6 +28,7 @@ current: ContextVar[Any | None] = ContextVar("current_job", default=None)
 
 BUFFER_BYTES_MAX = 4_000_000
 TEXT_CHARS_MAX = 10_000
+EDGE_CHARS = 2_000  # read beyond a cut, where half a secret would not look like one
 DEPTH_MAX = 8
 CLOSE_SECONDS = 2.0
 WRITABLE_SECONDS = 1.0
@@ -38,14 +39,25 @@ _SECRET_NAME = re.compile(
     r"token|secret|passw|authorization|cookie|credential|(^|[_.-])key$|[a-z]Key$|^apikey$",
     re.I,
 )
+# In quotes, which JSON inside of JSON escapes once more, or up to the next space or mark.
+_QUOTED = r"""\\*"[^"]*"?|\\*'[^']*'?"""
+_IS = r"""\\*["']?\s*[=:]\s*"""
 _SECRET_TEXT = [
     # Between "://" and "@": greedy, because a password may hold an @ of its own.
+    (re.compile(r"\b(postgres(?:ql)?://)[^\s'\"]*@", re.I), rf"\1{HIDDEN}@"),
     (re.compile(r"(\w://)[^\s/?#'\"]*@"), rf"\1{HIDDEN}@"),
     (
         re.compile(
-            r"\b((?:\w+[_-])?(?:password|passwd|secret|token|api_?key)[\"']?\s*[=:]\s*[\"']?)"
-            r"[^\s&,;'\"]+",
+            rf"\b(\w*?(?:password|passwd|passphrase|secret|token|api[_-]?key){_IS})"
+            rf"(?:{_QUOTED}|[^\s&,;'\"]+)",
             re.I,
+        ),
+        rf"\1{HIDDEN}",
+    ),
+    # Of a header's line nothing is left; it may hold several.
+    (
+        re.compile(
+            rf"\b((?:proxy-)?authorization{_IS}|(?:set-)?cookie{_IS})(?:{_QUOTED}|[^\r\n}}]+)", re.I
         ),
         rf"\1{HIDDEN}",
     ),
@@ -202,9 +214,15 @@ def _hidden(name: str, value: Any, depth: int = 0) -> Any:
 
 
 def _hidden_text(text: str) -> str:
-    if len(text) > TEXT_CHARS_MAX:
-        half = TEXT_CHARS_MAX // 2
-        text = f"{text[:half]} … {len(text) - 2 * half} characters left out … {text[-half:]}"
+    if len(text) <= TEXT_CHARS_MAX:
+        return _without_secrets(text)
+    half = TEXT_CHARS_MAX // 2
+    head = _without_secrets(text[: half + EDGE_CHARS])[:half]
+    tail = _without_secrets(text[-half - EDGE_CHARS :])[-half:]
+    return f"{head} … {len(text) - 2 * half} characters left out … {tail}"
+
+
+def _without_secrets(text: str) -> str:
     for pattern, replacement in _SECRET_TEXT:
         text = pattern.sub(replacement, text)
     return text
@@ -259,9 +277,13 @@ def _console(colors: bool) -> Callable[..., bytes]:
     renderer = structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="at", sort_keys=False)
 
     def render(logger: WrappedLogger, name: str, event: EventDict) -> bytes:
-        for key, value in event.items():
-            if isinstance(value, str):
-                event[key] = escape(value, block=key == "exception")
-        return str(renderer(logger, name, event)).encode(errors="backslashreplace") + b"\n"
+        # What is no text is shown by its repr, which escapes by itself.
+        shown = {
+            escape(key): escape(value, block=key == "exception")
+            if isinstance(value, str)
+            else value
+            for key, value in event.items()
+        }
+        return str(renderer(logger, name, shown)).encode(errors="backslashreplace") + b"\n"
 
     return render

@@ -1,0 +1,262 @@
+"""What the code never does: run what a payload names, read files that strangers name, parse with tools that obey."""
+
+import ast
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import isolated_handlers
+from bellhand import job_kind
+from daemons import at_work, insert, until
+from test_tidy import MODULES, module_id, name_of, tree
+
+# They run code, or obey the document: entities, files, commands.
+NEVER_IMPORTED = {
+    *(
+        "pickle",
+        "cPickle",
+        "dill",
+        "cloudpickle",
+        "shelve",
+        "marshal",
+        "jsonpickle",
+        "yaml",
+        "ruamel",
+    ),
+    *(
+        "xml",
+        "lxml",
+        "bs4",
+        "code",
+        "codeop",
+        "runpy",
+        "imp",
+        "pty",
+        "tarfile",
+        "zipfile",
+        "telnetlib",
+        "ftplib",
+    ),
+}
+NEVER_CALLED = {
+    *(
+        "eval",
+        "exec",
+        "compile",
+        "__import__",
+        "execfile",
+        "input",
+        "os.system",
+        "os.popen",
+        "os.execv",
+        "os.spawnv",
+    ),
+    *(
+        "asyncio.create_subprocess_shell",
+        "subprocess.getoutput",
+        "tempfile.mktemp",
+        "ssl._create_unverified_context",
+    ),
+}
+# Who imports by a name that is no constant, and whose name that is.
+IMPORTERS = {"kinds": "`modules` of the configuration"}
+PROCESSES = {"dev.postgres", "dev.programs", "isolate.spawn"}
+# Who looks up an attribute by a name that is no constant, and where the names come from.
+DYNAMIC = {
+    "blocking": "the handler's own code",
+    "cli.config": "the fields of the settings",
+    "db": "a list of socket options",
+    "isolate.process": "an isolated handler, one of five levels",
+    "testing": "the test's own code",
+}
+# Who opens files, and who names them. Handlers, clients, the API and the engine are not among them.
+FILES = {
+    "sql": "our own statements",
+    "settings_errors": "the operator's configuration",
+    "isolate.__main__": "/proc of itself",
+    "cli.app": "/dev/null",
+    "cli.dev": "the development folder",
+    "dev.bench": "/proc",
+    "dev.postgres": "the development folder",
+    "dev.programs": "where Postgres is installed",
+    "dev.state": "the development folder",
+}
+OPENS = {
+    *(
+        "open",
+        "os.open",
+        "io.open",
+        "read_text",
+        "read_bytes",
+        "write_text",
+        "write_bytes",
+        "unlink",
+        "mkdir",
+        "rmdir",
+    ),
+    *(
+        "touch",
+        "rename",
+        "symlink_to",
+        "hardlink_to",
+        "chmod",
+        "glob",
+        "rglob",
+        "iterdir",
+        "os.listdir",
+        "os.scandir",
+    ),
+    *(
+        "os.remove",
+        "os.rename",
+        "os.makedirs",
+        "os.mkdir",
+        "os.symlink",
+        "os.chmod",
+        "shutil.rmtree",
+        "shutil.copytree",
+    ),
+    *(
+        "shutil.copy",
+        "shutil.move",
+        "tempfile.mkdtemp",
+        "tempfile.NamedTemporaryFile",
+        "aiofiles.open",
+    ),
+}
+every_module = pytest.mark.parametrize("path", MODULES, ids=module_id)
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Every call with the name it goes by: `open`, `os.open`, and `read_text` for a method of something."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield node.func.id, node
+            elif isinstance(node.func, ast.Attribute):
+                whole = ast.unparse(node.func)
+                yield whole, node
+                if (whole != node.func.attr and not isinstance(node.func.value, ast.Name)) or (
+                    isinstance(node.func.value, ast.Name)
+                    and node.func.attr in ("open", "read_text", "write_text")
+                ):
+                    yield node.func.attr, node
+
+
+@every_module
+def test_nothing_is_imported_that_runs_code_or_obeys_documents(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        for name in names:
+            assert name.partition(".")[0] not in NEVER_IMPORTED, f"line {node.lineno}"
+
+
+@every_module
+def test_no_text_becomes_code_a_command_or_a_module(path: Path) -> None:
+    name = name_of(path)
+    for called, node in calls(path):
+        assert called not in NEVER_CALLED, f"line {node.lineno}"
+        words = {keyword.arg: keyword.value for keyword in node.keywords}
+        assert "shell" not in words, f"line {node.lineno}"
+        first = node.args[0] if node.args else None
+        if called.endswith("import_module") and not isinstance(first, ast.Constant):
+            assert name in IMPORTERS, f"line {node.lineno}"
+        if called in ("subprocess.run", "subprocess.Popen", "asyncio.create_subprocess_exec"):
+            assert name in PROCESSES, f"line {node.lineno}"
+        if called in ("getattr", "setattr"):
+            constant = (
+                isinstance(node.args[1], ast.Constant) or ast.unparse(node.args[1]) == "ATTRIBUTE"
+            )
+            assert constant or name in DYNAMIC, f"line {node.lineno}: {ast.unparse(node)}"
+        for off in ("CERT_NONE", "check_hostname=False", "verify=False", "ssl=False"):
+            assert off not in ast.unparse(node), (
+                f"line {node.lineno}: the certificate is checked, always"
+            )
+
+
+@every_module
+def test_files_are_opened_by_those_who_name_them_alone(path: Path) -> None:
+    name = name_of(path)
+    opened = {called for called, _ in calls(path) if called in OPENS}
+    assert not opened or name in FILES, (
+        f"{name} has {sorted(opened)}: give it a place in FILES, with who names the file"
+    )
+
+
+def test_what_is_written_down_here_is_still_so() -> None:
+    """An exception that nobody needs any more is a door left open."""
+    by_name = {name_of(path): path for path in MODULES}
+    for name in FILES:
+        assert {called for called, _ in calls(by_name[name])} & OPENS, name
+    for name in DYNAMIC:
+        assert any(called == "getattr" for called, _ in calls(by_name[name])), name
+    for name in IMPORTERS:
+        assert any(called.endswith("import_module") for called, _ in calls(by_name[name])), name
+
+
+OBEDIENT = {
+    "py/object": "os.system", "py/reduce": [{"py/function": "os.system"}, ["true"]], "__class__": "subprocess.Popen",
+    "__reduce__": ["os.system", "true"], "module": "os", "handler": "system", "$ref": "file:///etc/passwd", "!!python/object/apply:os.system": ["true"],
+    "kind": "t.other", "isolate": True, "path": "../../etc/passwd",
+}  # fmt: skip
+
+
+async def test_a_payload_that_names_code_is_data_to_every_sort_of_handler(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    got: list[Any] = []
+
+    @job_kind("t.loop")
+    async def on_the_loop(args: dict[str, Any]) -> None:
+        got.append(args)
+
+    @job_kind("t.thread")
+    def in_a_thread(args: dict[str, Any]) -> None:
+        got.append(args)
+
+    async with at_work(
+        dsn, on_the_loop, in_a_thread, isolated_handlers.look, queue={"unknown_kinds": "hold"}
+    ):
+        for kind in ("t.loop", "t.thread"):
+            job = await insert(conn, kind, json.dumps(OBEDIENT))
+            await until(conn, job, "completed")
+        job = await insert(conn, "i.look", json.dumps({"what": "x"} | OBEDIENT))
+        result = json.loads((await until(conn, job, "completed"))["result"])
+        for kind in ("os.system", "isolated_handlers.look", "bellhand.dev.bench", "__main__"):
+            await insert(conn, kind, '["true"]')
+        waiting = await conn.fetch(
+            "select state, kind from bellhand.all_jobs where state <> 'completed'"
+        )
+    assert got == [OBEDIENT, OBEDIENT]
+    assert json.loads(result["payload"][1]) == {"what": "x"} | OBEDIENT
+    assert {row["state"] for row in waiting} == {"pending"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/../../../../etc/passwd", "/v1/jobs/../../../etc/passwd", "/v1/jobs/..%2f..%2f..%2fetc%2fpasswd", "/v1/jobs/%2e%2e/%2e%2e/etc/passwd",
+        "/v1/jobs/....//....//etc/passwd", "/v1/jobs/1%00.html", "//etc/passwd", "/\\..\\..\\etc\\passwd", "/v1/jobs/..%c0%af..%c0%afetc/passwd",
+        "file:///etc/passwd", "http://127.0.0.1/etc/passwd", "/metrics/../../etc/passwd", "/static/../../etc/passwd", "/v1/jobs/1?file=../../etc/passwd",
+    ],
+)  # fmt: skip
+async def test_no_address_of_the_status_port_is_a_path(dsn: str, target: str) -> None:
+    @job_kind("t.none")
+    async def none() -> None: ...
+
+    async with at_work(dsn, none) as daemon, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", daemon.status.port)
+        writer.write(
+            f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        answer = await reader.read()
+        writer.close()
+    assert answer.split(b" ")[1] in (b"400", b"404"), answer[:200]
+    assert b"root:" not in answer
