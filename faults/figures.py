@@ -41,7 +41,7 @@ def figures(h: History) -> dict[str, Any]:
         "attempted": len(enqueues), "acked": results["ok"], "indeterminate": results["info"],
         "recovered": sum(event["res"] == "info" and event["token"] in h.tokens for event in enqueues),
         "jobs": len(h.of_job), "completed": ends["completed"], "failed": ends["failed"], "cancelled": ends["cancelled"],
-        "runs": sum(map(len, h.runs.values())), "reruns": sum(len(runs) - 1 for runs in h.runs.values()),
+        "runs": sum(map(len, h.runs.values())), "reruns": sum(len(runs) - 1 for runs in h.runs.values()) - sum(run.out == "err" for runs in h.runs.values() for run in runs[:-1]),
         "zombies": sorts["zombie"], "abandoned": sorts["abandoned"], "undone": sorts["undone"], "overlap_max_s": round(longest, 3), "refused": refused,
         "recoveries": len(recovered),
     }  # fmt: skip

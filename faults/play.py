@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Verdict:
         if self.skipped:
             return f"{head}\n{'':14} left out: {self.skipped}"
         said = "  ".join(f"{name} {value}" for name, value in self.figures.items())
-        verdict = "held" if self.valid else f"BROKEN: {json.dumps(self.violations)}"
+        verdict = "held" if self.valid else f"BROKEN: {json.dumps(self.violations, default=str)}"
         return f"{head}\n{'':14} {verdict}  |  {said}  |  {self.seconds:.0f} s"
 
 
@@ -81,6 +82,9 @@ async def play(
                     await fault.body(stage)
             except Skip as skip:
                 return Verdict(fault, True, {}, {}, folder, skipped=str(skip))
+            except Exception as error:  # a boundary: one fault that fails must not hide the others
+                traceback.print_exc()
+                stage.must(False, "the_fault_itself_failed", repr(error))
             finally:
                 await _heal(stage)
             events = await _end(stage)

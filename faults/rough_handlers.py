@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from bellhand import Job, job_kind
+from bellhand import Cancelled, Failed, Job, Retry, job_kind
 
 from .handlers import Args, saw, witnessed
 
@@ -100,7 +100,7 @@ DEATHS: dict[str, Callable[[], object]] = {
     "exit": lambda: os._exit(0),
     "kill": die,
     "abort": os.abort,
-    "segv": lambda: ctypes.c_char.from_address(0).value,
+    "segv": lambda: ctypes.string_at(1),
 }
 
 
@@ -253,3 +253,71 @@ async def chatty(args: Args, job: Job) -> None:
         for _ in range(args["lines"]):
             job.log.info("chatter", text="x" * 500)
             await asyncio.sleep(0)
+
+
+# -- payloads and texts ---------------------------------------------------------------------------------------------------
+
+WHERE = (
+    "error", "failed", "retry", "cancelled", "result", "key of result", "progress", "stage", "counter", "log", "step name",
+    "step result", "step error", "enqueued", "group",
+)  # fmt: skip
+
+
+@job_kind("f.bomb", attempts_max=3, timeout_seconds=None)
+async def bomb(args: Any, job: Job) -> Any:
+    """Gives its payload back, whatever it is."""
+    with witnessed({}, job):
+        return args
+
+
+@job_kind("f.says", attempts_max=1, timeout_seconds=None)
+async def says(args: Args, job: Job) -> Any:
+    """Says a text (given as escapes, since not every text can be a payload) at the place `where`."""
+    text = args["text"].encode("ascii").decode("unicode_escape")
+
+    async def same() -> Any:
+        return text
+
+    async def fails() -> None:
+        raise ValueError(text)
+
+    with witnessed(args, job):
+        match args["where"]:
+            case "error":
+                raise ValueError(text)
+            case "group":
+                raise ExceptionGroup(text, [ValueError(text), KeyError(text)])
+            case "failed":
+                raise Failed(text)
+            case "retry":
+                raise Retry(text, after_seconds=0)
+            case "cancelled":
+                raise Cancelled(text)
+            case "result":
+                return text
+            case "key of result":
+                return {text: [text, {text: None}]}
+            case "progress":
+                job.progress(done=1, total=2, message=text)
+            case "stage":
+                job.progress(stage=text)
+            case "counter":
+                job.count(text)
+            case "log":
+                job.log.info(text, text=text)
+            case "step name":
+                await job.step(text, same)
+            case "step result":
+                await job.step("s", same)
+            case "step error":
+                await job.step("s", fails)
+            case "enqueued":
+                await job.enqueue("f.silent", {text: text}, tags={text: text})
+        return None
+
+
+@job_kind("f.silent", attempts_max=1000, timeout_seconds=None)
+async def silent(args: Args, job: Job) -> None:
+    """What `f.says` enqueues; it has no token."""
+    with witnessed({}, job):
+        pass
