@@ -16,6 +16,7 @@ from .fault import Fault, load
 from .fleet import ROOT
 from .history import check
 from .play import play
+from .soak import soak
 from .witness import read
 
 OUT = ROOT / "build" / "faults"
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.judge:
         return _judge(chosen.judge)
+    if chosen.names == ["soak"]:
+        return asyncio.run(_soak(chosen))
     faults = load()
     if chosen.list:
         print(
@@ -46,11 +49,22 @@ def main(arguments: list[str]) -> int:
     return asyncio.run(_play(wanted, chosen))
 
 
-async def _play(wanted: list[Fault], chosen: argparse.Namespace) -> int:
+def _end_in_order() -> None:
+    """Daemons and the server must not outlive us."""
     task = asyncio.current_task()
     assert task is not None
-    # Daemons and the server must not outlive us.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+async def _soak(chosen: argparse.Namespace) -> int:
+    _end_in_order()
+    print(f"seed {chosen.seed}", flush=True)
+    held = await soak(chosen.hours, chosen.out / "soak", seed=chosen.seed, postgres=chosen.postgres)
+    return 0 if held else 1
+
+
+async def _play(wanted: list[Fault], chosen: argparse.Namespace) -> int:
+    _end_in_order()
     broken = 0
     for fault in wanted:
         verdict = await play(
@@ -99,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--judge", type=Path, metavar="EVENTS", help="judge an earlier run's events.jsonl again"
     )
+    parser.add_argument("--hours", type=float, default=8.0, help="how long a soak goes on")
     return parser
 
 

@@ -29,7 +29,6 @@ class Fault:
     durable: bool = False  # the server must survive a crash
     daemons_may_end: bool = False  # by themselves; they are started again
     roll_call: bool = True  # every daemon must work once more in the end
-    in_soak: bool = False
 
 
 class Skip(Exception):

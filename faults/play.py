@@ -105,18 +105,12 @@ async def _heal(stage: Stage) -> None:
 async def _end(stage: Stage) -> list[Event]:
     """Drain, call the roll, stop the daemons; all events."""
     healed = time.monotonic()
-    await _drained(stage)
+    await drained(stage)
     stage.figures["drained_s"] = round(time.monotonic() - healed, 1)
     if stage.fault.roll_call and stage.fleet.daemons:
-        await _roll_call(stage)
-        await _drained(stage)
-    codes = await asyncio.gather(*(daemon.stop() for daemon in stage.fleet.daemons))
-    stage.must(all(code == 0 for code in codes), "did_not_stop_cleanly", codes)
-    ended = [code for daemon in stage.fleet.daemons for code, ours in daemon.codes if not ours]
-    if ended:
-        stage.figures["ended_by_themselves"] = len(ended)
-    stage.must(stage.fault.daemons_may_end or not ended, "daemon_ended_by_itself", ended)
-    stage.must(NEEDS_A_PERSON not in ended, "needs_a_person", ended)
+        await roll_call(stage)
+        await drained(stage)
+    await stop_all(stage)
     run = {
         "src": "run",
         "fault": stage.fault.name,
@@ -133,14 +127,27 @@ async def _end(stage: Stage) -> list[Event]:
     ]
 
 
-async def _drained(stage: Stage) -> None:
+async def stop_all(stage: Stage) -> None:
+    """SIGTERM for every daemon; each must end with 0, and none may have ended by itself before."""
+    codes = await asyncio.gather(*(daemon.stop() for daemon in stage.fleet.daemons))
+    stage.must(all(code == 0 for code in codes), "did_not_stop_cleanly", codes)
+    ended = [code for daemon in stage.fleet.daemons for code, ours in daemon.codes if not ours]
+    if ended:
+        stage.figures["ended_by_themselves"] = len(ended)
+    stage.must(stage.fault.daemons_may_end or not ended, "daemon_ended_by_itself", ended)
+    stage.must(NEEDS_A_PERSON not in ended, "needs_a_person", ended)
+
+
+async def drained(stage: Stage) -> None:
+    """Wait until no job is left."""
+
     async def nothing_left() -> bool:
         return not await stage.value("select count(*) from bellhand.jobs")
 
     await stage.until(nothing_left, stage.fault.drain_seconds, "nothing is left")
 
 
-async def _roll_call(stage: Stage) -> None:
+async def roll_call(stage: Stage) -> None:
     """Every daemon must still work: alive and deaf is the commonest failure there is."""
     client = stage.client()
 
