@@ -87,7 +87,8 @@ async def test_no_text_is_a_kind_a_lane_or_a_schedule_by_being_clever(
         "select bellhand.enqueue($1)",
         "select bellhand.enqueue_many(jsonb_build_array(jsonb_build_object('kind', $1::text)))",
     )
-    for s in [*strings, "s.known\n", "s.known' --", "S.KNOWN", "s.known\u200b"]:
+    odd = ["s.known\n", "s.known' --", "S.KNOWN", "s.known\u200b"]
+    for s in [*(text for text in strings if len(text) <= 100), *odd]:
         for door in doors:
             with pytest.raises(asyncpg.PostgresError) as caught:
                 await conn.execute(door, s)
@@ -114,14 +115,15 @@ async def publish_schedule(conn: asyncpg.Connection, name: str) -> None:
 
 async def test_kinds_that_wait_are_text_too(conn: asyncpg.Connection, strings: list[str]) -> None:
     await conn.execute("update bellhand.meta set value = 'hold' where name = 'unknown_kinds'")
-    await conn.executemany("insert into bellhand.jobs (kind) values ($1)", [(s,) for s in strings])
-    for s in strings:
+    kinds = [text for text in strings if len(text) <= 100]
+    await conn.executemany("insert into bellhand.jobs (kind) values ($1)", [(s,) for s in kinds])
+    for s in kinds:
         (job,) = await conn.fetch("select id from bellhand.all_jobs where kind = $1", s)
         gate = await conn.fetchrow("select * from bellhand.why($1)", job["id"])
         assert gate is not None
         assert gate["gate"] == "unknown_kind"
         assert json.dumps(s, ensure_ascii=False) in gate["detail"]
-    assert await conn.fetchval("select count(*) from bellhand.parked") == len(strings)
+    assert await conn.fetchval("select count(*) from bellhand.parked") == len(kinds)
 
 
 def test_no_text_is_a_cron_expression_or_the_path_of_a_time_zone(strings: list[str]) -> None:
@@ -143,8 +145,9 @@ def test_the_command_line_passes_texts_on_as_they_are(bellhand: Bellhand) -> Non
         assert job["id"] == made["id"]
         assert (job["unique_key"], job["owner"]) == (s, s)
         assert (job["payload"], job["tags"]) == ({"x": s}, {"k": s})
-        refused = bellhand("enqueue", "--json", "--", s)
-        assert (refused.code, json.loads(refused.err)["code"]) == (2, "BH001"), s
+        if len(s) <= 100:
+            refused = bellhand("enqueue", "--json", "--", s)
+            assert (refused.code, json.loads(refused.err)["code"]) == (2, "BH001"), s
     assert bellhand.sql(CATALOG) == before
 
 
