@@ -1,7 +1,7 @@
 """What a hostile web can try on the fetcher, beside what test_ssrf, test_guard and test_web show."""
 
 import json
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp import web
@@ -12,6 +12,7 @@ from bellhand.clients.guard import allowed
 from bellhand.clients.urls import parse
 from bellhand.clients.web import Web, WebLimits
 from daemons import at_work, insert, until
+from support import ROOT
 from websites import Names, StraightHome, local_web, raw_server, redirect, serving
 
 METADATA = {
@@ -91,6 +92,15 @@ async def test_the_metadata_of_a_cloud_is_out_of_reach_by_address_by_name_and_by
                     with pytest.raises(Forbidden) as caught:
                         await fetcher.get(address_asked)
                     assert caught.value.code == "blocked_address"
+
+
+def test_the_unit_file_denies_link_local_addresses_in_the_kernel_too():
+    lines = (ROOT / "deploy/systemd/bellhand.service").read_text().splitlines()
+    (denied,) = [
+        line.partition("=")[2].split() for line in lines if line.startswith("IPAddressDeny=")
+    ]
+    for address in ("169.254.169.254", "169.254.170.2", "fe80::1", "fd00:ec2::254"):
+        assert any(ip_address(address) in ip_network(network) for network in denied), address
 
 
 @pytest.mark.parametrize("port", NOT_FOR_WEBSITES)
