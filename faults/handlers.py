@@ -68,11 +68,12 @@ async def quick(args: Args, job: Job) -> None:
 
 @job_kind("f.nap", attempts_max=1000, timeout_seconds=None)
 async def nap(args: Args, job: Job) -> None:
-    """Sleeps `seconds`, saying how far it is."""
+    """Sleeps `seconds` in `parts` (5), saying how far it is."""
+    parts = args.get("parts", 5)
     with witnessed(args, job):
-        for part in range(5):
-            job.progress(done=part, total=5)
-            await asyncio.sleep(args["seconds"] / 5)
+        for part in range(parts):
+            job.progress(done=part, total=parts)
+            await asyncio.sleep(args["seconds"] / parts)
 
 
 @job_kind("f.limited", lane=LIMITED, attempts_max=1000, timeout_seconds=None)

@@ -227,7 +227,11 @@ def completed_was_run(h: History) -> Breaches:
                 and change["state"] == "completed"
             ):
                 runs = [run for run in h.runs.get(job, ()) if run.epoch == change["epoch"]]
-                if not any(run.out == "ok" or run.settles for run in runs):
+                if not any(
+                    run.settles
+                    or (run.out == "ok" and run.end <= change["t"] + CLOCKS_APART_SECONDS)
+                    for run in runs
+                ):
                     yield "completed_without_run", (job, change["epoch"])
 
 

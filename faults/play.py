@@ -10,9 +10,12 @@ import shutil
 import subprocess
 import time
 import traceback
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import asyncpg
 
 from bellhand.dev.postgres import DevPostgres
 from bellhand.dev.programs import Preference
@@ -59,8 +62,9 @@ async def play(
     seed: int,
     seconds: float | None = None,
     postgres: Preference = "embedded",
+    prepare: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
 ) -> Verdict:
-    """Play one fault in a folder of its own and judge it."""
+    """Play one fault in a folder of its own and judge it; `prepare` may change the database before."""
     begun = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
@@ -77,6 +81,8 @@ async def play(
         stage = Stage(fault, server, folder, seed, seconds)
         try:
             await audit.install(await stage.oracle())
+            if prepare is not None:
+                await prepare(await stage.oracle())
             try:
                 async with asyncio.timeout(stage.seconds + PATIENCE_SECONDS):
                     await fault.body(stage)

@@ -246,6 +246,7 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I10 it never ends": ("not_drained", lambda: Story().inserted(1)),
     "I11 completed, never run": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).over(1)),
     "I11 completed, but it failed": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).stopped(1, 1, out="err").over(1)),
+    "I11 completed before it ended": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).over(1).at(11).stopped(1, 1)),
     "I11 completed at another epoch": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).stopped(1, 1).back(1, 2).claimed(1, 3).over(1)),
     "I12 two at once where one may": ("lane_over_limit", two_at_once_in_the_limited_lane),
     "I13 two effects": ("effect_twice", lambda: Story().ran(1, settles=True).put("effect", job=1, epoch=1, n=2)),

@@ -1,0 +1,54 @@
+"""A selection of the faults, each for a few seconds; `make faults` plays them all, for longer."""
+
+import os
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from bellhand.dev.programs import Preference
+from faults.fault import load
+from faults.play import play
+from mutants import MUTANTS, apply
+from support import Server
+
+SEED = 7
+SECONDS = {"F1": 8.0, "F2": 8.0, "F3": 6.0, "F30": 5.0, "F30-wire": 10.0, "F34": 10.0, "F36": 12.0, "F49": 6.0, "F51": 4.0}  # fmt: skip
+PG: Preference = "system" if os.environ.get("BELLHAND_TEST_PG") == "system" else "embedded"
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.mark.parametrize("name", SECONDS)
+async def test_it_holds(name: str, server: Server, tmp_path: Path) -> None:
+    verdict = await play(load()[name], tmp_path / name, seed=SEED, seconds=SECONDS[name], postgres=PG)  # fmt: skip
+    print(verdict.line())
+    assert not verdict.skipped
+    assert verdict.valid, verdict.violations
+    assert verdict.figures["acked"] > 0
+
+
+# Broken engines, and what must give each away.
+BROKEN = {
+    "a rescue does not look at the beat": ("F1", 4.0, {"double_run_inside_lease"}),
+    "a completion is not fenced": ("F2", 12.0, {"completed_without_run"}),
+    "a lane's limit is off by one": ("F0", 6.0, {"lane_over_limit"}),
+    "a claim does not raise the epoch": ("F0", 4.0, {"epoch_not_raised"}),
+}
+
+
+@pytest.mark.parametrize("mutant", BROKEN)
+async def test_a_broken_engine_is_found_out(mutant: str, server: Server, tmp_path: Path) -> None:
+    name, seconds, wanted = BROKEN[mutant]
+
+    async def mutate(conn: asyncpg.Connection) -> None:
+        statements: list[str] = []
+        apply(MUTANTS[mutant], statements.append)
+        for statement in statements:
+            await conn.execute(statement)
+
+    verdict = await play(
+        load()[name], tmp_path / name, seed=SEED, seconds=seconds, postgres=PG, prepare=mutate
+    )
+    print(verdict.line())
+    assert wanted & set(verdict.violations), verdict.violations
