@@ -27,7 +27,7 @@ def figures(h: History) -> dict[str, Any]:
         sorts[sort] += 1
         end = min(older.end, newer.end)
         if end < NEVER:
-            longest = max(longest, end - newer.start)
+            longest = max(longest, end - max(older.start, newer.start))
     recovered = [seconds for _, seconds in recoveries(h) if seconds is not None]
     # Handlers that ended well after their job had been taken away: what they had to say was refused.
     refused = sum(

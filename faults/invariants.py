@@ -72,12 +72,15 @@ def one_run_in_a_lease(h: History) -> Breaches:
 
 
 def overlaps(h: History) -> Iterator[tuple[Run, Run]]:
-    """Runs of one job of which the newer began before the older ended."""
+    """Runs of one job at the same time: of the older claim, and of the newer one.
+
+    The older claim's run may be the one that starts later: its daemon stood still between the claim and the start.
+    """
     for runs in h.runs.values():
         longest = runs[0]
         for run in runs[1:]:
             if run.start < longest.end and run.epoch != longest.epoch:
-                yield longest, run
+                yield (longest, run) if longest.epoch < run.epoch else (run, longest)
             if run.end > longest.end:
                 longest = run
 

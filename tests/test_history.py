@@ -153,6 +153,14 @@ def settled_by_its_own_transaction_then_killed() -> Story:
     return story.put("effect", job=1, epoch=1, n=1).put("nemesis", f="death", pid=101).final()
 
 
+def started_after_its_lease_was_lost() -> Story:
+    """The daemon stood still between its claim and the start of the handler; another one runs the job meanwhile."""
+    story = Story().inserted(1).claimed(1, 1)
+    story.at(13.5).rescued(1, W1, 2).claimed(1, 3, W2).started(1, 3, W2)
+    story.at(14).started(1, 1).at(14.1).stopped(1, 1, out="cancelled")
+    return story.at(15).stopped(1, 3, W2).over(1).final()
+
+
 def crash_of_the_server_undid_a_claim() -> Story:
     story = Story().inserted(1).started(1, 1).put("nemesis", f="server_crash", server="crash")
     story.at(11).claimed(1, 1, W2).started(1, 1, W2).at(12).stopped(1, 1, W2).over(1)
@@ -179,6 +187,7 @@ GOOD: dict[str, Callable[[], Story]] = {
     "info is absent": lambda: Story().client(1, "info"),
     "rolled back": lambda: Story().client(1, "fail"),
     "a zombie after the lease": lambda: taken_over(14.0, 14.5),
+    "started after its lease was lost": started_after_its_lease_was_lost,
     "abandoned and stubborn": lambda: taken_over(11.0, 14.5, stubborn=True),
     "cancelled in time": cancelled_in_time,
     "retried by hand": retried_by_hand,

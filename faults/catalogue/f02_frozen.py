@@ -26,7 +26,9 @@ async def frozen(stage: Stage) -> None:
             victim = stage.fleet.any(AWAKE_SECONDS)
             if victim is None or len(awake) < 2:
                 continue
-            seconds = stage.dice.choice([0.5, 2.5, 3.5, 6.0, 9.0]) * stage.dice.uniform(0.9, 1.1)
+            at_most = max(6.0, stage.seconds / 4)
+            able = [seconds for seconds in (0.5, 2.5, 3.5, 6.0, 9.0) if seconds <= at_most]
+            seconds = stage.dice.choice(able) * stage.dice.uniform(0.9, 1.1)
             victim.signal(signal.SIGSTOP, gone=seconds > stage.lease_seconds + SURE_SECONDS)
             stops, longest = stops + 1, max(longest, seconds)
             thaws.add(asyncio.create_task(_thaw(victim, seconds)))
