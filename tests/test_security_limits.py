@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
+import asyncio
 import json
 from typing import Any
 
@@ -174,7 +175,13 @@ async def test_whoever_rings_the_bell_without_end_buys_few_looks(
             if n % 20 == 0:
                 job = await insert(cast.producer, "t.rung", json.dumps({"n": n}))
                 await until(cast.owner, job, "completed")
-        await eventually(lambda: daemon.sleep.sound, because="it goes back to sleep")
+
+        async def at_rest() -> bool:
+            seen = looks()
+            await asyncio.sleep(0.3)
+            return looks() == seen and daemon.sleep.sound
+
+        await eventually(at_rest, 30, because="it goes back to sleep")
         assert looks() - before < 500, "10,040 rings"
     assert ran == [20, 40]
 

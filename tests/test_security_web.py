@@ -1,6 +1,8 @@
 """What a hostile web can try on the fetcher, beside what test_ssrf, test_guard and test_web show."""
 
 import json
+import re
+from http.cookies import SimpleCookie
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -283,17 +285,22 @@ async def test_a_cookie_or_an_address_of_a_site_cannot_write_into_our_next_reque
             if len(requests) > 1:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
                 continue
-            head = f"HTTP/1.1 302 Found\r\nSet-Cookie: {cookie}\r\n"
+            head = f"HTTP/1.1 302 Found\r\nSet-Cookie: {cookie}\r\nSet-Cookie: plain=1\r\n"
             where = "Location: /x%0d%0aX-Injected:%20yes?y=\\r\\nX-Injected: yes\r\n"
             writer.write((head + where + "Content-Length: 0\r\n\r\n").encode())
 
-    async with raw_server(talk) as port, local_web(port, seconds_max=5) as fetcher:
-        page = await fetcher.get(f"http://127.0.0.1:{port}/")
+    # By name: cookies of bare addresses are not kept.
+    names = Names(site_test=["127.0.0.1"])
+    limits = {"resolver": names, "seconds_max": 5}
+    async with raw_server(talk) as port, local_web(port, **limits) as fetcher:
+        page = await fetcher.get(f"http://site.test:{port}/")
     assert page.text == "ok"
     assert len(requests) == 2
-    names = [line.partition(b":")[0].lower() for line in requests[1].split(b"\r\n")[1:]]
+    sent = [line.partition(b":")[0].lower() for line in requests[1].split(b"\r\n")[1:]]
     allowed_names = {b"host", b"user-agent", b"accept", b"accept-encoding", b"accept-language"}
-    assert set(names) - {b"", b"cookie"} == allowed_names
+    assert set(sent) - {b""} == {*allowed_names, b"cookie"}
+    (carried,) = re.findall(rb"Cookie: (.*)\r\n", requests[1])
+    assert {"plain"} <= set(SimpleCookie(carried.decode())) <= {"plain", "a"}
     assert b"\0" not in requests[1]
     assert b"\n" not in requests[1].replace(b"\r\n", b"")
 
