@@ -16,8 +16,12 @@ from pathlib import Path
 import structlog
 
 from .figures import FIGURES
-from .install import HOME, install
+from .install import HOME, ROOT, install
 from .peers import PEERS
+from .plots import draw
+from .report import markdown
+from .results import load
+from .rows import OURS
 from .session import Plan, measure
 
 QUICK = 0.1
@@ -25,21 +29,32 @@ USUAL = [name for name in FIGURES if name not in ("degrade", "options")]
 
 
 def main(arguments: list[str]) -> int:
-    if arguments[:1] == ["install"]:
+    verb, files = arguments[:1], [Path(word) for word in arguments[1:]]
+    if verb == ["install"]:
         problems = install()
         print("\n".join(problems) or f"the peers are installed in {HOME}")
         return 1 if problems else 0
+    if verb == ["report"]:
+        print(markdown(load(files)))
+        return 0
+    if verb == ["plots"]:
+        print("\n".join(str(path) for path in draw(load(files)[0], ROOT / "docs" / "plots")))
+        return 0
+    return _measure(_parser().parse_args(arguments))
+
+
+def _measure(chosen: argparse.Namespace) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    chosen = _parser().parse_args(arguments)
-    for problem in install() if set(chosen.peers) - {"bellhand"} else []:
+    for problem in install() if set(chosen.peers) - {OURS} else []:
         print(problem)
     able = [PEERS[name] for name in chosen.peers if _able(name)]
     scale = QUICK if chosen.quick else chosen.scale
     plan = Plan(chosen.figures, able, chosen.runs, scale, chosen.postgres, chosen.lock)
     out = chosen.out / time.strftime("%Y%m%d-%H%M%S.jsonl", time.gmtime())
     _run(plan, out)
-    print(f"\n{out}")
-    return 0
+    results = load([out])
+    print(f"\n{markdown(results)}\n{out}")
+    return 1 if any(one.errors for one in results) else 0
 
 
 def _able(name: str) -> bool:

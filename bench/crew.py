@@ -92,11 +92,15 @@ class Crew:
         """When job number `job` began, in whichever process."""
         return max(witness.began_ns(job) for witness in self.witnesses)
 
-    async def until_all_began(self) -> None:
-        """Returns when every process has called a handler."""
-        await self.until(
-            lambda: all(witness.calls for witness in self.witnesses), START_SECONDS, "begin"
-        )
+    async def until_all_began(self, jobs: int) -> None:
+        """Returns when every process has called a handler, of so many jobs that there are."""
+
+        def begun() -> bool:
+            return all(witness.calls for witness in self.witnesses)
+
+        await self.until(lambda: begun() or self.calls >= jobs, START_SECONDS, "begin")
+        if not begun():
+            raise WorkerEnded("one process did everything before another began: too few jobs")
 
     async def until_called(self, times: int, seconds: float) -> None:
         await self.until(lambda: self.calls >= times, seconds, f"call {times} handlers")

@@ -17,7 +17,7 @@ FINISH_SECONDS = 60
 async def run_dry(stage: Stage, crew: Crew, jobs: int) -> Values:
     """From the first handler call (two processes: from when both have begun) to no unfinished job left."""
     meter = Meter(stage.place, crew)
-    await crew.until_all_began()
+    await crew.until_all_began(jobs)
     if crew.size == 1:
         started, earlier = crew.witnesses[0].first_ns / 1e9, 0
     else:
@@ -29,7 +29,7 @@ async def run_dry(stage: Stage, crew: Crew, jobs: int) -> Values:
     after = await meter.read()
     return {
         "per_second": (jobs - earlier) / (ended - started),
-        **spent(before, after, jobs - unmetered),
+        **spent(before, after, max(1, jobs - unmetered)),
     }
 
 

@@ -28,15 +28,13 @@ def install() -> list[str]:
     # Node comes from npm too, so the version that npm sees is not the one that will run.
     node = [npm or "npm", "install", "--no-audit", "--no-fund", "--loglevel=error"]
     problems = [
-        _bring(
-            "the peers in Python", PYTHON, REQUIREMENTS, [venv, [*pip, "-r", str(REQUIREMENTS)]]
-        ),
-        _bring("the peer on Node", NODE, PACKAGE, [["cp", str(PACKAGE), str(HOME)], node]),
+        bring("the peers in Python", PYTHON, REQUIREMENTS, [venv, [*pip, "-r", str(REQUIREMENTS)]]),
+        bring("the peer on Node", NODE, PACKAGE, [["cp", str(PACKAGE), str(HOME)], node]),
     ]
     return [problem for problem in problems if problem]
 
 
-def _bring(what: str, program: Path, wanted: Path, steps: list[list[str]]) -> str | None:
+def bring(what: str, program: Path, wanted: Path, steps: list[list[str]]) -> str | None:
     """Runs the steps unless that was done for the same list of packages; what went wrong, if anything."""
     noted = HOME / f"{wanted.name}.installed"
     digest = hashlib.sha256(wanted.read_bytes()).hexdigest()

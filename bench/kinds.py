@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from bellhand import Job, job_kind
@@ -9,7 +10,7 @@ from bellhand import Job, job_kind
 from .witness import witness
 
 seen = witness()
-TEN_KILOBYTES = {"text": "x" * 10_000}
+TEN_KILOBYTES = {"text": random.Random(1).randbytes(5_000).hex()}  # hardly compressible
 
 
 @job_kind("bench.nothing")

@@ -53,7 +53,7 @@ def spent(before: Reading, after: Reading, jobs: int) -> dict[str, float]:
     }
 
 
-async def left_behind(place: Place) -> dict[str, float]:
+async def left_behind(place: Place, jobs: int) -> dict[str, float]:
     """Dead tuples and size of the tables; the processes that did the work must have ended, they report late."""
     row = await place.row(DEAD)
-    return {"dead_tuples": row["dead_tuples"], "megabytes": row["bytes"] / 1e6}
+    return {"dead_tuples_per_job": row["dead_tuples"] / jobs, "megabytes": row["bytes"] / 1e6}

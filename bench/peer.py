@@ -58,6 +58,10 @@ class Peer(Protocol):
         """Enqueues so many jobs that do nothing in its fastest documented way; seconds it took."""
         ...
 
+    async def fill_later(self, place: Place, jobs: int) -> None:
+        """Enqueues so many jobs that are due tomorrow."""
+        ...
+
     def crew(self, place: Place, processes: int = 1) -> Crew:
         """Its workers, not yet started."""
         ...

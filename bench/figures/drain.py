@@ -18,4 +18,4 @@ async def measure(stage: Stage) -> Values:
     with stage.alone():
         with stage.peer.crew(stage.place, 2 if stage.variant == TWO else 1) as crew:
             values = await run_dry(stage, crew, jobs)
-        return {**values, **await left_behind(stage.place)}
+        return {**values, **await left_behind(stage.place, jobs)}

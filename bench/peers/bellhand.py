@@ -19,6 +19,8 @@ from ..place import Place
 CONCURRENCY = 1000
 FILL = """insert into bellhand.jobs (kind, payload)
   select '{kind}', jsonb_build_object('n', g, 'text', '{filler}') from generate_series(1, {jobs}) g"""
+FILL_LATER = """insert into bellhand.jobs (kind, payload, run_at)
+  select 'bench.nothing', jsonb_build_object('n', g, 'text', '{filler}'), now() + interval '1 day' from generate_series(1, {jobs}) g"""
 PUBLISHED = "select exists (select from bellhand.kinds where name = 'bench.nothing')"
 
 
@@ -55,6 +57,9 @@ class Bellhand:
         started = time.perf_counter()
         await place.script(FILL.format(kind=kind, filler=PAYLOAD_FILLER, jobs=jobs))
         return time.perf_counter() - started
+
+    async def fill_later(self, place: Place, jobs: int) -> None:
+        await place.script(FILL_LATER.format(filler=PAYLOAD_FILLER, jobs=jobs))
 
     async def copy(self, place: Place, jobs: int) -> float:
         """COPY from a client that has the rows at hand; seconds."""

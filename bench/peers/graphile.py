@@ -15,7 +15,7 @@ PACKAGE = HOME / "node_modules" / "graphile-worker"
 SCRIPT = HERE / "workers" / "graphile.mjs"
 MIGRATE_SECONDS = 60
 FILL = """select count(*) from graphile_worker.add_jobs(array(
-  select row('nothing', json_build_object('n', g, 'text', '{filler}'), null, null, null, null, null, null)::graphile_worker.job_spec
+  select row('nothing', json_build_object('n', g, 'text', '{filler}'), null, {run_at}, null, null, null, null)::graphile_worker.job_spec
   from generate_series(1, {jobs}) g))"""
 
 
@@ -24,7 +24,7 @@ class Graphile:
 
     name = "graphile"
     concurrency = 24
-    local_queue = 1000
+    local_queue = 2000
     complete_delay = 0
     drain_jobs = 200_000
     channels = ("jobs:insert",)
@@ -55,8 +55,12 @@ class Graphile:
     async def fill(self, place: Place, jobs: int) -> float:
         """One call of add_jobs in SQL."""
         started = time.perf_counter()
-        await place.script(FILL.format(filler=PAYLOAD_FILLER, jobs=jobs))
+        await place.script(FILL.format(filler=PAYLOAD_FILLER, jobs=jobs, run_at="null"))
         return time.perf_counter() - started
+
+    async def fill_later(self, place: Place, jobs: int) -> None:
+        tomorrow = "now() + interval '1 day'"
+        await place.script(FILL.format(filler=PAYLOAD_FILLER, jobs=jobs, run_at=tomorrow))
 
     def crew(self, place: Place, processes: int = 1) -> Crew:
         return Crew(place, [str(NODE), str(SCRIPT), "work"], self._environment(), processes)

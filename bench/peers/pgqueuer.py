@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..peer import PAYLOAD_FILLER
 from ..place import Place
 from .python import PythonPeer
 
@@ -9,6 +10,11 @@ FUNCTION = """create function bench_enqueue(n integer) returns void language sql
   with job as (insert into pgqueuer (priority, entrypoint, payload, execute_after, status)
       values (0, 'timed', convert_to(n::text, 'utf8'), now(), 'queued') returning id)
   insert into pgqueuer_log (job_id, status, entrypoint, priority) select id, 'queued', 'timed', 0 from job $$"""
+
+
+FILL_LATER = """insert into pgqueuer (priority, entrypoint, payload, execute_after, status)
+  select 0, 'nothing', convert_to(json_build_object('n', g, 'text', '{filler}')::text, 'utf8'), now() + interval '1 day', 'queued'
+  from generate_series(1, {jobs}) g"""
 
 
 class PgQueuer(PythonPeer):
@@ -38,3 +44,6 @@ class PgQueuer(PythonPeer):
     async def prepare(self, place: Place) -> None:
         await super().prepare(place)
         await place.script(FUNCTION)
+
+    async def fill_later(self, place: Place, jobs: int) -> None:
+        await place.script(FILL_LATER.format(filler=PAYLOAD_FILLER, jobs=jobs))
