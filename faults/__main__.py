@@ -16,7 +16,7 @@ from .fault import Fault, load
 from .fleet import ROOT
 from .history import check
 from .play import play
-from .soak import soak
+from .soak import CHAPTER_SECONDS, soak
 from .witness import read
 
 OUT = ROOT / "build" / "faults"
@@ -59,7 +59,13 @@ def _end_in_order() -> None:
 async def _soak(chosen: argparse.Namespace) -> int:
     _end_in_order()
     print(f"seed {chosen.seed}", flush=True)
-    held = await soak(chosen.hours, chosen.out / "soak", seed=chosen.seed, postgres=chosen.postgres)
+    held = await soak(
+        chosen.hours,
+        chosen.out / "soak",
+        seed=chosen.seed,
+        postgres=chosen.postgres,
+        chapter_seconds=chosen.seconds or CHAPTER_SECONDS,
+    )
     return 0 if held else 1
 
 
@@ -104,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the same seed makes the same choices",
     )
     parser.add_argument(
-        "--seconds", type=float, help="how long each goes on, instead of its own time"
+        "--seconds", type=float, help="how long each fault (or chapter of a soak) goes on"
     )
     parser.add_argument("--postgres", choices=["embedded", "system"], default="embedded")
     parser.add_argument(

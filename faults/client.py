@@ -30,6 +30,7 @@ LOST = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that was lost in mid-statement
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )

@@ -96,6 +96,7 @@ async def play(
             events = await _end(stage)
         finally:
             await stage.close()
+            shutil.copy(server.home / "log", folder / "postgres.log")
     finally:
         await asyncio.to_thread(server.close)
     return _judge(stage, events, time.monotonic() - begun)

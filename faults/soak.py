@@ -109,6 +109,7 @@ async def soak(
                 print(f"BROKEN: {stage.breaches}")
         finally:
             await stage.close()
+            shutil.copy(server.home / "log", folder / "postgres.log")
     finally:
         await asyncio.to_thread(server.close)
     return held
