@@ -44,8 +44,8 @@ class Hands:
         await self.register()
 
     async def register(self) -> None:
-        self.id = uuid.uuid4()
-        await self.store.register_worker(self.id, "hands", "here", 1, "0", list(self.kinds), [], 10)
+        self.store.worker = uuid.uuid4()
+        await self.store.register_worker("hands", "here", 1, "0", list(self.kinds), [], 10)
 
     async def enqueue(self, kind: str, payload: str = "{}", **columns: Any) -> int:
         columns = {"kind": kind, "payload": payload} | columns
@@ -58,11 +58,11 @@ class Hands:
         """The next job that is ready."""
         await self.store.promote(100, None)
         self.positions.update((await self.store.look_around(list(self.kinds))).lanes)
-        rows = await self.store.claim(self.id, 1, 0, False, self.positions.where(1))
+        head, *rows = await self.store.claim(1, 0, self.positions.where(1))
         (row,) = [row for row in rows if row["id"] is not None]
         self.positions.took(1, [(row["lane"], row["rank"])])
-        self.settler.leased(row["lease"], 1)
-        return Job(row, self.kinds[row["kind"]], self.tools)
+        self.settler.leased(head["lease"], 1)
+        return Job(row, head["lease"], self.kinds[row["kind"]], self.tools)
 
     def start_running(self, job: Job) -> asyncio.Task[Any]:
         task = asyncio.create_task(attempt(job, self.kinds[job.kind], lambda: 1.0))

@@ -105,6 +105,7 @@ class Bellhand:
     ) -> int:
         """A job that has ended so, as if a worker had run it."""
         job = self.job(**columns)
+        self.sql("select bellhand.take_out($1)", job)
         self.sql("select bellhand.finish(array[$1::bigint], 'failed', $2)", job, error)
         self.sql(
             "update bellhand.history set state = $2, partial = $3 where id = $1",
@@ -120,10 +121,9 @@ class Bellhand:
         self.sql(
             "with w as (insert into bellhand.workers (id, name, host, pid, version, kinds, lanes, "
             "capacity) values (gen_random_uuid(), 'w1', 'h', 1, '0', '{a}', '{}', 1) returning id), "
-            "j as (update bellhand.jobs set state = 'running', epoch = 1, started_at = now(), "
-            "worker = (select id from w) where id = $1 returning id) "
-            "insert into bellhand.leases (worker, ids, epochs) select w.id, array[j.id], '{1}' "
-            "from w, j",
+            "q as (delete from bellhand.queue where id = $1 returning id) "
+            "insert into bellhand.leases (worker, ids, epochs) select w.id, array[q.id], '{1}' "
+            "from w, q",
             job,
         )
         return job

@@ -27,6 +27,7 @@ class Desk:
     def __init__(self, conn: asyncpg.Connection) -> None:
         self.conn = conn
         self.positions: dict[uuid.UUID, Positions] = {}
+        self.held: dict[tuple[int, int], tuple[uuid.UUID, int]] = {}  # (id, epoch): worker, lease
 
     async def at(self, moment: str) -> None:
         """Freeze the clock."""
@@ -67,19 +68,20 @@ class Desk:
         self.positions[worker].update(lanes)
 
     async def claim(
-        self, worker: uuid.UUID, room: int = 10, *, oldest: int = 0, careful: bool = False
+        self, worker: uuid.UUID, room: int = 10, *, oldest: int = 0
     ) -> list[asyncpg.Record]:
         """What a worker's claim gets, through the same positions as the daemon's."""
         await self.look(worker)
         positions = self.positions[worker]
         if positions.known:
             positions.advance(await self.conn.fetch(query("advance_hints"), *positions.columns()))
-        rows = await self.conn.fetch(
-            query("claim"), worker, room, oldest, careful, *positions.where(room, oldest)
+        head, *rows = await self.conn.fetch(
+            query("claim"), worker, room, oldest, *positions.where(room, oldest)
         )
         jobs = [row for row in rows if row["id"] is not None]
         for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in jobs]):
             await self.conn.fetch(query("note_rank"), lane, rank)
+        self.held |= {(job["id"], job["epoch"]): (worker, head["lease"]) for job in jobs}
         return jobs
 
     async def ids(self, worker: uuid.UUID, room: int = 10, **options: Any) -> list[int]:
@@ -92,26 +94,38 @@ class Desk:
         ids, epochs = [job["id"] for job in jobs], [job["epoch"] for job in jobs]
         n = len(jobs)
         self._freed(jobs)
-        rows = await self.conn.fetch(
-            query("settle_completed"), ids, epochs, [partial] * n, [result] * n, [None] * n, []
-        )
-        return [row["id"] for row in rows]
+        worker, leases = self._leases(jobs)
+        lost = await self.conn.fetchval(
+            query("settle_completed"), worker, leases, ids, epochs, [partial] * n, [result] * n,
+            [None] * n, [0.0] * n, [],
+        )  # fmt: skip
+        return [id for id in ids if id not in (lost or [])]
 
     async def end(
         self, job: asyncpg.Record, outcome: str, *, wait: float = 0.0, error: str | None = None
     ) -> str | None:
         self._freed([job])
+        worker, leases = self._leases([job])
         rows = await self.conn.fetch(
-            query("settle_others"),
-            [job["id"]],
-            [job["epoch"]],
-            [outcome],
-            [wait],
-            [error],
-            [None],
-            [],
-        )
+            query("settle_others"), worker, leases, [job["id"]], [job["epoch"]], [outcome], [wait],
+            [error], [None], [0.0], [],
+        )  # fmt: skip
         return rows[0]["outcome"] if rows else None
+
+    async def beat(
+        self, worker: uuid.UUID, *jobs: asyncpg.Record, lease_seconds: float = 30.0
+    ) -> list[asyncpg.Record]:
+        """What a heartbeat brings to a worker that runs these."""
+        leases = [self.held[job["id"], job["epoch"]][1] for job in jobs]
+        return await self.conn.fetch(
+            query("beat"), worker, len(jobs), False, [job["id"] for job in jobs],
+            [job["epoch"] for job in jobs], leases, lease_seconds,
+        )  # fmt: skip
+
+    def _leases(self, jobs: Sequence[asyncpg.Record]) -> tuple[uuid.UUID, list[int]]:
+        held = {self.held[job["id"], job["epoch"]] for job in jobs}
+        (worker,) = {worker for worker, _ in held}
+        return worker, [lease for _, lease in held]
 
     def _freed(self, jobs: Sequence[asyncpg.Record]) -> None:
         for positions in self.positions.values():

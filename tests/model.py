@@ -1,7 +1,6 @@
 """What the job tables must hold: a model in plain Python that follows every call and says what each must answer.
 
-The queue, the schedule and the parked rows are modelled row by row, stale ones included, because a claim may spend its room
-on them. `turn` counts transactions: a job's age in the queue is (turn, id), as (xid, id) is in Postgres.
+The queue, the schedule and the parked rows are modelled row by row. `turn` counts transactions: a job's age in the queue is (turn, id), as (xid, id) is in Postgres.
 """
 
 from collections.abc import Iterable
@@ -45,7 +44,7 @@ class Job:
     policy: str
     parents: set[int]
     state: str = "pending"
-    epoch: int = 0
+    epoch: int = 1
     attempts: int = 0
     crashes: int = 0
     stop: str | None = None
@@ -81,10 +80,13 @@ class Model:
         """Jobs of a lane that run at workers which have not been given up."""
         return sum(job.worker in self.beats and job.lane == lane for job in self.jobs.values())
 
-    def owns(self, id: int, epoch: int) -> bool:
-        """Whether somebody who holds this epoch may still write."""
+    def owns(self, worker: str, id: int, epoch: int, lease: int) -> bool:
+        """Whether a worker that believes to hold this may still write."""
         job = self.jobs.get(id)
-        return job is not None and job.state == "running" and job.epoch == epoch
+        holder, _ = self.leases.get(lease, ("", []))
+        return (
+            job is not None and job.state == "running" and job.epoch == epoch and holder == worker
+        )
 
     # -- ways in -----------------------------------------------------------------------------------
 
@@ -143,15 +145,12 @@ class Model:
         if fallen["cancel"]:
             self._finish([id for id in fallen["cancel"] if id in self.jobs], "cancelled")
 
-    def complete(self, held: Iterable[tuple[int, int]], *, partial: bool = False) -> set[int]:
-        ours = [id for id, epoch in held if self.owns(id, epoch)]
+    def complete(self, ours: Iterable[int], *, partial: bool = False) -> set[int]:
         self._finish(ours, "completed", partial=partial)
         return set(ours)
 
-    def end(self, id: int, epoch: int, outcome: str, wait: int = 0) -> str | None:
-        """What becomes of an attempt that ended so; None when it may write no more."""
-        if not self.owns(id, epoch):
-            return None
+    def end(self, id: int, outcome: str, wait: int = 0) -> str:
+        """What becomes of an attempt that ended so, of somebody who owns the job."""
         job = self.jobs[id]
         verdict = self._verdict(job, outcome)
         job.attempts += outcome in ("retry", "crash", "fail", "crash_fail")
@@ -165,8 +164,10 @@ class Model:
             self._finish([id], "cancelled")
         elif verdict == "pause":
             job.state = "paused"
+            job.epoch += 1
         elif verdict == "park":
             job.state = "pending"
+            job.epoch += 1
             self.parked.append((job.kind, id, job.epoch))
         else:
             self._ready(job)
@@ -183,13 +184,15 @@ class Model:
     def crash(self, held: Iterable[tuple[int, int]]) -> tuple[int, int]:
         """Attempts that died with their worker: how many, and how many of those for good."""
         ends = []
-        for id, epoch in held:
-            job = self.jobs.get(id)
-            last = job is not None and (
-                job.crashes + 1 >= CRASHES_MAX or job.attempts + 1 >= job.attempts_max
-            )
-            ends.append(self.end(id, epoch, "crash_fail" if last else "crash"))
-        return sum(end is not None for end in ends), ends.count("fail")
+        for id in self._still_run(held):
+            job = self.jobs[id]
+            last = job.crashes + 1 >= CRASHES_MAX or job.attempts + 1 >= job.attempts_max
+            ends.append(self.end(id, "crash_fail" if last else "crash"))
+        return len(ends), ends.count("fail")
+
+    def _still_run(self, held: Iterable[tuple[int, int]]) -> list[int]:
+        """The jobs of a lease that are not over, nor placed anew."""
+        return [id for id, epoch in held if id in self.jobs and self.jobs[id].epoch == epoch]
 
     # -- what operators ask ------------------------------------------------------------------------
 
@@ -202,6 +205,7 @@ class Model:
         if job.state == "running":
             job.stop = "cancel"
             return "cancelling"
+        self._take_out(id)
         self._finish([id], "cancelled")
         return "cancelled"
 
@@ -210,6 +214,7 @@ class Model:
         if job.state == "running":
             job.stop = job.stop or "pause"
             return "pausing"
+        self._take_out(id)
         job.state = "paused"
         return "paused"
 
@@ -231,6 +236,7 @@ class Model:
         if job.state != "pending":
             raise Refused
         if job.run_at > self.now:
+            self._take_out(id)
             job.run_at = self.now
             self._ready(job)
         return "pending"
@@ -254,6 +260,12 @@ class Model:
         self._place(job)
         return "pending"
 
+    def _take_out(self, id: int) -> None:
+        """Wherever it waits."""
+        self.queue = [row for row in self.queue if row.id != id]
+        self.scheduled = [row for row in self.scheduled if row[1] != id]
+        self.parked = [row for row in self.parked if row[1] != id]
+
     def _live(self, id: int) -> Job:
         if id not in self.jobs:
             raise Refused
@@ -264,9 +276,8 @@ class Model:
     def promote(self) -> int:
         due = [row for row in self.scheduled if row[0] <= self.now]
         self.scheduled = [row for row in self.scheduled if row[0] > self.now]
-        everybody = self.jobs | self.over
         for _, id, epoch in due:
-            job = everybody[id]
+            job = self.jobs[id]
             self.queue.append(Row(job.lane, job.rank, self.turn, id, epoch))
         return len(due)
 
@@ -274,14 +285,9 @@ class Model:
         free = {kind for kind in kinds if kind not in self.kinds_paused}
         moved = [row for row in self.parked if row[0] in free]
         self.parked = [row for row in self.parked if row[0] not in free]
-        live = [self.jobs[id] for _, id, epoch in moved if self._stands(id, epoch)]
-        for job in live:
-            self._place(job)
-        return len(live)
-
-    def _stands(self, id: int, epoch: int) -> bool:
-        job = self.jobs.get(id)
-        return job is not None and job.state == "pending" and job.epoch == epoch
+        for _, id, _ in moved:
+            self._place(self.jobs[id])
+        return len(moved)
 
     def rescue(self) -> dict[str, tuple[int, int]]:
         """The workers that are given up, each with its jobs and those that failed for good."""
@@ -299,8 +305,7 @@ class Model:
 
     def retire(self, worker: str) -> int:
         del self.beats[worker]
-        ends = [self.end(id, epoch, "release") for id, epoch in self._take_leases({worker})]
-        return sum(end is not None for end in ends)
+        return len([self.end(id, "release") for id in self._still_run(self._take_leases({worker}))])
 
     def _take_leases(self, workers: set[str]) -> list[tuple[int, int]]:
         taken = [lease for lease, (worker, _) in self.leases.items() if worker in workers]
@@ -309,16 +314,14 @@ class Model:
     # -- the claim ---------------------------------------------------------------------------------
 
     def claimed(self, taken: Iterable[Row], worker: str) -> list[Job]:
-        """These rows left the queue: the jobs that run now; the others were stale."""
+        """These rows left the queue: the jobs that run now."""
         started = []
         for row in taken:
             self.queue.remove(row)
-            if self._stands(row.id, row.epoch):
-                job = self.jobs[row.id]
-                assert job.run_at <= self.now, f"job {job.id} started before its time"
-                job.state, job.worker = "running", worker
-                job.epoch += 1
-                started.append(job)
+            job = self.jobs[row.id]
+            assert job.run_at <= self.now, f"job {job.id} started before its time"
+            job.state, job.worker = "running", worker
+            started.append(job)
         return started
 
     def judge(self, taken: list[Row], room: int, oldest: int, caps: dict[str, int]) -> None:

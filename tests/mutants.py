@@ -17,9 +17,14 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "a completion is not fenced": Mutant("settle_completed", "j.epoch = u.epoch and ", ""),
-    "other ends are not fenced": Mutant("settle_others", " and u.epoch = j.epoch", ""),
-    "a claim does not raise the epoch": Mutant("claim", "epoch = j.epoch + 1, worker", "epoch = j.epoch, worker"),
-    "a claim does not compare the epoch": Mutant("claim", "j.id = got.id and j.epoch = got.epoch", "j.id = got.id"),
+    "other ends are not fenced": Mutant("settle_others", "u.id = j.id and u.epoch = j.epoch", "u.id = j.id"),
+    "parked without a new epoch": Mutant("settle_others", "in ('pause', 'park'))::int", "in ('pause'))::int"),
+    "a lease that is gone still counts": Mutant("still_held", "l.worker = p_worker) = cardinality", "l.worker = p_worker) <= cardinality"),
+    "a lease of somebody else counts": Mutant("still_held", " and l.worker = p_worker) = card", ") = card"),
+    "a beat does not look at the lease": Mutant("beat", " and l.id is not null", ""),
+    "taken out, and left in the queue": Mutant("take_out", "delete from bellhand.queue q where", "perform from bellhand.queue q where"),
+    "taken out, and left in the schedule": Mutant("take_out", "delete from bellhand.scheduled s where", "perform from bellhand.scheduled s where"),
+    "taken out, and left parked": Mutant("take_out", "delete from bellhand.parked p where", "perform from bellhand.parked p where"),
     "a rescue does not look at the beat": Mutant(
         "rescue", "where x.beat < bellhand.now() - make_interval(secs => p_lease_seconds) for", "for"
     ),

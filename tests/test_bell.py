@@ -40,10 +40,11 @@ class Sleeper:
         self.bell.ring()
 
     async def run(self) -> None:
-        await self.store.register_worker(self.id, "s", "h", 1, "0", ["a"], [], 100)
+        self.store.worker = self.id
+        await self.store.register_worker("s", "h", 1, "0", ["a"], [], 100)
         self.positions.update((await self.store.look_around(["a"])).lanes)
         while True:
-            rows = await self.store.claim(self.id, 100, 0, False, self.positions.where(100))
+            rows = await self.store.claim(100, 0, self.positions.where(100))
             now = time.monotonic()
             jobs = [row["id"] for row in rows if row["id"] is not None]
             self.claimed |= dict.fromkeys(jobs, now)

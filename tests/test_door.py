@@ -1,5 +1,7 @@
 """What an INSERT is told at the door: what is wrong, why, and what to do; and what any driver may do."""
 
+import json
+
 import asyncpg
 import pytest
 
@@ -128,13 +130,22 @@ async def test_a_dependency_that_does_not_exist_is_refused(desk: Desk) -> None:
         {"tags": "[1]"},
         {"depends_policy": "explode"},
         {"attempts_max": 0},
-        {"timeout_seconds": -1.0},
     ],
 )
 async def test_other_nonsense_is_refused_by_constraints(
     desk: Desk, column: dict[str, object]
 ) -> None:
     assert (await refused(desk, kind="sites.validate", **column)).sqlstate == "23514"
+
+
+@pytest.mark.parametrize(
+    "column", [{"timeout_seconds": -1.0}, {"timeout_seconds": float("nan")}, {"tags": json.dumps({"t": "x" * 10_000})}]
+)  # fmt: skip
+async def test_values_that_would_hurt_later_are_refused_with_a_reason(
+    desk: Desk, column: dict[str, object]
+) -> None:
+    error = await refused(desk, kind="sites.validate", **column)
+    assert (error.sqlstate, bool(error.detail), bool(error.hint)) == ("BH004", True, True)
 
 
 async def test_enqueue_returns_the_existing_job_of_a_unique_key(desk: Desk) -> None:

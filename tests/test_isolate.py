@@ -80,7 +80,7 @@ async def test_a_handler_runs_elsewhere_and_knows_its_job(
         "WATCHDOG_PID",
     ):
         monkeypatch.setenv(name, "not for you")
-    monkeypatch.setenv("SOME_BACKEND", "postgresql://me:secret@db/x")
+    monkeypatch.setenv("SOME_BACKEND", "postgresql://me:c4nary@db/x")
     monkeypatch.setenv("HARMLESS", "yes")
     id = await hands.enqueue("i.look", '{"what": "é"}', owner="me", tags='{"a": [1]}')
     with structlog.testing.capture_logs() as logs:
@@ -94,7 +94,7 @@ async def test_a_handler_runs_elsewhere_and_knows_its_job(
     assert said["keys"] == [str(job.key), str(job.step_key("a"))]
     assert said["payload"] == ["é", job.payload]
     assert said["environment"]["HARMLESS"] == "yes"
-    assert "secret" not in str(said["environment"])
+    assert "c4nary" not in str(said["environment"])
     assert "not for you" not in str(said["environment"])
     assert said["environment"].get("PYTHONPATH") == os.environ.get("PYTHONPATH")
     assert len(said["fds"]) < 10, "descriptors of the daemon were passed on"

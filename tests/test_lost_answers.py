@@ -43,7 +43,7 @@ async def test_jobs_of_a_claim_whose_answer_was_lost_run_soon(
         job = await insert(conn, "t.once")
         lock = await asyncpg.connect(private_dsn, timeout=10)
         async with lock.transaction():
-            await lock.execute("select from bellhand.jobs where id = $1 for update", job)
+            await lock.execute("lock table bellhand.leases in share mode")
             await conn.execute("select bellhand.resume_lane('default')")
             await eventually(
                 lambda: conn.fetchval(

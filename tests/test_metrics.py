@@ -39,7 +39,7 @@ def test_every_known_series_is_there_at_the_first_scrape() -> None:
 def test_an_attempt_counts_as_what_it_was() -> None:
     metrics = small()
     for outcome in ("completed", "partial", "retry", "fail", "cancel", "snooze", "park"):
-        metrics.settled("web", "a.run", outcome, 0.02, 3.0)
+        metrics.settled("a.run", outcome, [0.02], [3.0])
     of = {"kind": "a.run", "lane": "web"}
     finished = {"completed": 1, "partial": 1, "failed": 1, "cancelled": 1}
     for outcome, count in finished.items():
@@ -59,7 +59,7 @@ def test_an_attempt_counts_as_what_it_was() -> None:
 
 def test_a_bucket_includes_its_bound() -> None:
     metrics = small()
-    metrics.settled("web", "a.run", "completed", 0.005, 0)
+    metrics.settled("a.run", "completed", [0.005], [0.0])
     of = {"kind": "a.run", "lane": "web"}
     assert value(metrics, "bellhand_job_wait_seconds_bucket", le="0.005", **of) == 1
 
@@ -111,7 +111,7 @@ def test_series_stay_bounded_whatever_comes() -> None:
     before = len(scrape(metrics))
     assert before <= SERIES_MAX
     for n in range(5000):
-        metrics.settled(f"lane{n}", f"unheard.of{n}", "fail", 1, 1)
+        metrics.settled(f"unheard.of{n}", "fail", [1.0], [1.0])
         metrics.abandoned(f"unheard.of{n}")
         metrics.stale_result(f"unheard.of{n}")
         metrics.step_finished(f"unheard.of{n}", "completed")

@@ -47,10 +47,10 @@ class Machine(Calls):
 
     @rule(
         who=st.integers(0, 1), room=st.sampled_from([1, 2, 3, 8]), oldest=st.sampled_from([0, 0, 1, 2]),
-        look=st.booleans(), careful=st.booleans(),
+        look=st.booleans(),
     )  # fmt: skip
-    def claim(self, who: int, room: int, oldest: int, look: bool, careful: bool) -> None:
-        self.take(self.hands[who], room, oldest, look, careful)
+    def claim(self, who: int, room: int, oldest: int, look: bool) -> None:
+        self.take(self.hands[who], room, oldest, look)
 
     @precondition(lambda self: self.held(True))
     @rule(n=st.integers(0, 20), many=st.integers(1, 3), partial=st.booleans())
@@ -210,6 +210,25 @@ class Machine(Calls):
                 self.same()
                 self.tell_one(id, "retry")
 
+    @rule(who=st.integers(0, 1), outcome=st.sampled_from(["completed", "retry", "beat"]))
+    def claim_forgotten(self, who: int, outcome: str) -> None:
+        """The server crashes before a claim is durable: its worker runs what another one claims at the same epoch."""
+        hand, other = self.hands[who], self.hands[1 - who]
+        self.beat_of(hand)
+        self.beat_of(other)
+        self.lane("default", False)
+        self.put("a", 10, 0, 3, None, [], "cancel")
+        self.forget(hand)
+        self.take(other, 20)
+        self.same()
+        if outcome == "beat":
+            self.beat_of(hand)
+        for held in [held for held in hand.held if not self.model.owns(hand.id, *held)]:
+            if outcome == "completed":
+                self.settle_completed([(hand, held)], False)
+            else:
+                self.settle_other(hand, held, "retry", 0)
+
     @rule(who=st.integers(0, 1), kind=st.sampled_from(["a", "b"]))
     def shut_and_asked(self, who: int, kind: str) -> None:
         """A lane is paused with jobs in it. A worker takes none of it once it has heard; slots of a limited
@@ -264,14 +283,14 @@ class Machine(Calls):
 
     @rule(kind=st.sampled_from(["a", "b"]))
     def paused_resumed_and_retrying(self, kind: str) -> None:
-        """A job leaves a stale row behind, fails, and waits: the stale row must not start it."""
+        """A job is paused, resumed, fails and waits: nothing it left behind on the way may start it."""
         id = self.put(kind, 10, 0, 3, None, [], "cancel")
         self.tell_one(id, "pause")
         self.tell_one(id, "resume")
         hand = self.hands[0]
         self.take(hand, 1)
         self.same()
-        for held in [h for h in hand.held if h[0] == id and self.model.owns(h[0], h[1])]:
+        for held in [h for h in hand.held if h[0] == id and self.model.owns(hand.id, *h)]:
             self.settle_other(hand, held, "retry", 20)
         self.take(hand, 8)
 

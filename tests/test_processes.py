@@ -109,7 +109,9 @@ async def test_sigterm_at_any_moment_ends_with_0_and_hands_everything_back(
         jobs += 300
         await asyncio.sleep(pause)
         assert await stopped(daemon) == 0, f"{pause} s into a burst: {daemon.text[-2000:]}"
-        running = await conn.fetchval("select count(*) from bellhand.jobs where state = 'running'")
+        running = await conn.fetchval(
+            "select count(*) from bellhand.all_jobs where state = 'running'"
+        )
         leases = await conn.fetchval("select count(*) from bellhand.leases")
         workers = await conn.fetchval("select count(*) from bellhand.workers")
         assert (running, leases, workers) == (0, 0, 0)

@@ -63,7 +63,7 @@ async def test_a_producer_inserts_copies_and_gets_ids_back(app: asyncpg.Connecti
 @pytest.mark.parametrize(
     "forbidden",
     [
-        "insert into bellhand.jobs (kind, state) values ('a', 'running')",
+        "insert into bellhand.jobs (kind, state) values ('a', 'paused')",
         "insert into bellhand.jobs (kind, epoch) values ('a', 7)",
         "insert into bellhand.jobs (id, kind) overriding system value values (1, 'a')",
         "insert into bellhand.jobs (kind, source) values ('a', 'http')",

@@ -152,7 +152,8 @@ async def test_a_job_is_told_by_its_id_and_by_its_key(dsn: str, conn: asyncpg.Co
 async def test_a_job_that_is_over_says_how_it_went(dsn: str, conn: asyncpg.Connection) -> None:
     made = await insert(conn)
     await conn.execute(
-        "select bellhand.finish(array[$1::bigint], 'failed', 'it broke')", made["id"]
+        "select bellhand.take_out($1), bellhand.finish(array[$1::bigint], 'failed', 'it broke')",
+        made["id"],
     )
     async with serving(dsn) as port:
         code, text, headers = await port.get(f"/v1/jobs/{made['key']}")

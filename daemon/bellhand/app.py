@@ -13,6 +13,7 @@ import random as random_module
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -76,16 +77,20 @@ class Daemon:
             batch_max=settings.worker.settle_batch_max,
             random=random,
             on_settled=self._settled,
-            on_written=self.bell.ring,
+            on_written=self._written,
         )
         self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
                              self.metrics, _limits(settings))  # fmt: skip
         self.registration = Registration(self.worker, settings, random)
         self.tally = Tally(self.worker.id)
+        # By kind and outcome, since the last batch was written: how long jobs waited, and ran.
+        self.ended: defaultdict[tuple[str, str], tuple[list[float], list[float]]] = defaultdict(
+            lambda: ([], [])
+        )
         self.keeper = Keeper(
             self.store, list(self.kinds), lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
-            retention=settings.retention, hear=self._hear, metrics=self.metrics, tally=self.tally, random=random,
-            clock=self.clock,
+            retention=settings.retention, hear=self._hear, at_rest=lambda: self.sleep.sound, metrics=self.metrics,
+            tally=self.tally, random=random, clock=self.clock,
         )  # fmt: skip
         self.listener = Listener(
             self.database, heard=self._heard, random=random, on_change=self._listening
@@ -222,7 +227,7 @@ class Daemon:
             async with asyncio.timeout(8):
                 await self.settler.idle.wait()
                 await self.keeper.write_stats()
-                handed_back = await self.store.retire_worker(self.worker.id)
+                handed_back = await self.store.retire_worker()
         except (TimeoutError, Away, Again) as error:
             log.warning("left_without_goodbye", why=str(error) or "the database does not answer", unsettled=self.settler.backlog,
                         note="the lease runs out and the jobs run again")  # fmt: skip
@@ -279,10 +284,19 @@ class Daemon:
         if outcome == "lost":
             self.metrics.stale_result(job.kind)
             return
-        self.metrics.settled(job.lane, job.kind, outcome, job.waited_seconds, job.ran_seconds)
-        self.tally.add(job.kind, outcome, job.waited_seconds, job.ran_seconds)
+        waits, runs = self.ended[job.kind, outcome]
+        waits.append(job.waited_seconds)
+        runs.append(job.ran_seconds)
         if isinstance(end, Ended) and outcome in ("retry", "snooze", "crash"):
             self.keeper.due_in(end.wait_seconds)
+
+    def _written(self) -> None:
+        """A batch of outcomes is durable: they are counted together, and there may be room again."""
+        for (kind, outcome), (waits, runs) in self.ended.items():
+            self.metrics.settled(kind, outcome, waits, runs)
+            self.tally.add(kind, outcome, waits, runs)
+        self.ended.clear()
+        self.bell.ring()
 
     # -- the outside -------------------------------------------------------------------------------------------------
 
@@ -337,8 +351,9 @@ def _database(settings: Settings) -> Database:
 def _limits(settings: Settings) -> Limits:
     own = settings.worker
     return Limits(
-        own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds
-    )
+        own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds, own.lease_seconds * 0.8,
+        own.crashes_max,
+    )  # fmt: skip
 
 
 def _callback_failed(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -361,7 +376,7 @@ def _exit_hard_after(seconds: float) -> None:
 def collect_garbage_seldom() -> None:
     """What is loaded stays, and jobs leave no cycles: collecting at every 700 objects costs a quarter of the hot path."""
     gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
+    gc.set_threshold(200_000, 20, 20)
 
 
 def run(settings: Settings, *, config: Path | None = None) -> int:

@@ -43,6 +43,8 @@ STOPPED = {
 
 async def attempt(job: Job, kind: Kind, random: Callable[[], float]) -> Completed | Ended:
     """Run the handler of `job`; never raises."""
+    if job.stopping is not None:  # before it began
+        return stopped(job, kind, random)
     try:
         args = kind.arguments(job.payload)
     except Exception as error:  # a boundary: the model is somebody else's code

@@ -33,7 +33,8 @@ class Bell:
 
     def ring(self) -> None:
         """Let the current wait, or the next one, return at once."""
-        self._rung.set()
+        if not self._rung.is_set():  # most rings are: every job that ends rings
+            self._rung.set()
 
     async def wait(self, seconds: float) -> bool:
         """Return once the bell has rung since the last wait, or after `seconds`; whether it rang."""
@@ -80,9 +81,13 @@ class Sleep:
         if now - self.idle_since < AWAKE_SECONDS:
             return AWAKE_POLL_SECONDS
         if now >= self.until - self.poll_seconds / 4:
-            self.token, self.xid = await self.store.fall_asleep(self.poll_seconds * 1.5)
+            self.token, self.xid, was_up = await self.store.fall_asleep(self.poll_seconds * 1.5)
+            # A flag that never went down rang for everything since the look before this: the silence is as sound as it was.
+            self.sound = self.sound and was_up and self.clock() < self.until
             self.until = now + self.poll_seconds * 1.5
-            self.sound, self.naps = False, 0
+            if self.sound:
+                return self.poll_seconds * 1.25
+            self.naps = 0
             return 0.0  # one more look, now that the flag is up
         self.sound = self.sound or xmin > self.xid
         if self.sound:

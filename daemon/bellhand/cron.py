@@ -7,7 +7,7 @@ in the hour that is skipped runs right after it, one in the hour that is repeate
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -35,6 +35,23 @@ def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[da
         ) from error
 
 
+def _last_ticks(
+    expression: str, timezone: str, expected: datetime, now: datetime, most: int
+) -> list[datetime]:
+    """The last `most` ticks from `expected` to `now`, looked for from the end: years of minutes would hold up the loop."""
+    window = timedelta(hours=1)
+    while True:
+        begin = max(expected, now - window)
+        due = [expected] if begin == expected else []
+        for tick in ticks_after(expression, timezone, begin):
+            if tick > now:
+                break
+            due.append(tick)
+        if begin == expected or len(due) >= most:
+            return due[-most:]
+        window *= 4
+
+
 def due_ticks(
     expression: str,
     timezone: str,
@@ -54,13 +71,7 @@ def due_ticks(
     next_tick = next(ticks, None)
     if expected is None or expected > now:
         return [], expected if expected is not None and expected > now else next_tick
-    due = [expected]
-    for tick in ticks_after(expression, timezone, expected):
-        if tick > now:
-            break
-        due.append(tick)
-        if len(due) > missed_max:
-            del due[0]
+    due = _last_ticks(expression, timezone, expected, now, missed_max)
     if missed == "all":
         return due, next_tick
     if missed == "skip" and (now - due[-1]).total_seconds() > 60:

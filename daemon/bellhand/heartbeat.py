@@ -29,6 +29,7 @@ class Held:
     draining: bool
     ids: list[int]
     epochs: list[int]
+    leases: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,15 @@ class Heartbeat:
                     held.draining,
                     held.ids,
                     held.epochs,
+                    held.leases,
                     self.lease_seconds,
                 )
                 self.last_beat, silent = self.clock(), False
                 backoff.reset()
+                if rows and not held.ids and not held.draining:
+                    # Nothing to keep, nothing to stop: in time for the lease, and for whoever else falls silent.
+                    idle = max(self.beat_seconds, self.lease_seconds / 3)
+                    wait = min(idle, max(self.beat_seconds / 10, rows[0][3] + 0.01))
                 stops = [(row[0], row[1], row[2]) for row in rows[1:]]
                 self._tell(
                     self.on_beat, Beat(bool(rows), bool(rows) and rows[0][2] == "rescue", stops)

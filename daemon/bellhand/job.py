@@ -54,6 +54,7 @@ class Job:
         "abandoned",
         "epoch",
         "id",
+        "lease",
         "on_asked",
         "ran_seconds",
         "refused",
@@ -63,12 +64,13 @@ class Job:
         "task",
     )
 
-    def __init__(self, row: asyncpg.Record, kind: Kind, tools: Tools) -> None:
+    def __init__(self, row: asyncpg.Record, lease: int, kind: Kind, tools: Tools) -> None:
         self._row = row  # by number where every job passes: a name costs twice as much
         self._kind = kind
         self._tools = tools
-        self.id: int = row[1]
-        self.epoch: int = row[2]
+        self.id: int = row[0]
+        self.epoch: int = row[1]
+        self.lease = lease
         self.task: asyncio.Task[None] | None = None
         # Why the handler is being stopped: timeout, cancel, pause, drain, silence, lost.
         self.stopping: str | None = None
@@ -95,22 +97,17 @@ class Job:
     @property
     def lane_id(self) -> int:
         """That lane's id."""
-        return int(self._row[4])
-
-    @property
-    def lease(self) -> int:
-        """The lease that holds it."""
-        return int(self._row[3])
+        return int(self._row[2])
 
     @property
     def waited_seconds(self) -> float:
         """How long it was due before it was claimed."""
-        return float(self._row[15] or 0.0)
+        return float(self._row[13] or 0.0)
 
     @property
     def payload(self) -> str:
         """The payload as JSON text."""
-        return str(self._row[7])
+        return str(self._row[5])
 
     @property
     def key(self) -> uuid.UUID:
@@ -137,6 +134,11 @@ class Job:
         return int(self._row["attempts"]) + 1
 
     @property
+    def crashes(self) -> int:
+        """How many workers died while they ran it."""
+        return int(self._row[8])
+
+    @property
     def attempts_max(self) -> int:
         """How many attempts it has in all."""
         return int(self._row["attempts_max"] or self._kind.attempts_max)
@@ -144,7 +146,7 @@ class Job:
     @property
     def timeout_seconds(self) -> float | None:
         """How long one attempt may take; None: only its steps are bounded."""
-        return self._row[12] or self._kind.timeout_seconds
+        return self._row[10] or self._kind.timeout_seconds
 
     @property
     def owner(self) -> str | None:
@@ -344,17 +346,12 @@ class Job:
             async with connection.transaction():
                 yield connection
                 failed, _, _ = self.steps_failed()
-                rows = await connection.fetch(
-                    query("settle_completed"),
-                    [self.id],
-                    [self.epoch],
-                    [failed > 0],
-                    [encode(result)],
-                    [self.progress_json()],
-                    [],
+                lost = await connection.fetchval(
+                    query("settle_completed"), self._tools.store.worker, [self.lease], [self.id], [self.epoch],
+                    [failed > 0], [encode(result)], [self.progress_json()], [self._tools.clock() - self.started], [],
                     timeout=self._tools.store.pool.database.statement_seconds,
-                )
-                if not rows:
+                )  # fmt: skip
+                if lost:
                     raise LeaseLost
             self.settled = True
 

@@ -21,9 +21,11 @@ from .store import Store, Surroundings
 log = structlog.get_logger()
 
 PROMOTE_LIMIT = 5000
-PROMOTE_SECONDS = 10.0
+PROMOTE_SECONDS = 30.0  # jobs due within that ring, see jobs_inserted.sql
 FULL_LOOK_APART_SECONDS = 1.0
 SAMPLE_SECONDS = 15.0
+LOOK_SECONDS = 10.0
+QUIET_SECONDS = 30.0  # between looks while nothing happens here: what matters then rings
 PARTITIONS_AHEAD_DAYS = 7
 
 
@@ -47,12 +49,12 @@ async def every(
 
 
 class Keeper:
-    """The chores of one daemon; `hear` is told what changed around."""
+    """The chores of one daemon; `hear` is told what changed around, `at_rest` says whether looks may be rarer."""
 
     def __init__(
         self, store: Store, kinds: list[str], *, lease_seconds: float, crashes_max: int, retention: Retention,
-        hear: Callable[[Surroundings], None], metrics: Metrics, tally: Tally, random: Callable[[], float],
-        clock: Callable[[], float],
+        hear: Callable[[Surroundings], None], at_rest: Callable[[], bool], metrics: Metrics, tally: Tally,
+        random: Callable[[], float], clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self.store = store
         self.kinds = kinds
@@ -60,6 +62,7 @@ class Keeper:
         self.crashes_max = crashes_max
         self.retention = retention
         self.hear = hear
+        self.at_rest = at_rest  # nothing runs, and what happens will ring
         self.metrics = metrics
         self.tally = tally
         self.random = random
@@ -76,13 +79,13 @@ class Keeper:
     def chores(self) -> list[Awaitable[None]]:
         """Everything to run side by side for the life of the daemon."""
         return [
-            every(10.0, self.look_around, self.look_bell, self.random),
+            every(QUIET_SECONDS, self.look_around, self.look_bell, self.random),
             every(PROMOTE_SECONDS, self.promote, self.promote_bell, self.random),
             every(600.0, self.fire_schedules, self.cron_bell, self.random),
             every(300.0, self.rescue, self.rescue_bell, self.random),
             every(3600.0, self.retire, Bell(), self.random),
             every(15.0, self.write_stats, Bell(), self.random),
-            every(SAMPLE_SECONDS, self.sample, Bell(), self.random),
+            every(QUIET_SECONDS, self.sample, Bell(), self.random),
         ]
 
     def somebody_is_silent(self) -> None:
@@ -103,14 +106,14 @@ class Keeper:
         self.promote_timer = None
         self.promote_bell.ring()
 
-    async def look_around(self) -> None:
+    async def look_around(self) -> float | None:
         """Hear of lanes, pauses and the next tick; parked jobs are put back on the way."""
         surroundings = await self.store.look_around(self.kinds)
         self.hear(surroundings)
-        if surroundings.next_tick_seconds is not None and surroundings.next_tick_seconds < 10.0:
-            asyncio.get_running_loop().call_later(
-                max(0.0, surroundings.next_tick_seconds), self.cron_bell.ring
-            )
+        tick = surroundings.next_tick_seconds
+        if tick is not None and tick < QUIET_SECONDS:
+            asyncio.get_running_loop().call_later(max(0.0, tick), self.cron_bell.ring)
+        return QUIET_SECONDS if self.at_rest() else LOOK_SECONDS
 
     async def promote(self) -> float:
         """Move jobs whose time has come; returns seconds until the next one, or until a full look."""
@@ -181,7 +184,7 @@ class Keeper:
         rows = await self.store.lanes()
         if rows:
             self.metrics.set_lanes(rows, rows[0]["sampled_at"])
-        return None
+        return QUIET_SECONDS if self.at_rest() else SAMPLE_SECONDS
 
     async def write_stats(self) -> float | None:
         """Write down the counts of the last seconds."""

@@ -37,7 +37,6 @@ class Kind:
     backoff_max_seconds: float = 3600.0
     isolate: bool = False
     memory_bytes_max: int | None = None
-    redact: tuple[str, ...] = ()
     adapter: TypeAdapter[Any] | None = field(default=None, compare=False)
     takes_args: bool = True
     takes_job: bool = True
@@ -92,7 +91,6 @@ def job_kind(
     backoff_max_seconds: float = 3600.0,
     isolate: bool = False,
     memory_bytes_max: int | None = None,
-    redact: Iterable[str] = (),
 ) -> Callable[[Handler], Handler]:
     """Make a function the handler of a kind; it stays callable as it is.
 
@@ -116,7 +114,6 @@ def job_kind(
             backoff_max_seconds=backoff_max_seconds,
             isolate=isolate,
             memory_bytes_max=memory_bytes_max,
-            redact=tuple(redact),
             adapter=adapter,
             takes_args=takes_args,
             takes_job=takes_job,

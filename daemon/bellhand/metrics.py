@@ -6,7 +6,6 @@ host. Every known series starts at 0, so that rates are right from the first scr
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
@@ -22,6 +21,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from .stats import count
 
 OTHER = "other"
 LANES_MAX = 200
@@ -63,9 +64,9 @@ class _Spread:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+    def add(self, values: list[float]) -> None:
+        count(self.counts, self.bounds, values)
+        self.total += sum(values)
 
     def buckets(self) -> list[tuple[str, float]]:
         names = [*map(str, self.bounds), "+Inf"]
@@ -196,20 +197,18 @@ class Metrics:
 
     # What the parts tell
 
-    def settled(
-        self, lane: str, kind: str, outcome: str, wait_seconds: float, run_seconds: float
-    ) -> None:
-        """An attempt ended and Postgres accepted it; `outcome` is a word of settle_others.sql."""
+    def settled(self, kind: str, outcome: str, waits: list[float], runs: list[float]) -> None:
+        """Attempts ended and Postgres accepted it; `outcome` is a word of settle_others.sql, the rest are seconds."""
         counts = self._jobs.counts.get(kind, self._jobs.other)
         result, over, run = _WORDS.get(outcome, _WORDS["park"])
         if result is None:
             return
-        counts.results[result] += 1
-        counts.waits.add(wait_seconds)
+        counts.results[result] += len(waits)
+        counts.waits.add(waits)
         if over is not None:
-            counts.outcomes[over] += 1
+            counts.outcomes[over] += len(waits)
         if run is not None:
-            counts.runs[run].add(run_seconds)
+            counts.runs[run].add(runs)
 
     def step_finished(self, kind: str, outcome: str, n: int = 1) -> None:
         """Steps ended as `completed` or `failed`."""

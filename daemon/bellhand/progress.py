@@ -22,7 +22,8 @@ class ProgressWriter:
 
     def forget(self, job: int) -> None:
         """It is settled, and the settling wrote its last progress."""
-        self.written.pop(job, None)
+        if self.written:
+            self.written.pop(job, None)
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -41,3 +42,4 @@ class ProgressWriter:
             except (Away, Again):
                 continue  # the next look, or the settle, brings it
             self.written.update(zip(ids, texts, strict=True))
+            self.written = {id: text for id, text in self.written.items() if id in self.running}

@@ -83,6 +83,6 @@ class Registration:
     async def _register(self) -> None:
         own, host = self.settings.worker, socket.gethostname()
         await self.store.register_worker(
-            self.worker.id, own.name or host, host, os.getpid(), __version__, list(self.worker.kinds), list(own.lanes), own.concurrency
+            own.name or host, host, os.getpid(), __version__, list(self.worker.kinds), list(own.lanes), own.concurrency
         )  # fmt: skip
         self.worker.registered.set()

@@ -8,6 +8,7 @@ answer to a commit does no harm: what was accepted the first time finds no row t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ import structlog
 from .bell import Bell
 from .db import Again, Away, Backoff, describe
 from .job import Job
-from .outcomes import Completed, Ended, storable
+from .outcomes import DONE, Completed, Ended, storable
 from .store import Store
 
 log = structlog.get_logger()
@@ -51,7 +52,10 @@ class Settler:
 
     def leased(self, lease: int, jobs: int) -> None:
         """So many jobs came with this lease; after a crash of the server an id may come a second time."""
-        self.leases[lease] = self.leases.get(lease, 0) + jobs
+        if jobs:
+            self.leases[lease] = self.leases.get(lease, 0) + jobs
+        else:  # somebody deleted its jobs by hand
+            self.ended_leases.append(lease)
 
     def add(self, job: Job, end: Completed | Ended) -> None:
         """Write this down soon; `lost` is written nowhere."""
@@ -83,8 +87,9 @@ class Settler:
     async def _write(self, batch: list[tuple[Job, Completed | Ended]]) -> None:
         done: list[tuple[Job, Completed]] = []
         others: list[tuple[Job, Ended]] = []
+        for lease, jobs in Counter([job.lease for job, _ in batch]).items():
+            self._release(lease, jobs)
         for job, end in batch:
-            self._release_lease(job.lease)
             if job.settled:
                 self.on_settled(job, "completed", end)
             elif isinstance(end, Completed):
@@ -100,8 +105,8 @@ class Settler:
         if done or (not others and leases):
             await self._persist(self._write_done, done, leases)
 
-    def _release_lease(self, lease: int) -> None:
-        left = self.leases[lease] - 1
+    def _release(self, lease: int, jobs: int) -> None:
+        left = self.leases[lease] - jobs
         if left:
             self.leases[lease] = left
         else:
@@ -147,21 +152,27 @@ class Settler:
                 return
 
     async def _write_done(self, jobs: list[tuple[Job, Completed]], leases: list[int]) -> None:
-        accepted = await self.store.settle_completed(
-            [job.id for job, _ in jobs], [job.epoch for job, _ in jobs], [end.partial for _, end in jobs],
-            [end.result for _, end in jobs], [job.progress_json() for job, _ in jobs], leases,
-        )  # fmt: skip
+        # What is the same for all, or absent from all, is said once: encoding it a thousand times costs more than the rest.
+        epochs = [job.epoch for job, _ in jobs]
+        told = any(end is not DONE for _, end in jobs)
+        shown = any(job.__dict__ for job, _ in jobs)
+        lost = await self.store.settle_completed(
+            list({job.lease for job, _ in jobs}), [job.id for job, _ in jobs],
+            epochs if min(epochs) != max(epochs) else epochs[:1],
+            [end.partial for _, end in jobs] if told else [], [end.result for _, end in jobs] if told else [],
+            [job.progress_json() for job, _ in jobs] if shown else [], [job.ran_seconds for job, _ in jobs], leases,
+        ) if jobs else await self.store.settle_completed([], [], [], [], [], [], [], leases)  # fmt: skip
         for job, end in jobs:
-            self.on_settled(
-                job,
-                ("partial" if end.partial else "completed") if job.id in accepted else "lost",
-                end,
-            )
+            if job.id in lost:
+                self.on_settled(job, "lost", end)
+            else:
+                self.on_settled(job, "partial" if end.partial else "completed", end)
 
     async def _write_others(self, jobs: list[tuple[Job, Ended]], leases: list[int]) -> None:
         became = await self.store.settle_others(
-            [job.id for job, _ in jobs], [job.epoch for job, _ in jobs], [end.outcome for _, end in jobs],
-            [end.wait_seconds for _, end in jobs], [end.error for _, end in jobs], [job.progress_json() for job, _ in jobs], leases,
+            list({job.lease for job, _ in jobs}), [job.id for job, _ in jobs], [job.epoch for job, _ in jobs],
+            [end.outcome for _, end in jobs], [end.wait_seconds for _, end in jobs], [end.error for _, end in jobs],
+            [job.progress_json() for job, _ in jobs], [job.ran_seconds for job, _ in jobs], leases,
         )  # fmt: skip
         for job, end in jobs:
             outcome = became.get(job.id, "lost")

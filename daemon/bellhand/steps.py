@@ -214,6 +214,7 @@ class Steps:
             error,
             job.progress_json() or "{}",
             self.tools.clock() - started,
+            job.lease,
         )
         if not written:
             raise LeaseLost

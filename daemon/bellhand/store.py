@@ -46,7 +46,8 @@ class Store:
 
     def __init__(self, database: Database, pool: HandlerPool) -> None:
         self.pool = pool
-        # A claim that meets a lock steps around it soon (worker.py): all jobs wait meanwhile.
+        self.worker: UUID | None = None  # who claims and settles here; set by the worker
+        # All jobs wait while a claim waits for a lane's row lock.
         self.claims = database.link("claim", synchronous_commit="off", lock_timeout="1000")
         self.settles = database.link("settle", synchronous_commit="on")
         self.chores = database.link("keep")
@@ -54,15 +55,13 @@ class Store:
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
-    async def claim(
-        self, worker: UUID, room: int, oldest: int, careful: bool, where: Sequence[Any]
-    ) -> list[Record]:
-        """Claim up to `room` jobs; `where` is what hints.Positions.where() gives. At least one row comes back: `xmin`."""
-        return await self.claims.fetch(query("claim"), worker, room, oldest, careful, *where)
+    async def claim(self, room: int, oldest: int, where: Sequence[Any]) -> list[Record]:
+        """Claim up to `room` jobs; `where` is what Positions.where() gives. The first row is no job: `lease`, `xmin`."""
+        return await self.claims.fetch(query("claim"), self.worker, room, oldest, *where)
 
     async def hand_back_unknown(self, *columns: Any) -> tuple[int, list[int]]:
-        """After an outage: worker, the ids and epochs it runs, what it has not settled; how many jobs went back, which are lost."""
-        (row,) = await self.claims.fetch(query("hand_back_unknown"), *columns)
+        """After an outage: ids and epochs that run, ids not settled; how many jobs went back, which are lost."""
+        (row,) = await self.claims.fetch(query("hand_back_unknown"), self.worker, *columns)
         return row["handed_back"], row["lost"]
 
     async def advance_hints(
@@ -76,14 +75,15 @@ class Store:
         await self.claims.fetch(query("note_rank"), lane, rank)
 
     async def settle_completed(self, *columns: list[Any]) -> set[int]:
-        """Settle ids, epochs, partial, results, progress (and leases that end with them); the ids accepted."""
-        return {row[0] for row in await self.settles.fetch(query("settle_completed"), *columns)}
+        """Settle: leases held, ids, epochs, partial, results, progress, run seconds, leases ended; the ids that were lost."""
+        return set(
+            await self.settles.fetchval(query("settle_completed"), self.worker, *columns) or ()
+        )
 
     async def settle_others(self, *columns: list[Any]) -> dict[int, str]:
-        """Settle ids, epochs, outcomes, waits, errors, progress (and leases); what became of those accepted."""
-        return {
-            row[0]: row[1] for row in await self.settles.fetch(query("settle_others"), *columns)
-        }
+        """Settle: leases held, ids, epochs, outcomes, waits, errors, progress, run seconds, leases ended; what became of each."""
+        rows = await self.settles.fetch(query("settle_others"), self.worker, *columns)
+        return {row[0]: row[1] for row in rows}
 
     async def save_progress(self, ids: list[int], epochs: list[int], progress: list[str]) -> None:
         """Save the progress of running jobs."""
@@ -91,10 +91,10 @@ class Store:
 
     # -- sleeping ----------------------------------------------------------------------------------------------------
 
-    async def fall_asleep(self, seconds: float) -> tuple[int, int]:
-        """Say that we sleep; returns the token that wake_up takes and the transaction id that proves the silence."""
+    async def fall_asleep(self, seconds: float) -> tuple[int, int, bool]:
+        """Say that we sleep: the token that wake_up takes, the transaction id that proves the silence, whether the flag was up."""
         (row,) = await self.claims.fetch(query("fall_asleep"), seconds)
-        return row["token"], row["xid"]
+        return row["token"], row["xid"], row["was_up"]
 
     async def wake_up(self, token: int) -> None:
         """Say that we are awake."""
@@ -103,12 +103,16 @@ class Store:
     # -- the worker's own row ----------------------------------------------------------------------------------------
 
     async def register_worker(self, *columns: Any) -> None:
-        """Enter: id, name, host, pid, version, kinds, lanes, capacity."""
-        await self.chores.fetch(query("register_worker"), *columns)
+        """Enter: name, host, pid, version, kinds, lanes, capacity."""
+        await self.chores.fetch(query("register_worker"), self.worker, *columns)
 
-    async def retire_worker(self, worker: UUID) -> int:
+    async def suspect(self, job: int) -> None:
+        """Write down that this job is about to run, alone among those that worker deaths are blamed on."""
+        await self.chores.fetch(query("suspect"), self.worker, job)
+
+    async def retire_worker(self) -> int:
         """Leave; returns how many jobs were handed back."""
-        return int(await self.settles.fetchval(query("retire_worker"), worker) or 0)
+        return int(await self.settles.fetchval(query("retire_worker"), self.worker) or 0)
 
     async def publish(
         self,
@@ -203,5 +207,7 @@ class Store:
         return await self.pool.fetch(query("steps"), job)
 
     async def finish_step(self, *columns: Any) -> bool:
-        """Write a step: job, epoch, name, position, state, result, counters, error, progress, seconds; False if the lease is lost."""
-        return bool(await self.pool.fetch(query("finish_step"), *columns))
+        """Write a step: job, epoch, name, position, state, result, counters, error, progress, seconds, lease; False if
+        the lease is lost."""
+        *what, lease = columns
+        return bool(await self.pool.fetch(query("finish_step"), *what, self.worker, lease))

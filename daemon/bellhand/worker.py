@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,20 +34,25 @@ from .store import Surroundings
 log = structlog.get_logger()
 
 HINTS_EVERY_CLAIMS = 8
-CAREFUL_SECONDS = 60.0
 GATHER_SECONDS = 0.002
+BEGIN_AT_ONCE = (
+    100  # then answers from Postgres are looked at: a whole batch would keep them waiting
+)
 UNSURE_SECONDS = 40.0  # longer than a claim may go on without us
 UNSURE_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker may do: jobs at once, jobs a claim, one in how many by age, seconds to end after a stop."""
+    """What one worker may do: jobs at once, jobs a claim, one in how many by age, seconds to end after a stop, seconds that
+    a claim's answer may take, crashes before a job fails."""
 
     concurrency: int
     claim_batch_max: int
     oldest_first_one_in: int
     kill_grace_seconds: float
+    claim_seconds: float
+    crashes_max: int
 
 
 class Worker:
@@ -65,8 +71,10 @@ class Worker:
         self.positions = positions
         self.metrics = metrics
         self.limits = limits
-        self.id = uuid.uuid4()
+        self.store.worker = uuid.uuid4()
         self.running: dict[int, Job] = {}
+        self.suspects: deque[Job] = deque()  # they wait for the one that runs
+        self.suspect: Job | None = None
         self.zombies: set[asyncio.Task[None]] = set()
         self.paused_kinds: frozenset[str] = frozenset()
         self.deadlines = Deadlines(tools.clock, self._expire)
@@ -76,7 +84,6 @@ class Worker:
         self.claims = 0
         self.started_jobs = 0
         self.by_age = ByAge()
-        self.careful_until = 0.0
         self.unsure_until = 0.0  # an answer to a claim may have got lost
         self.unsure_look = 0.0
         self.wait_seconds = 0.0  # until a rate-limited lane has its next token
@@ -84,6 +91,12 @@ class Worker:
         self.first_claim = asyncio.Event()
         self.registered = asyncio.Event()
         self.idle = asyncio.Event()  # nothing runs, and nothing will be claimed
+
+    @property
+    def id(self) -> uuid.UUID:
+        """What its leases are under; another after it was given up."""
+        assert self.store.worker is not None  # set in __init__
+        return self.store.worker
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -103,9 +116,11 @@ class Worker:
             except (Away, Again) as error:
                 await self._claim_failed(error)
                 continue
-            if claimed == room and self.room() < self.limits.concurrency // 8:
-                # The queue is deep and few hands are free: let some more end, a claim of one costs as much as one of ten.
-                await asyncio.sleep(GATHER_SECONDS)
+            if claimed == room:
+                # The queue is deep. With hands still free the next claim is under way while these jobs run; with few,
+                # some more end first, since a claim of one costs as much as one of ten.
+                if self.room() < self.limits.concurrency // 8:
+                    await asyncio.sleep(GATHER_SECONDS)
             else:
                 if self.wait_seconds:
                     seconds = min(seconds, self.wait_seconds)
@@ -131,27 +146,30 @@ class Worker:
             self.positions.advance(await self.store.advance_hints(*self.positions.columns()))  # type: ignore[arg-type]
         oldest = self.by_age.oldest(room, self.limits.oldest_first_one_in)
         started = self.tools.clock()
-        rows = await self.store.claim(
-            self.id, room, oldest, started < self.careful_until, self.positions.where(room, oldest)
-        )
-        self.metrics.observe_claim(self.tools.clock() - started)
-        xmin: int = rows[0][0]
-        jobs = [row for row in rows if row[1] is not None]
+        head, *rows = await self.store.claim(room, oldest, self.positions.where(room, oldest))
+        seconds = self.tools.clock() - started
+        self.metrics.observe_claim(seconds)
+        if (
+            seconds > self.limits.claim_seconds
+        ):  # we stood still: what it gave us may be somebody else's by now
+            raise Away(f"the answer to a claim took {seconds:.1f} s")
+        jobs = [row for row in rows if row[0] is not None]
         self.wait_seconds = min(
-            (row["wait_seconds"] for row in rows if row[1] is None and row["wait_seconds"]),
-            default=0.0,
+            (row["wait_seconds"] for row in rows if row[0] is None), default=0.0
         )
-        fresh = self.positions.took(room, [(row[4], row[5]) for row in jobs])
+        fresh = self.positions.took(room, [(row[2], row[3]) for row in jobs])
         self.by_age.took(oldest, len(jobs), self.limits.oldest_first_one_in)
         if not self.up:
             log.info("claiming", worker=str(self.id))
             self.up = True
             self.first_claim.set()
         self.backoff.reset()
-        self._start(jobs)
+        if head["lease"] is not None:
+            self.settler.leased(head["lease"], len(jobs))
+        self._start(jobs, head["lease"])
         for lane, rank in fresh:
             await self.store.note_rank(lane, rank)
-        return len(jobs), xmin
+        return len(jobs), head["xmin"]
 
     async def _hand_back_unknown(self) -> None:
         """A claim whose answer got lost may have given us jobs that nobody runs while our heartbeat keeps them."""
@@ -160,7 +178,7 @@ class Worker:
             return
         ours = list(self.running.values())
         handed_back, lost = await self.store.hand_back_unknown(
-            self.id, [job.id for job in ours], [job.epoch for job in ours], self.settler.unsettled()
+            [job.id for job in ours], [job.epoch for job in ours], self.settler.unsettled()
         )
         if handed_back:
             log.warning("claim_answer_was_lost", handed_back=handed_back)
@@ -172,12 +190,10 @@ class Worker:
         self.unsure_look = now + UNSURE_LOOK_SECONDS
 
     async def _claim_failed(self, error: Away | Again) -> None:
-        """The database is away: forget what was agreed with it and come back with patience. A lock: step around it."""
+        """The database is away: forget what was agreed with it and come back with patience. A lane is locked: try again."""
         if isinstance(error, Again):
-            self.careful_until = self.tools.clock() + CAREFUL_SECONDS
-            log.warning(
-                "claim_waited_for_a_lock", error=str(error), careful_seconds=CAREFUL_SECONDS
-            )
+            log.warning("claim_waited_for_a_lock", error=str(error))
+            await asyncio.sleep(GATHER_SECONDS)
             return
         self.unsure_until, self.unsure_look = self.tools.clock() + UNSURE_SECONDS, 0.0
         self.sleep.forget()
@@ -189,30 +205,66 @@ class Worker:
 
     # -- one job -----------------------------------------------------------------------------------------------------
 
-    def _start(self, rows: Sequence[Record]) -> None:
-        if not rows:
-            return
-        loop = asyncio.get_running_loop()
-        now = self.tools.clock()
-        self.settler.leased(rows[0][3], len(rows))
+    def _start(self, rows: Sequence[Record], lease: int) -> None:
+        jobs: list[Job] = []
         for row in rows:
-            name: str = row[6]
+            name: str = row[4]
             kind = self.kinds.get(name)
             if kind is None or name in self.paused_kinds:
-                self._park(row, kind)
+                self._park(row, lease, kind)
                 continue
-            job = Job(row, kind, self.tools)
+            job = Job(row, lease, kind, self.tools)
             if (old := self.running.get(job.id)) is not None:  # lost, and not yet ended
                 old.stop_now("lost")
                 self._abandon(old)
             self.running[job.id] = job
+            if job.crashes and job.crashes >= self.limits.crashes_max - 1:
+                self.suspects.append(job)
+            else:
+                jobs.append(job)
+        self.started_jobs += len(rows)
+        self.metrics.claimed(len(rows))
+        self._begin(jobs)
+        self._next_suspect()
+
+    def _next_suspect(self) -> None:
+        """Jobs that one more crash would fail run one at a time, so that it is known whose crash it was."""
+        waiting, self.suspects = self.suspects, deque()
+        for job in waiting:
+            if self.stopping:
+                job.stop_now("drain")
+            if job.stopping is None:
+                self.suspects.append(job)
+            else:
+                self._begin([job])
+        if self.suspect is None and self.suspects:
+            self.suspect = self.suspects.popleft()
+            self.suspect.task = asyncio.get_running_loop().create_task(
+                self._run_suspect(self.suspect)
+            )
+
+    async def _run_suspect(self, job: Job) -> None:
+        try:
+            await self.store.suspect(job.id)
+        except (Away, Again, asyncio.CancelledError) as error:
+            # It is told to stop, or nobody would know whom to blame.
+            job.stop_now("silence")
+            log.info("suspect_not_begun", job=job.id, kind=job.kind, why=str(error) or job.stopping)
+        self._begin([job])
+
+    def _begin(self, jobs: list[Job]) -> None:
+        """Make tasks of some, of the others at the loop's next turn; one that is told to stop meanwhile never runs."""
+        loop = asyncio.get_running_loop()
+        now = self.tools.clock()
+        for job in jobs[:BEGIN_AT_ONCE]:
+            kind = self.kinds[job.kind]
             job.started = now
             limit = job.timeout_seconds
             if limit is not None:
                 self.deadlines.arm(job, limit, now)
             job.task = loop.create_task(self._carry(job, kind, limit))
-        self.started_jobs += len(rows)
-        self.metrics.claimed(len(rows))
+        if len(jobs) > BEGIN_AT_ONCE:
+            loop.call_soon(self._begin, jobs[BEGIN_AT_ONCE:])
 
     async def _carry(self, job: Job, kind: Kind, limit: float | None) -> None:
         current.set(job)
@@ -226,16 +278,19 @@ class Worker:
 
     def _end(self, job: Job, end: Any) -> None:
         del self.running[job.id]
+        if job is self.suspect:
+            self.suspect = None
+            self._next_suspect()
         self.note_idle()
         job.ran_seconds = self.tools.clock() - job.started
         self._free_lane(job.lane_id)
         self.settler.add(job, end)
         self.bell.ring()  # There is room again.
 
-    def _park(self, row: Record, kind: Kind | None) -> None:
+    def _park(self, row: Record, lease: int, kind: Kind | None) -> None:
         """Nobody here may run it now: leave it where a worker with the handler, or the kind's resume, finds it."""
-        job = Job(row, kind or Kind(row[6], _nothing), self.tools)
-        self._free_lane(row[4])
+        job = Job(row, lease, kind or Kind(row[4], _nothing), self.tools)
+        self._free_lane(row[2])
         self.settler.add(job, Ended("park", "no_handler" if kind is None else "kind_paused"))
 
     def note_idle(self) -> None:
@@ -281,7 +336,8 @@ class Worker:
         """What the heartbeat keeps alive; called from its thread."""
         # What its own transaction has completed is no longer ours to keep, nor to be told lost.
         jobs = [job for job in list(self.running.values()) if not job.settled]
-        return Held(self.id, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs])
+        return Held(self.id, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs],
+                    [job.lease for job in jobs])  # fmt: skip
 
     def stop_some(self, beat: Beat) -> None:
         """Stop the jobs that the heartbeat heard about."""
@@ -293,6 +349,7 @@ class Worker:
             job.stop(reason)
             if job.stopping is not None:
                 self._bury_if_it_hangs(job)
+        self._next_suspect()
 
     def stop_all(self, reason: str, *, now: bool = True) -> None:
         """Stop everything that runs: at once, or each at its next step."""
@@ -302,12 +359,13 @@ class Worker:
                 self._bury_if_it_hangs(job)
             else:
                 job.stop(reason)
+        self._next_suspect()
 
     def given_up(self) -> None:
         """Another daemon took our jobs: stop them all and go on under a new name."""
         log.error("leases_lost", worker=str(self.id), jobs=len(self.running))
         self.stop_all("lost")
-        self.id = uuid.uuid4()
+        self.store.worker = uuid.uuid4()
         self.registered.clear()
         for use in self.positions.lanes.values():
             use.held = 0

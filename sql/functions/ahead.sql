@@ -5,10 +5,10 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bit
 declare
   j record;
 begin
-  select x.epoch, k.lane into j from bellhand.jobs x join bellhand.kinds k on k.name = x.kind where x.id = p_id and x.state = 'pending';
+  select q.lane into j from bellhand.queue q where q.id = p_id;
   return (
     select n.ahead from (
-      select q.id, q.epoch, row_number() over () - 1 as ahead from (
-        select r.id, r.epoch from bellhand.queue r where r.lane = j.lane order by r.lane, r.rank, r.xid, r.id limit p_limit) q) n
-    where n.id = p_id and n.epoch = j.epoch);
+      select q.id, row_number() over () - 1 as ahead from (
+        select r.id from bellhand.queue r where r.lane = j.lane order by r.lane, r.rank, r.xid, r.id limit p_limit) q) n
+    where n.id = p_id);
 end $$;

@@ -1,10 +1,10 @@
 -- Cancels a job: at once if it is not running ('cancelled'), else at its next await ('cancelling'). Once this commits,
--- no handler starts for it: the row lock orders it against claims, and a failed attempt that was asked to stop is not retried.
+-- no handler starts for it: its place was taken from the claims, and a failed attempt that was asked to stop is not retried.
 create or replace function bellhand.cancel(p_id bigint, p_reason text default null) returns text language plpgsql as $$
 declare
   s text := (select j.state from bellhand.jobs j where j.id = p_id for update);
 begin
-  if s = 'running' then
+  if s = 'pending' and not bellhand.take_out(p_id) then
     update bellhand.jobs set stop = 'cancel' where id = p_id;
     insert into bellhand.events (type, job, kind, data)
       select 'cancel_asked', j.id, j.kind, jsonb_build_object('reason', p_reason) from bellhand.jobs j where j.id = p_id;

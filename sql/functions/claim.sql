@@ -1,21 +1,22 @@
--- Claims up to p_room ready jobs: takes them from the queue by position, marks them running, writes one lease.
+-- Claims up to p_room ready jobs: takes them from the queue by position, writes one lease for them, and reads them.
 --
 -- The segments (arrays of one length, in the order to serve them) say where to look: a lane, a range of ranks and, for
 -- a single rank, the position before which nothing can ever be visible again. The lanes (arrays of one length) say
 -- what each may still give: p_modes 0 has no limit, 1 gives what the worker holds, 2 asks for slots or tokens under the
 -- lane's row lock. The first p_oldest jobs are taken by age whatever their rank, so that none starves.
--- A job whose epoch moved on since its queue row was written is dropped: another row stands for it.
--- p_careful skips jobs whose row somebody has locked and puts them back at the end of their rank.
+-- Guard: deleting a queue row decides whose the job is, and SKIP LOCKED passes by those that somebody else is taking out.
+-- The job's own row is only read, so an operator's open transaction on one job holds up no claim.
 --
--- wait_seconds is how long a job was due before this claim. A row with a null id tells how many seconds a rate-limited
--- lane needs for its next token.
+-- The first row has a null id, the lease and the oldest transaction running at this look (so that a worker about to
+-- sleep knows whether the look was late enough). A later row with a null id tells how many seconds a rate-limited lane
+-- needs for its next token; on a job, wait_seconds is how long it was due.
 -- No joins but hash joins of inputs of at most p_room rows: a plan cached while the tables were empty cannot go bad.
 create or replace function bellhand.claim(
-  p_worker uuid, p_room integer, p_oldest integer, p_careful boolean,
+  p_worker uuid, p_room integer, p_oldest integer,
   p_lanes smallint[], p_lows smallint[], p_highs smallint[], p_xids xid8[], p_ids bigint[],
   p_open smallint[], p_modes smallint[], p_held integer[], p_running integer[])
-returns table (id bigint, epoch integer, lease bigint, lane smallint, rank smallint, kind text, payload text, key uuid,
-  attempts smallint, crashes smallint, attempts_max smallint, timeout_seconds real, owner text, tags text, wait_seconds double precision)
+returns table (id bigint, epoch integer, lane smallint, rank smallint, kind text, payload text, key uuid, attempts smallint,
+  crashes smallint, attempts_max smallint, timeout_seconds real, owner text, tags text, wait_seconds double precision, lease bigint, xmin xid8)
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
 set enable_mergejoin = off set jit = off as $$
@@ -23,8 +24,12 @@ declare
   free integer[]; asked integer[]; most integer[]; need integer := p_room; part tid[]; found_tids tid[] := '{}'; by_age tid[];
   l record; n smallint; k integer; ours bigint[]; epochs integer[]; lanes smallint[]; ranks smallint[]; tokens float8;
 begin
+  xmin := pg_snapshot_xmin(pg_current_snapshot());
   -- A worker that was given up has lost its slots and its name; it hears of it with its next beat.
-  if not exists (select from bellhand.workers w where w.id = p_worker) then return; end if;
+  if not exists (select from bellhand.workers w where w.id = p_worker) then
+    return next;
+    return;
+  end if;
 
   -- What each lane may give.
   for k in 1 .. cardinality(p_open) loop
@@ -98,36 +103,29 @@ begin
         into ours, epochs, lanes, ranks from d;
   end if;
 
+  if ours is not null then
+    insert into bellhand.leases (worker, ids, epochs) values (p_worker, ours, epochs) returning leases.id into lease;
+  end if;
+  return next;
+  lease := null; xmin := null;
+
   -- Write down what limited lanes gave. A lane that gave less than it could has run dry: its slots go back.
   for k in 1 .. cardinality(p_open) loop
     n := p_open[k];
     continue when p_modes[k] = 0 or (p_modes[k] = 1 and free[n] = 0);
     perform bellhand.keep_slots(p_worker, n, least(p_running[k] + asked[n] - free[n], most[n]), p_modes[k] = 2, asked[n] - free[n]);
     if p_modes[k] = 2 then
-      id := null; lane := n;
+      lane := n;
       wait_seconds := (select (1 - x.tokens) / x.rate_per_second - extract(epoch from bellhand.now() - x.tokens_at)
                        from bellhand.lanes x where x.id = n and x.rate_per_second is not null and not x.paused);
       if wait_seconds > 0 then return next; end if;
-      wait_seconds := null;
     end if;
   end loop;
   if ours is null then return; end if;
-  if p_careful then
-    select g.ours, g.epochs, g.lanes, g.ranks into ours, epochs, lanes, ranks
-      from bellhand.leave_locked(ours, epochs, lanes, ranks) g;
-  end if;
 
   return query
-  with got as materialized (
-    select * from unnest(ours, epochs, lanes, ranks) u(id, epoch, lane, rank)),
-  claimed as (
-    update bellhand.jobs j set state = 'running', epoch = j.epoch + 1, worker = p_worker, started_at = bellhand.now()
-      from got where j.id = any (ours) and j.id = got.id and j.epoch = got.epoch and j.state = 'pending'
-      returning j.id, j.epoch, got.lane, got.rank, j.kind, j.payload::text as payload, j.key, j.attempts, j.crashes, j.attempts_max,
-        j.timeout_seconds, j.owner, j.tags::text as tags, extract(epoch from bellhand.now() - j.run_at)::float8 as waited),
-  leased as (
-    insert into bellhand.leases (worker, ids, epochs)
-      select p_worker, array_agg(c.id), array_agg(c.epoch) from claimed c having count(*) > 0 returning leases.id)
-  select c.id, c.epoch, (select x.id from leased x), c.lane, c.rank, c.kind, c.payload, c.key, c.attempts, c.crashes, c.attempts_max,
-    c.timeout_seconds, c.owner, c.tags, c.waited from claimed c;
+    select j.id, j.epoch, got.lane, got.rank, j.kind, j.payload::text, j.key, j.attempts, j.crashes, j.attempts_max, j.timeout_seconds,
+      j.owner, j.tags::text, extract(epoch from bellhand.now() - j.run_at)::float8, null::bigint, null::xid8
+    from bellhand.jobs j join unnest(ours, epochs, lanes, ranks) got(id, epoch, lane, rank) on got.id = j.id and got.epoch = j.epoch
+    where j.id = any (ours);
 end $$;

@@ -6,7 +6,7 @@ declare
   unknown text; checked boolean; later boolean; blocked boolean; soon boolean; bad record;
 begin
   select min(n.kind) filter (where k.name is null), bool_or(k.checks is not null), bool_or(n.run_at > bellhand.now()),
-         bool_or(n.depends_on is not null), bool_or(n.run_at <= bellhand.now() + interval '10 seconds')
+         bool_or(n.depends_on is not null), bool_or(n.run_at <= bellhand.now() + interval '30 seconds')
     into unknown, checked, later, blocked, soon
     from new_jobs n left join bellhand.kinds k on k.name = n.kind;
   if unknown is not null and (select value from bellhand.meta where name = 'unknown_kinds') is distinct from 'hold' then

@@ -1,5 +1,5 @@
--- Makes jobs ready, or scheduled if their time lies ahead, whatever they were before (not running, not over).
--- The epoch goes up, so that a queue row they may have left behind is stale.
+-- Makes jobs ready, or scheduled if their time lies ahead. The epoch goes up: whoever had them before writes nothing.
+-- The caller has made sure that they wait nowhere, and nobody has them.
 create or replace function bellhand.make_ready(p_ids bigint[]) returns bigint language plpgsql as $$
 declare
   moved bigint;
@@ -7,7 +7,7 @@ begin
   if coalesce(cardinality(p_ids), 0) = 0 then return 0; end if;
   with ready as (
     update bellhand.jobs j set state = 'pending', epoch = j.epoch + 1
-      where j.id = any (p_ids) and j.state <> 'running'
+      where j.id = any (p_ids)
       returning j.id, j.epoch, j.kind, j.run_at, j.priority),
   placed as (
     select r.*, k.lane from ready r left join bellhand.kinds k on k.name = r.kind),

@@ -8,7 +8,7 @@ begin
     if s is null then perform bellhand.no_such_job(p_id); end if;
     perform bellhand.wrong_state(p_id, s, 'pause');
   end if;
-  if s = 'running' then
+  if s = 'pending' and not bellhand.take_out(p_id) then
     update bellhand.jobs set stop = 'pause' where id = p_id and stop is null;
     perform bellhand.call_workers();
     return 'pausing';

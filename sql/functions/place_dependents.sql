@@ -24,3 +24,4 @@ begin
     select j.id from bellhand.jobs j where j.id = any (p_ids) and j.state = 'blocked'
       and not exists (select from bellhand.dependencies d where d.child = j.id)));
 end $$;
+revoke execute on function bellhand.place_dependents from public;

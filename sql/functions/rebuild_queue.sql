@@ -10,7 +10,7 @@ begin
   delete from bellhand.queue; delete from bellhand.scheduled; delete from bellhand.parked;
   delete from bellhand.leases; delete from bellhand.workers; delete from bellhand.lane_holds;
   update bellhand.dependencies set xid = pg_current_xact_id();
-  update bellhand.jobs set state = 'pending', worker = null, stop = null where state = 'running';
+  update bellhand.jobs set stop = null where stop is not null;
   placed := bellhand.make_ready(array(select j.id from bellhand.jobs j where j.state = 'pending' order by j.id));
   insert into bellhand.meta (name, value) values ('system_identifier', here) on conflict (name) do update set value = here;
   insert into bellhand.events (type, data) values ('queue_rebuilt', jsonb_build_object('jobs', placed));

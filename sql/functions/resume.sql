@@ -9,11 +9,11 @@ begin
     if not found then perform bellhand.no_such_job(p_id); end if;
     perform bellhand.wrong_state(p_id, j.state, 'resume');
   end if;
-  if j.state = 'running' and j.stop = 'pause' then
+  if j.stop = 'pause' then
     update bellhand.jobs set stop = null where id = p_id;
     return 'running';
   elsif j.state <> 'paused' then
-    perform bellhand.wrong_state(p_id, j.state, 'resume');
+    perform bellhand.wrong_state(p_id, (select a.state from bellhand.all_jobs a where a.id = p_id and a.finished_at is null), 'resume');
   end if;
   insert into bellhand.events (type, job, kind) values ('resumed', j.id, j.kind);
   if exists (select from bellhand.dependencies d where d.child = p_id) then

@@ -6,9 +6,8 @@ declare
   h bellhand.history;
 begin
   if exists (select from bellhand.jobs j where j.id = p_id) then
-    if not exists (select from bellhand.jobs j where j.id = p_id and j.state = 'pending' and j.attempts > 0) then
-      perform bellhand.wrong_state(p_id, j.state, 'retry') from bellhand.jobs j where j.id = p_id;
-    end if;
+    perform bellhand.wrong_state(p_id, a.state, 'retry')
+      from bellhand.all_jobs a where a.id = p_id and a.finished_at is null and a.state <> 'retrying';
     return bellhand.run_now(p_id);
   end if;
   select * into h from bellhand.history x where x.id = p_id order by x.finished_at desc limit 1 for update;

@@ -68,6 +68,13 @@ begin
     hint = 'Give a priority from 1 to 10, or leave it out; bellhand.priority(urgency, tier, value) computes one.';
 end $$;
 
+-- Refuses any other value that a column may not hold; called by CHECKs, which could not say why. Volatile, or the planner
+-- would call it to see what it returns.
+create function bellhand.refuse_value(name text, why text, hint text) returns boolean language plpgsql volatile as $$
+begin
+  raise exception using errcode = 'BH004', message = format('%s is not accepted', name), detail = why, hint = hint;
+end $$;
+
 -- Refuses a payload over payload_bytes_max of bellhand.meta; only asked for payloads of more than 64 kB.
 create function bellhand.payload_fits(payload_bytes integer) returns boolean language plpgsql stable
 security definer set search_path = pg_catalog, pg_temp as $$
@@ -82,8 +89,9 @@ begin
   return true;
 end $$;
 
--- Every job that is not over: the one table that apps insert into. No index but the primary key and the unique key,
--- neither touched by later updates, so these stay on their page (HOT).
+-- Every job that is not over: the one table that apps insert into. A claim does not write here: that a job runs is told
+-- by a lease that names its (id, epoch), so a job that goes well is written once and deleted once. No index but the
+-- primary key and the unique key, neither touched by updates, so these stay on their page (HOT).
 create table bellhand.jobs (
   id              bigint      generated always as identity primary key,
   key             uuid        not null,
@@ -102,38 +110,50 @@ create table bellhand.jobs (
   source          text        not null default 'sql',
   created_at      timestamptz not null default bellhand.now(),
   state           text        not null default 'pending',
-  epoch           integer     not null default 0,          -- up by one at every claim: the fence
+  epoch           integer     not null default 1,          -- up by one whenever it is placed anew, so no two claims have one: the fence
   attempts        smallint    not null default 0,          -- failed and crashed ones so far
   crashes         smallint    not null default 0,
   stop            text,                                    -- asked of a running job: cancel, pause
-  worker          uuid,
+  worker          uuid,                                    -- of the last attempt that ended, with its start and its error
   started_at      timestamptz,
+  error           text,
   progress        jsonb,
-  error           text,                                    -- of the last attempt
-  constraint known_state      check (state in ('pending', 'blocked', 'paused', 'running')),
-  constraint worked_while_running check ((state = 'running') = (worker is not null)),
-  constraint stop_while_running check (stop is null or (state = 'running' and stop in ('cancel', 'pause'))),
+  constraint known_state      check (state in ('pending', 'blocked', 'paused')),   -- running: pending, and leased
+  constraint known_stop       check (stop in ('cancel', 'pause')),
   constraint priority_in_range check (priority between 1 and 10 or bellhand.refuse_priority(priority)),
-  constraint payload_size     check (pg_column_size(payload) <= 65536 or bellhand.payload_fits(pg_column_size(payload))),
+  -- A value that comes compressed out of another table is as large as it is when it is read.
+  constraint payload_size     check ((pg_column_compression(payload) is null and pg_column_size(payload) <= 65536)
+    or bellhand.payload_fits(octet_length(payload::text))),
   constraint attempts_positive check (attempts_max > 0),
-  constraint timeout_positive check (timeout_seconds > 0),
+  constraint timeout_positive check ((timeout_seconds > 0 and timeout_seconds < 'infinity') is not false or bellhand.refuse_value('timeout_seconds',
+    'It must be a finite number above 0.', 'Leave it out for the timeout of the kind.')),
+  -- What lies outside cannot be subtracted from now, nor read by every client.
+  constraint run_at_readable  check (run_at between '0001-01-02 UTC' and '9999-12-30 UTC' or bellhand.refuse_value('run_at',
+    'It must lie in the years 1 to 9999.', 'Leave it out to run at once; a job that waits for somebody is paused, or depends_on another.')),
+  constraint created_at_readable check (created_at between '0001-01-02 UTC' and '9999-12-30 UTC'),
+  constraint kind_length      check (length(kind) <= 100 or bellhand.refuse_value('kind',
+    'A kind has at most 100 characters.', 'See the kinds there are: select name from bellhand.kinds')),
+  constraint sizes            check ((coalesce(octet_length(tags::text), 0) <= 10000 and coalesce(octet_length(notify::text), 0) <= 10000
+    and coalesce(cardinality(depends_on), 0) <= 1000) or bellhand.refuse_value('tags, notify or depends_on',
+    'tags and notify have at most 10,000 bytes, depends_on at most 1,000 ids.', 'Put what is larger into a table, and its id here.')),
   constraint key_length       check (length(unique_key) <= 500),
   constraint text_lengths     check (length(owner) <= 500 and length(source) <= 100),
   constraint tags_are_an_object check (jsonb_typeof(tags) = 'object'),
   constraint known_policy     check (depends_policy in ('cancel', 'fail', 'release'))
-) with (fillfactor = 40);
+) with (fillfactor = 85);
 create unique index jobs_unique_key on bellhand.jobs (kind, unique_key) where unique_key is not null;
 
 -- The UUID that the outside world knows a job by: a version 8 UUID (RFC 9562) of 60 bits of the id and 62 random
 -- ones. It is found by the id inside it, so it needs no index, and two jobs that got one id (a failover to an
 -- asynchronous replica can do that) still have two keys.
-create function bellhand.job_key(id bigint) returns uuid language sql volatile
-return (overlay(overlay(lpad(to_hex(id), 15, '0') placing '-8' from 13 for 0) placing '-' from 9 for 0)
-  || '-' || right(gen_random_uuid()::text, 17))::uuid;
-alter table bellhand.jobs alter column key set default bellhand.job_key(currval('bellhand.jobs_id_seq'));
+-- Written out here and not as a function of the id: one that reads its argument twice would not be inlined, and cost 2 us.
+alter table bellhand.jobs alter column key set default
+  (lpad(to_hex((currval('bellhand.jobs_id_seq') >> 12 << 16) | 32768 | (currval('bellhand.jobs_id_seq') & 4095)), 16, '0')
+   || right(gen_random_uuid()::text, 17))::uuid;
 
 -- Jobs ready to run. `rank` is 10 - priority; `xid` is the transaction that made the job ready, so that a position
--- once passed can be skipped for ever; `epoch` must still be the job's, or the row is stale and dropped at the claim.
+-- once passed can be skipped for ever. Whoever deletes a job's row has the job: a claim, or an operator who takes it
+-- out to cancel or pause it (take_out.sql finds it by the unique index, which also forbids a second place).
 create table bellhand.queue (
   lane  smallint not null,
   rank  smallint not null,
@@ -142,6 +162,7 @@ create table bellhand.queue (
   id    bigint   not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_analyze_threshold = 2000000000);
 create index queue_position on bellhand.queue (lane, rank, xid, id);
+create unique index queue_job on bellhand.queue (id);
 
 -- Jobs whose time has not come: scheduled, retrying, snoozed.
 create table bellhand.scheduled (
@@ -151,7 +172,7 @@ create table bellhand.scheduled (
   lane   smallint    not null,
   rank   smallint    not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_analyze_threshold = 2000000000);
-create index scheduled_due on bellhand.scheduled (run_at);
+create index scheduled_due on bellhand.scheduled (run_at, id);
 
 -- Ready jobs that nobody may run now: their kind is paused, unknown, or no live worker has a handler for it.
 create table bellhand.parked (
@@ -161,7 +182,7 @@ create table bellhand.parked (
   rank   smallint not null,
   reason text     not null
 );
-create index parked_kind on bellhand.parked (kind);
+create index parked_kind on bellhand.parked (kind, id);
 
 -- One row per live worker; its beat keeps every lease it holds.
 create table bellhand.workers (
@@ -175,11 +196,12 @@ create table bellhand.workers (
   capacity   integer     not null,
   busy       integer     not null default 0,
   draining   boolean     not null default false,
+  suspect    bigint,                    -- the job that runs alone because its worker died under it before
   started_at timestamptz not null default bellhand.now(),
   beat       timestamptz not null default bellhand.now()
 ) with (fillfactor = 50);
 
--- One row per claimed batch: whose it is, which jobs, at which epochs.
+-- One row per claimed batch: whose it is, which jobs, at which epochs. A job runs while a lease names it at its epoch.
 create table bellhand.leases (
   id         bigint      generated always as identity primary key,
   worker     uuid        not null,
@@ -190,6 +212,10 @@ create table bellhand.leases (
 -- Compressing the arrays costs more than it saves: the row lives for milliseconds.
 alter table bellhand.leases alter column ids set storage external, alter column epochs set storage external;
 create index leases_worker on bellhand.leases (worker);
+
+-- What runs now: a row for each job of each lease. One that is over or was placed anew is not at this epoch any more.
+create view bellhand.running as
+  select u.id, u.epoch, l.worker, l.claimed_at from bellhand.leases l cross join unnest(l.ids, l.epochs) u(id, epoch);
 
 -- Jobs that are over, by day of finishing; retention drops whole days. The default partition is a net for a day
 -- that the keeper has not prepared.

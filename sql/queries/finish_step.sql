@@ -1,7 +1,8 @@
 -- Writes down how a step of job $1 at epoch $2 ended, together with the job's progress. Fenced: the update of the job's
--- row takes its lock and finds nothing when another claim has the job, and then nothing is written.
+-- row takes its lock and finds nothing when the job was placed anew, or when worker $11 has lost the lease $12.
 with mine as (
-  update bellhand.jobs set progress = $9::text::jsonb where id = $1 and epoch = $2 and state = 'running' returning id)
+  update bellhand.jobs set progress = $9::text::jsonb where id = $1 and epoch = $2
+    and exists (select from bellhand.leases l where l.id = $12 and l.worker = $11) returning id)
 insert into bellhand.steps as old (job, name, position, state, result, counters, error, started_at, finished_at)
   select mine.id, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8, bellhand.now() - make_interval(secs => $10), bellhand.now() from mine
   on conflict (job, name) do update set state = excluded.state, attempts = old.attempts + 1, result = excluded.result,

@@ -4,7 +4,6 @@ select l.lane, l.paused, l.paused_reason, l.concurrency, l.rate_per_second, l.pe
 from bellhand.lane_stats l
 left join (
   select n.name, count(*) as running
-  from bellhand.leases x cross join unnest(x.ids, x.epochs) u(id, epoch)
-  join bellhand.jobs j on j.id = u.id and j.epoch = u.epoch and j.state = 'running'
+  from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch
   join bellhand.kinds k on k.name = j.kind join bellhand.lanes n on n.id = k.lane group by n.name) r on r.name = l.lane
 order by l.lane

@@ -1,3 +1,2 @@
 -- Where job $1 stands in the queue; nothing when it is not ready.
-select q.lane, q.rank, q.xid, q.id from bellhand.queue q join bellhand.jobs j on j.id = q.id and j.epoch = q.epoch
-where q.id = $1
+select q.lane, q.rank, q.xid, q.id from bellhand.queue q where q.id = $1

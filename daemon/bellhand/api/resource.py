@@ -19,7 +19,7 @@ KEY_VERSION = 8
 
 
 def id_of_key(key: UUID) -> int | None:
-    """The id inside a job's key (see job_key in 0001_core.sql); None if it is no such key."""
+    """The id inside a job's key (see 0001_core.sql); None if it is no such key."""
     digits = key.hex
     if int(digits[12], 16) != KEY_VERSION:
         return None

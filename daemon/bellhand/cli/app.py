@@ -136,7 +136,7 @@ def report(problem: Problem, as_json: bool) -> int:
     if as_json:
         told: dict[str, Any] = {"error": problem.what, "why": problem.why, "fix": problem.fix}
         told |= {"code": getattr(problem, "code", ""), "exit_code": problem.exit_code}
-        tell(json.dumps(told, ensure_ascii=False))
+        tell(json.dumps(told).replace("\x7f", "\\u007f"))
     else:
         for label, text in (("error", problem.what), ("why", problem.why), ("fix", problem.fix)):
             for number, line in enumerate(filter(None, text.splitlines())):

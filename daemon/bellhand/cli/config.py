@@ -50,7 +50,7 @@ def variable(place: Place) -> str:
 
 def masked_dsn(dsn: str) -> str:
     """The DSN without its password."""
-    dsn = re.sub(r"(?<=://)([^:/@?]*):[^@/]*@", rf"\1:{MASK}@", dsn)
+    dsn = re.sub(r"(?<=://)([^:/@?]*):.*@", rf"\1:{MASK}@", dsn)
     return re.sub(r"(password=)[^&\s]*", rf"\1{MASK}", dsn)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from bellhand.db import describe
+from bellhand.db import describe, unfit_dsn
 from bellhand.errors import Problem
 
 OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
@@ -115,7 +115,7 @@ def unreadable_dsn(error: Exception) -> Problem:
     """The DSN is not one."""
     return BadConfig(
         "the DSN cannot be read",
-        why=describe(error),
+        why=unfit_dsn(error),
         fix="write it as postgresql://user@host:5432/database",
     )
 

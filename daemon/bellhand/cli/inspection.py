@@ -67,7 +67,7 @@ def _workers(workers: list[dict[str, Any]]) -> None:
         if worker["draining"]:
             parts.append("draining")
         parts.append(f"last beat {duration(beat)} ago")
-        say("  ".join(parts))
+        say("  ".join(p if "\x1b" in p and p is parts[0] else plain(p) for p in parts))
 
 
 def _lanes(lanes: list[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from bellhand import __version__
 from bellhand.cli.context import Cli, Database, Given, close, connect
-from bellhand.cli.errors import BAD_CONFIG, translated
+from bellhand.cli.errors import BAD_CONFIG, translated, unreadable_dsn
 from bellhand.cli.output import paint, plain, say, say_json, tell
 from bellhand.dev.programs import MAJOR_MIN
 from bellhand.errors import Problem
@@ -43,7 +43,10 @@ async def migrate(
         async with cli.database() as database:
             names = await migrations.pending(database.connection)
     else:
-        names = await migrations.migrate(cli.configured.dsn)
+        try:
+            names = await migrations.migrate(cli.configured.dsn)
+        except ValueError as error:
+            raise unreadable_dsn(error) from error
     if cli.json:
         say_json({"pending" if dry_run else "applied": names})
         return 0

@@ -54,7 +54,7 @@ def tell(text: str = "") -> None:
 
 def say_json(value: Any) -> None:
     """One JSON document on one line; times in UTC."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False))
+    print(json.dumps(value, default=_plain).replace("\x7f", "\\u007f"))
 
 
 def _plain(value: Any) -> Any:

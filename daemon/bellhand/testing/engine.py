@@ -76,13 +76,15 @@ class Life:
             claim_batch_max=1,
             oldest_first_one_in=10,
             kill_grace_seconds=GRACE_SECONDS,
+            claim_seconds=LEASE_SECONDS,
+            crashes_max=CRASHES_MAX,
         )
         self.worker = Worker(
             tools, self.settler, Bell(), sleep, kinds, Place(), self.metrics, limits
         )
         self.keeper = Keeper(
             self.store, list(kinds), lease_seconds=LEASE_SECONDS, crashes_max=CRASHES_MAX,
-            retention=Retention(), hear=self.worker.hear, metrics=self.metrics,
+            retention=Retention(), hear=self.worker.hear, at_rest=lambda: False, metrics=self.metrics,
             tally=Tally(self.worker.id), random=random.random,
             clock=time.monotonic,
         )  # fmt: skip
@@ -97,7 +99,7 @@ class Life:
         """Register, as a daemon does."""
         await self.store.publish([kind.published() for kind in self.kinds.values()], [], [])
         own: tuple[Any, ...] = ("testing", "testing", 0, __version__, list(self.kinds), [], 1)
-        await self.store.register_worker(self.worker.id, *own)
+        await self.store.register_worker(*own)
         self.settling = asyncio.create_task(self.settler.run())
 
     async def look(self) -> None:
@@ -156,7 +158,7 @@ class Life:
 
     async def retire(self) -> None:
         """Leave in order."""
-        await self.store.retire_worker(self.worker.id)
+        await self.store.retire_worker()
         await self.die()
 
     async def bury(self) -> None:

@@ -267,7 +267,7 @@ def profile(address: str) -> Social | None:
 
 
 def _network(host: str) -> _Network | None:
-    while host:
+    while host and len(host) < 254:
         if host in _BY_HOST:
             return _BY_HOST[host]
         host = host.partition(".")[2]
