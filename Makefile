@@ -3,6 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 TESTS ?=
+BENCH ?=
+FAULTS ?= --all
+HOURS ?= 8
+SOURCES := daemon tests bench faults
 PG15 := /usr/lib/postgresql/15/bin/initdb
 
 help:  ## This list
@@ -14,8 +18,8 @@ run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C
 test: check test-embedded test-system  ## Everything: style, types, tests on both Postgres versions
 
 check: .venv/dev  ## Style and types
-	$(BIN)/ruff format --check daemon tests
-	$(BIN)/ruff check daemon tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 
 test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_sql.py: only those)
@@ -29,8 +33,14 @@ test-system: .venv/dev  ## Tests that need a database, on the system's Postgres 
 		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m database $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
 
-bench: .venv/run  ## Drain 100,000 jobs and say where the time goes
-	@$(BIN)/bellhand bench
+bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers bellhand": less of it)
+	@$(BIN)/python -m bench $(BENCH)
+
+faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2": only those)
+	@$(BIN)/python -m faults $(FAULTS)
+
+soak: .venv/dev  ## Seeded random faults for hours (HOURS=8), with the memory watched
+	@$(BIN)/python -m faults soak --hours $(HOURS)
 
 wheel: .venv/dev  ## dist/bellhand-*.whl
 	$(BIN)/python -m build --wheel
@@ -39,7 +49,7 @@ setup: .venv/dev  ## Everything for working on Bellhand, in .venv
 
 clean:  ## Remove what was built; the development database stays
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find daemon tests -name __pycache__ -prune -exec rm -rf {} +
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -56,4 +66,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system bench wheel setup clean
+.PHONY: help run test check test-embedded test-system bench faults soak wheel setup clean

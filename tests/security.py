@@ -12,8 +12,6 @@ from desk import Desk
 from support import as_role
 
 # A fault that is known and stands in somebody else's file: the mark goes when the fault does.
-waits_for_a_mend = pytest.mark.xfail(strict=True, reason="a fault that is known and not yet mended")
-
 ROLES = ("producer", "reader", "worker")
 
 # Each breaks out of something: quotes of SQL, dollar quotes, format(), LIKE, JSON, COPY, a terminal, a line of a log.

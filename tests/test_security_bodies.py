@@ -271,7 +271,6 @@ def test_no_page_is_slow_in_any_reader(page):
     assert len(worth_visiting(markup, "http://acme.com/", 5)) <= 5
 
 
-@pytest.mark.xfail(run=False, reason="a known fault, not yet mended: it takes a minute")
 @pytest.mark.timeout(20)
 def test_a_link_of_a_million_dots_is_nobodys_profile():
     assert find_socials(read('<a href="' + "a." * (N // 2) + '">x</a>')) == []

@@ -24,7 +24,6 @@ from bellhand.settings import Status
 from commands import Bellhand, bare, bellhand
 from daemons import insert, until
 from processes import Fleet, Process, fleet
-from security import waits_for_a_mend
 from support import ROOT, eventually
 
 CANARY = "c4n4ry"
@@ -220,7 +219,6 @@ def test_the_command_line_tells_no_password(
         assert CANARY not in said.out + said.err, words
 
 
-@waits_for_a_mend
 @pytest.mark.parametrize(
     "dsn",
     [

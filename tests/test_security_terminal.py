@@ -16,7 +16,7 @@ import structlog
 from bellhand import logs
 from bellhand.sql import query
 from commands import Bellhand, bare, bellhand
-from security import OURS, public_strings, waits_for_a_mend
+from security import OURS, public_strings
 
 # Everything that moves a cursor, starts an escape, ends a line or turns the direction of writing.
 ACTIVE = re.compile(
@@ -167,7 +167,6 @@ def test_no_command_lets_a_text_play_with_the_terminal(shown: Bellhand) -> None:
     assert len(rows) == 1 + 5, "a line a job"
 
 
-@waits_for_a_mend
 def test_json_for_programs_is_inert_too(shown: Bellhand) -> None:
     for words in COMMANDS:
         if "watch" not in words:
@@ -176,7 +175,6 @@ def test_json_for_programs_is_inert_too(shown: Bellhand) -> None:
                 assert not ACTIVE.search(text), words
 
 
-@waits_for_a_mend
 def test_what_daemons_write_of_themselves_is_text_as_well(shown: Bellhand) -> None:
     shown.sql("update bellhand.workers set version = $1, lanes = array[$1]", HOSTILE)
     assert not ACTIVE.search(shown.ok("status").out)

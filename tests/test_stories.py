@@ -134,7 +134,7 @@ async def test_a_job_that_killed_its_worker_three_times_fails_as_worker_lost(des
 
 
 async def test_the_heartbeat_keeps_the_lease(desk: Desk) -> None:
-    job = await desk.insert()
+    await desk.insert()
     w = await desk.worker()
     (row,) = await desk.claim(w)
     for minute in range(1, 5):
