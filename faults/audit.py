@@ -1,7 +1,7 @@
 """The third witness: rows that triggers write, in the transaction of what they tell.
 
-Every change of a job or a worker's row leaves one, numbered under the row's lock, so that the numbers of one job are in
-the order in which things happened to it. Installed for the faults only.
+Every change of a job's, a lease's or a worker's row leaves one, numbered (by one sequence) under the row's lock, so that
+the numbers of one job are in the order in which things happened to it. Installed for the faults only.
 """
 
 from __future__ import annotations
@@ -14,23 +14,27 @@ from .witness import Event
 
 INSTALL = """
 create schema faults;
+create sequence faults.seq;
 create table faults.effects (job bigint not null, epoch integer not null, token text);
 create table faults.jobs (
-  seq bigint generated always as identity, at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('faults.seq'), at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
   op text not null, place text not null, job bigint not null, state text, epoch integer, attempts smallint, attempts_max smallint,
-  crashes smallint, worker uuid, kind text, key text, token text, schedule text, tick text, done float8, stop text, error text);
+  crashes smallint, kind text, key text, token text, schedule text, tick text, done float8, stop text, error text);
 create table faults.workers (
-  seq bigint generated always as identity, at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
+  seq bigint not null default nextval('faults.seq'), at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
   op text not null, worker uuid not null, name text not null, pid integer not null, beat timestamptz not null);
+create table faults.leases (
+  seq bigint not null default nextval('faults.seq'), at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
+  op text not null, lease bigint not null, worker uuid not null, ids bigint[] not null, epochs integer[] not null);
 
 create function faults.saw_job() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   j record;
 begin
   if tg_op = 'DELETE' then j := old; else j := new; end if;
-  insert into faults.jobs (op, place, job, state, epoch, attempts, attempts_max, crashes, worker, kind, key, token, schedule, tick, done, stop, error)
+  insert into faults.jobs (op, place, job, state, epoch, attempts, attempts_max, crashes, kind, key, token, schedule, tick, done, stop, error)
     values (left(tg_op, 1), tg_argv[0], j.id, j.state, j.epoch, j.attempts,
-      coalesce(j.attempts_max, (select k.attempts_max from bellhand.kinds k where k.name = j.kind)), j.crashes, j.worker, j.kind, j.unique_key,
+      coalesce(j.attempts_max, (select k.attempts_max from bellhand.kinds k where k.name = j.kind)), j.crashes, j.kind, j.unique_key,
       case when jsonb_typeof(j.payload) = 'object' then j.payload ->> 'token' end, j.tags ->> 'schedule', j.tags ->> 'tick',
       coalesce((j.progress ->> 'steps_done')::float8, (j.progress ->> 'done')::float8),
       to_jsonb(j) ->> 'stop', left(j.error, 200));
@@ -38,6 +42,16 @@ begin
 end $$;
 create trigger faults_saw after insert or update or delete on bellhand.jobs for each row execute function faults.saw_job('jobs');
 create trigger faults_saw after insert or update or delete on bellhand.history for each row execute function faults.saw_job('history');
+
+create function faults.saw_lease() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  l bellhand.leases;
+begin
+  if tg_op = 'DELETE' then l := old; else l := new; end if;
+  insert into faults.leases (op, lease, worker, ids, epochs) values (left(tg_op, 1), l.id, l.worker, l.ids, l.epochs);
+  return null;
+end $$;
+create trigger faults_saw after insert or update or delete on bellhand.leases for each row execute function faults.saw_lease();
 
 create function faults.saw_worker() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -52,11 +66,14 @@ create trigger faults_saw after insert or update or delete on bellhand.workers f
 
 JOBS = """
 select seq, extract(epoch from at)::float8 as at, xid::text::bigint as xid, op, place, job, state, epoch, attempts, attempts_max, crashes,
-  worker::text, kind, key, token, schedule, tick, done, stop, error from faults.jobs order by seq
+  kind, key, token, schedule, tick, done, stop, error from faults.jobs order by seq
 """
 WORKERS = """
 select seq, extract(epoch from at)::float8 as at, xid::text::bigint as xid, op, worker::text, name, pid,
   extract(epoch from beat)::float8 as beat from faults.workers order by seq
+"""
+LEASES = """
+select seq, extract(epoch from at)::float8 as at, xid::text::bigint as xid, op, lease, worker::text, ids, epochs from faults.leases order by seq
 """
 EFFECTS = "select job, epoch, count(*) as n from faults.effects group by job, epoch"
 FINAL = """
@@ -90,7 +107,7 @@ async def collect(conn: asyncpg.Connection) -> list[Event]:
     """Everything the triggers saw, the effects, and what is left, as events."""
     offset = await clock_offset(conn)
     events: list[Event] = []
-    for source, sql in (("db", JOBS), ("workers", WORKERS)):
+    for source, sql in (("db", JOBS), ("leases", LEASES), ("workers", WORKERS)):
         for row in await conn.fetch(sql, timeout=60):
             event = {"src": source, "t": row["at"] - offset} | dict(row)
             if "beat" in event:

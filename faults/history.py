@@ -1,8 +1,9 @@
 """What happened, joined from the three witnesses, and the verdict on it.
 
-Events are dicts with `src`: run (the settings), client, handler, nemesis, db (changes of jobs), workers (changes of
-workers), effect, final. Their times are seconds of one monotonic clock. The order of what happened to one job is the
-order of its `seq`. Everything is sorting and one pass: O(n log n).
+Events are dicts with `src`: run (the settings), client, handler, nemesis, db (changes of jobs), leases, workers (changes
+of these), effect, metrics, final. Their times are seconds of one monotonic clock. The order of what happened to one job
+is the order of `seq`. That a job runs is told by its lease alone: a claim is a lease's row, and it ends when the job's
+epoch moves on. Everything is sorting and one pass: O(n log n).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LIST_MAX = 5  # violations of one sort that are shown
 
 @dataclass(slots=True)
 class Claim:
-    """One claim of a job, from the commit that made it `running` to the one that ended that."""
+    """One claim of a job: from the lease that names it to the change that places it anew or ends it."""
 
     job: int
     epoch: int
@@ -59,10 +60,11 @@ class History:
     client: list[Event]
     handler: list[Event]
     nemesis: list[Event]
-    changes: list[Event]  # of jobs, by seq
+    changes: list[Event]  # of jobs, and claims (op C, D where a lease went), by seq
     beats: dict[str, list[Event]]  # by worker, by seq
     effects: list[Event]
     final: Event | None
+    metrics: Event | None = None  # what the daemons counted
     of_job: dict[int, list[Event]] = field(default_factory=dict)
     claims: dict[int, list[Claim]] = field(default_factory=dict)
     runs: dict[int, list[Run]] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class History:
 
     def ends(self, job: int) -> str | None:
         """The last state of a job."""
-        changes = [change for change in self.of_job.get(job, ()) if change["op"] != "D"]
+        changes = [change for change in self.of_job.get(job, ()) if change["op"] in ("I", "U")]
         return changes[-1]["state"] if changes else None
 
     def all_runs(self) -> Iterator[Run]:
@@ -104,19 +106,32 @@ def join(events: Iterable[Event]) -> History:
     """Sort the witnesses' events and join them by job, epoch, worker and process."""
     by: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        by[event["src"]].append(event)
+        by[event["src"]].append(dict(event))
     beats: dict[str, list[Event]] = defaultdict(list)
     for beat in sorted(by["workers"], key=lambda event: event["seq"]):
         beats[beat["worker"]].append(beat)
     history = History(
         settings=by["run"][0] if by["run"] else {"lease_seconds": 30.0},
         client=by["client"], handler=sorted(by["handler"], key=lambda event: event["t"]),
-        nemesis=sorted(by["nemesis"], key=lambda event: event["t"]), changes=sorted(by["db"], key=lambda event: event["seq"]),
-        beats=beats, effects=by["effect"], final=by["final"][-1] if by["final"] else None, torn=len(by["torn"]),
+        nemesis=sorted(by["nemesis"], key=lambda event: event["t"]), changes=sorted(by["db"] + _expanded(by["leases"]), key=lambda event: event["seq"]),
+        beats=beats, effects=by["effect"], final=by["final"][-1] if by["final"] else None, metrics=by["metrics"][-1] if by["metrics"] else None, torn=len(by["torn"]),
     )  # fmt: skip
     _claims(history)
     _runs(history)
     return history
+
+
+def _expanded(leases: list[Event]) -> list[Event]:
+    """A change of each job that a lease names: C when it comes, L when it goes."""
+    found = []
+    for lease in leases:
+        op = {"I": "C", "D": "L"}.get(lease["op"], "?")
+        for job, epoch in zip(lease["ids"], lease["epochs"], strict=True):
+            found.append(
+                lease
+                | {"op": op, "place": "leases", "job": job, "epoch": epoch, "state": "running"}
+            )
+    return found
 
 
 def _claims(history: History) -> None:
@@ -128,18 +143,18 @@ def _claims(history: History) -> None:
             tokens = history.tokens.setdefault(change["token"], [])
             if job not in tokens:
                 tokens.append(job)
-        if change["op"] == "D":
-            continue  # an insert into the other table follows, or it vanished
         now = open_claims.get(job)
-        running = change["state"] == "running"
-        if now is not None and not (running and change["epoch"] == now.epoch):
+        if change["op"] == "C":
+            if now is None:
+                open_claims[job] = Claim(job, change["epoch"], change["worker"], change["t"])
+                history.claims.setdefault(job, []).append(open_claims[job])
+        elif change["op"] in ("U", "I") and now is not None:
+            if change["place"] == "jobs" and change["epoch"] == now.epoch:
+                change["state"] = "running"  # its lease says so
+                continue
             now.ended, now.end_xid, now.became = change["t"], change["xid"], change["state"]
             now.error = change.get("error") or ""
             del open_claims[job]
-            now = None
-        if running and now is None:
-            open_claims[job] = claim = Claim(job, change["epoch"], change["worker"], change["t"])
-            history.claims.setdefault(job, []).append(claim)
 
 
 def _runs(history: History) -> None:

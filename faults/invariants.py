@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .history import OVER, Claim, History, Run
+from .witness import Event
 
 Breaches = Iterator[tuple[str, Any]]
 CLOCKS_APART_SECONDS = (
@@ -17,7 +18,12 @@ CLOCKS_APART_SECONDS = (
 )
 RECOVERY_SECONDS_MAX = 35.0
 
-# From where a job may go where. Failed ends pass through pending, within one transaction.
+ROW = (
+    "I",
+    "U",
+)  # changes of a job's own row; C and L are its lease, D is followed by an insert elsewhere
+
+# From where a job may go where.
 LEGAL: dict[str | None, frozenset[str]] = {
     None: frozenset({"pending", "blocked"}),
     "pending": frozenset({"pending", "running", "paused", "blocked", "failed", "cancelled"}),
@@ -101,18 +107,20 @@ def overlap_sort(h: History, older: Run, newer: Run) -> str:
 
 
 def epochs_grow(h: History) -> Breaches:
-    """I3: every claim raises the epoch, it never falls, and each has one run."""
+    """I3: the epoch never falls, every claim has one of its own, the job's, and one run."""
     for job, changes in h.of_job.items():
-        epoch, state = -1, None
+        epoch = claimed = 0
         for change in changes:
-            if change["op"] == "D":
-                continue
-            if change["epoch"] < epoch:
-                yield "epoch_went_back", job
-            claimed = change["state"] == "running" and state != "running"
-            if claimed and change["epoch"] <= epoch:
-                yield "epoch_not_raised", job
-            epoch, state = max(epoch, change["epoch"]), change["state"]
+            if change["op"] == "C":
+                if change["epoch"] <= claimed:
+                    yield "epoch_claimed_twice", (job, change["epoch"])
+                elif change["epoch"] != epoch:
+                    yield "claimed_at_another_epoch", (job, epoch, change["epoch"])
+                claimed = max(claimed, change["epoch"])
+            elif change["op"] in ROW:
+                if change["epoch"] < epoch:
+                    yield "epoch_went_back", job
+                epoch = max(epoch, change["epoch"])
     for job, runs in h.runs.items():
         first: dict[int, Run] = {}
         for run in runs:
@@ -132,11 +140,17 @@ def states_are_legal(h: History) -> Breaches:
         state: str | None = None
         gone: tuple[str, int] | None = None
         for change in changes:
+            new = change["state"]
             if change["op"] == "D":
                 gone = (change["place"], change["xid"])
                 continue
-            new = change["state"]
-            if state in OVER:
+            if change["op"] == "L":
+                if _left_alone(h, change):
+                    yield "left_without_lease", job
+                continue
+            if change["op"] == "C" and state == "running":
+                yield "claimed_while_leased", job
+            elif state in OVER:
                 if gone == ("history", change["xid"]) and job in retried and new == "pending":
                     pass
                 elif change["place"] == "history" and change["op"] == "I":
@@ -152,6 +166,12 @@ def states_are_legal(h: History) -> Breaches:
             state, gone = new, None
         if gone is not None:
             yield "vanished", job
+
+
+def _left_alone(h: History, gone: Event) -> bool:
+    """Whether a lease went while a job of it was neither over nor placed anew, before or in the same transaction."""
+    claim = h.claim(gone["job"], gone["epoch"])
+    return claim is not None and claim.ended > gone["t"] and claim.end_xid != gone["xid"]
 
 
 def keys_are_unique(h: History) -> Breaches:
@@ -173,7 +193,7 @@ def attempts_are_counted(h: History) -> Breaches:
     for job, changes in h.of_job.items():
         attempts = 0
         for change in changes:
-            if change["op"] == "D":
+            if change["op"] not in ROW:
                 continue
             if change["op"] == "I" and change["place"] == "jobs":
                 attempts = change["attempts"]
@@ -189,7 +209,7 @@ def progress_grows(h: History) -> Breaches:
     for job, changes in h.of_job.items():
         epoch, left, done = -1, None, None
         for change in changes:
-            if change["op"] == "D":
+            if change["op"] not in ROW:
                 continue
             now = change.get("done")
             if change["epoch"] != epoch:
@@ -263,7 +283,7 @@ def effects_happen_once(h: History) -> Breaches:
     done = {
         c["job"]: c["epoch"]
         for c in h.changes
-        if c["kind"] in kinds and c["place"] == "history" and c["state"] == "completed"
+        if c.get("kind") in kinds and c["place"] == "history" and c["state"] == "completed"
     }
     seen: Counter[int] = Counter()
     for effect in h.effects:
@@ -291,18 +311,19 @@ def cancelled_does_not_start(h: History) -> Breaches:
 
 
 def counts_are_true(h: History) -> Breaches:
-    """I15: where nothing was broken, the workers' counts are the history's."""
-    broken = any(
-        event["f"] not in ("born", "death", "term", "healed") or event.get("code")
-        for event in h.nemesis
-    )
-    if h.final is None or broken:
+    """I15: where nothing was broken, the workers' counts are the history's, in their tables and in their metrics."""
+    quiet = ("born", "death", "term", "healed")
+    if any(event["f"] not in quiet or event.get("code") for event in h.nemesis):
         return
-    completed = sum(
-        c["place"] == "history" and c["op"] == "I" and c["state"] == "completed" for c in h.changes
-    )
-    if h.final["counted"] != completed:
+    over = [c for c in h.changes if c["place"] == "history" and c["op"] == "I"]
+    completed = sum(change["state"] == "completed" for change in over)
+    if h.final is not None and h.final["counted"] != completed:
         yield "counts_differ", (h.final["counted"], completed)
+    if h.metrics is not None:
+        counted = h.metrics["finished"]
+        counted = counted.get("completed", 0) + counted.get("partial", 0)
+        if counted != completed:
+            yield "metrics_differ", (counted, completed)
 
 
 def nothing_is_left(h: History) -> Breaches:

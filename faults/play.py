@@ -25,6 +25,7 @@ from . import audit
 from .fault import Fault, Skip
 from .fleet import NEEDS_A_PERSON, ROOT
 from .history import check
+from .scrape import counted
 from .stage import DATABASE, Stage
 from .witness import Event, read, write
 
@@ -117,6 +118,7 @@ async def _end(stage: Stage) -> list[Event]:
     if stage.fault.roll_call and stage.fleet.daemons:
         await roll_call(stage)
         await drained(stage)
+    metrics = await counted(stage)
     await stop_all(stage)
     run = {
         "src": "run",
@@ -125,13 +127,8 @@ async def _end(stage: Stage) -> list[Event]:
         "lease_seconds": stage.lease_seconds,
     } | stage.settings
     found = await audit.collect(await stage.oracle())
-    return [
-        run,
-        *read(stage.said.path),
-        *read(stage.fleet.journal),
-        *read(stage.nemesis.path),
-        *found,
-    ]
+    files = (stage.said.path, stage.fleet.journal, stage.nemesis.path)
+    return [run, *metrics, *(event for file in files for event in read(file)), *found]
 
 
 async def stop_all(stage: Stage) -> None:
@@ -204,7 +201,7 @@ ALWAYS = ("acked", "lost", "settled_twice", "reruns")
 
 def _commit() -> str:
     try:
-        said = subprocess.run(  # noqa: S603 (arguments of our own)
+        said = subprocess.run(
             [shutil.which("git") or "git", "describe", "--always", "--dirty"],
             cwd=ROOT,
             capture_output=True,

@@ -53,7 +53,7 @@ class Story:
         """A change of the job; what is not given stays as it was."""
         self.seq += 1
         first = {
-            "epoch": 0, "attempts": 0, "attempts_max": 3, "crashes": 0, "worker": None, "kind": "k", "key": None,
+            "epoch": 1, "attempts": 0, "attempts_max": 3, "crashes": 0, "kind": "k", "key": None,
             "token": f"T{job}", "schedule": None, "tick": None, "done": None, "stop": None, "error": None,
         }  # fmt: skip
         self.rows[job] = self.rows.get(job, first) | row
@@ -82,8 +82,12 @@ class Story:
     def inserted(self, job: int, **row: Any) -> "Story":
         return self.transaction().client(job).db(job, "pending", "I", **row)
 
-    def claimed(self, job: int, epoch: int, worker: str = W1, **row: Any) -> "Story":
-        return self.transaction().db(job, "running", epoch=epoch, worker=worker, **row)
+    def lease(self, op: str, job: int, epoch: int, worker: str = W1) -> "Story":
+        self.seq += 1
+        return self.put("leases", seq=self.seq, xid=self.xid, op=op, lease=job * 100 + epoch, worker=worker, ids=[job], epochs=[epoch])  # fmt: skip
+
+    def claimed(self, job: int, epoch: int, worker: str = W1) -> "Story":
+        return self.transaction().lease("I", job, epoch, worker)
 
     def started(self, job: int, epoch: int, worker: str = W1, **traits: Any) -> "Story":
         return self.handler("start", job, epoch, worker, **traits)
@@ -92,10 +96,10 @@ class Story:
         return self.handler("stop", job, epoch, worker, out=out)
 
     def back(self, job: int, epoch: int, **row: Any) -> "Story":
-        return self.transaction().db(job, "pending", epoch=epoch, worker=None, **row)
+        return self.transaction().db(job, "pending", epoch=epoch, **row)
 
     def over(self, job: int, state: str = "completed", **row: Any) -> "Story":
-        self.transaction().db(job, "running", "D", **row)
+        self.transaction().db(job, "pending", "D", **row)
         return self.db(job, state, "I", "history", **row)
 
     def ran(self, job: int, **traits: Any) -> "Story":
@@ -107,7 +111,7 @@ class Story:
     def rescued(self, job: int, worker: str, epoch: int) -> "Story":
         """Its worker's row goes, and the job is ready again, in one transaction."""
         self.transaction().db(
-            job, "pending", epoch=epoch, worker=None, attempts=1, crashes=1, error="worker_lost: x"
+            job, "pending", epoch=epoch, attempts=1, crashes=1, error="worker_lost: x"
         )
         return self.worker("D", worker)
 
@@ -125,8 +129,8 @@ class Story:
 def taken_over(second_at: float, first_ends: float, **traits: Any) -> Story:
     """Worker 1 goes silent at 10 s; worker 2 runs its job from `second_at` on, and the first run ends at `first_ends`."""
     story = Story().inserted(1).claimed(1, 1).started(1, 1, **traits)
-    story.at(second_at - 0.1).rescued(1, W1, 2).claimed(1, 3, W2).at(second_at).started(1, 3, W2)
-    story.at(second_at + 1).stopped(1, 3, W2).over(1)
+    story.at(second_at - 0.1).rescued(1, W1, 2).claimed(1, 2, W2).at(second_at).started(1, 2, W2)
+    story.at(second_at + 1).stopped(1, 2, W2).over(1)
     return story.at(first_ends).stopped(1, 1).at(max(first_ends, second_at + 1)).final()
 
 
@@ -144,7 +148,7 @@ def retried_by_hand() -> Story:
     story.over(1, "failed", attempts=1)
     story.events[-1]["expect"] = "any"
     story.client(1, f="retry").transaction().db(1, "failed", "D", "history")
-    story.db(1, "pending", "I", attempts=0, epoch=2).claimed(1, 3).started(1, 3).stopped(1, 3)
+    story.db(1, "pending", "I", attempts=0, epoch=2).claimed(1, 2).started(1, 2).stopped(1, 2)
     return story.over(1).final()
 
 
@@ -156,9 +160,9 @@ def settled_by_its_own_transaction_then_killed() -> Story:
 def started_after_its_lease_was_lost() -> Story:
     """The daemon stood still between its claim and the start of the handler; another one runs the job meanwhile."""
     story = Story().inserted(1).claimed(1, 1)
-    story.at(13.5).rescued(1, W1, 2).claimed(1, 3, W2).started(1, 3, W2)
+    story.at(13.5).rescued(1, W1, 2).claimed(1, 2, W2).started(1, 2, W2)
     story.at(14).started(1, 1).at(14.1).stopped(1, 1, out="cancelled")
-    return story.at(15).stopped(1, 3, W2).over(1).final()
+    return story.at(15).stopped(1, 2, W2).over(1).final()
 
 
 def crash_of_the_server_undid_a_claim() -> Story:
@@ -168,12 +172,10 @@ def crash_of_the_server_undid_a_claim() -> Story:
 
 
 def progress_of_an_earlier_attempt() -> Story:
-    story = Story().inserted(1).claimed(1, 1).started(1, 1).transaction().db(1, "running", done=7)
-    story.stopped(1, 1, out="err").back(1, 2, attempts=1).claimed(1, 3).started(1, 3)
-    story.db(1, "running", stop="pause").db(1, "running", done=2, stop=None).db(
-        1, "running", done=3
-    )
-    return story.stopped(1, 3).over(1).final()
+    story = Story().inserted(1).claimed(1, 1).started(1, 1).transaction().db(1, "pending", done=7)
+    story.stopped(1, 1, out="err").back(1, 2, attempts=1).claimed(1, 2).started(1, 2)
+    story.db(1, "pending", stop="pause").db(1, "pending", done=2, stop=None)
+    return story.db(1, "pending", done=3).stopped(1, 2).over(1).final()
 
 
 def isolated_run_knows_no_epoch() -> Story:
@@ -183,7 +185,7 @@ def isolated_run_knows_no_epoch() -> Story:
 
 
 GOOD: dict[str, Callable[[], Story]] = {
-    "one job": lambda: Story().ran(1).final(),
+    "one job": lambda: Story().ran(1).put("metrics", finished={"completed": 1}).final(),
     "info is absent": lambda: Story().client(1, "info"),
     "rolled back": lambda: Story().client(1, "fail"),
     "a zombie after the lease": lambda: taken_over(14.0, 14.5),
@@ -222,8 +224,8 @@ def killed(again_at: float | None) -> Story:
     story.put("nemesis", f="kill", pid=101, gone=101).put("nemesis", f="death", pid=101)
     if again_at is None:
         return story
-    story.at(again_at - 0.1).rescued(1, W1, 2).claimed(1, 3, W2).at(again_at).started(1, 3, W2)
-    return story.at(again_at + 1).stopped(1, 3, W2).over(1).final()
+    story.at(again_at - 0.1).rescued(1, W1, 2).claimed(1, 2, W2).at(again_at).started(1, 2, W2)
+    return story.at(again_at + 1).stopped(1, 2, W2).over(1).final()
 
 
 BAD: dict[str, tuple[str, Callable[[], Story]]] = {
@@ -238,25 +240,28 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I2 inside the lease": ("double_run_inside_lease", lambda: taken_over(12.0, 12.5)),
     "I2 the claim still stands": ("double_run_inside_lease", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).at(11).started(1, 2, W2)),
     "I2 an undone claim without a crash": ("double_run_inside_lease", lambda: Story().inserted(1).started(1, 1).at(11).claimed(1, 2, W2).started(1, 2, W2)),
-    "I3 the epoch falls": ("epoch_went_back", lambda: Story().inserted(1).claimed(1, 5).back(1, 4)),
-    "I3 a claim without a new epoch": ("epoch_not_raised", lambda: Story().inserted(1).claimed(1, 1).back(1, 1).claimed(1, 1)),
+    "I3 the epoch falls": ("epoch_went_back", lambda: Story().inserted(1).back(1, 5).back(1, 4)),
+    "I3 two claims of one epoch": ("epoch_claimed_twice", lambda: Story().inserted(1).claimed(1, 1).back(1, 2).claimed(1, 1)),
+    "I3 a claim of another epoch": ("claimed_at_another_epoch", lambda: Story().inserted(1).claimed(1, 2)),
     "I3 two runs of one epoch": ("epoch_run_twice", lambda: Story().ran(1).started(1, 1, W2)),
     "I4 over, and changed": ("terminal_changed", lambda: Story().ran(1).transaction().db(1, "completed", "D", "history").db(1, "pending", "I")),
     "I4 over twice": ("settled_twice", lambda: Story().ran(1).transaction().db(1, "failed", "I", "history")),
     "I4 from pending to completed": ("illegal_transition", lambda: Story().inserted(1).transaction().db(1, "pending", "D").db(1, "completed", "I", "history")),
+    "I4 claimed, and claimed again": ("claimed_while_leased", lambda: Story().inserted(1).claimed(1, 1).claimed(1, 2, W2)),
+    "I4 the lease goes, the job is nowhere": ("left_without_lease", lambda: Story().inserted(1).claimed(1, 1).transaction().lease("D", 1, 1)),
     "I4 from paused to running": ("illegal_transition", lambda: Story().inserted(1).db(1, "paused").claimed(1, 1)),
     "I4 over, and still there": ("in_two_places", lambda: Story().inserted(1).claimed(1, 1).db(1, "completed", "I", "history")),
     "I5 one key, two live jobs": ("key_twice", lambda: Story().inserted(1, key="a").inserted(2, key="a")),
-    "I6 too many attempts": ("attempts_over_max", lambda: Story().inserted(1).claimed(1, 1, attempts=4)),
+    "I6 too many attempts": ("attempts_over_max", lambda: Story().inserted(1, attempts=4)),
     "I6 two attempts for one": ("attempts_jumped", lambda: Story().inserted(1).claimed(1, 1).back(1, 2, attempts=2)),
-    "I6 an attempt taken back": ("attempts_jumped", lambda: Story().inserted(1).claimed(1, 1).back(1, 2, attempts=1).claimed(1, 3, attempts=0)),
-    "I7 progress falls": ("progress_back", lambda: Story().inserted(1).claimed(1, 1).db(1, "running", done=5).db(1, "running", done=4)),
+    "I6 an attempt taken back": ("attempts_jumped", lambda: Story().inserted(1).claimed(1, 1).back(1, 2, attempts=1).back(1, 3, attempts=0)),
+    "I7 progress falls": ("progress_back", lambda: Story().inserted(1).claimed(1, 1).db(1, "pending", done=5).db(1, "pending", done=4)),
     "I9 one tick, two jobs": ("tick_twice", lambda: Story().inserted(1, schedule="s", tick="12:00").inserted(2, schedule="s", tick="12:00")),
     "I10 it never ends": ("not_drained", lambda: Story().inserted(1)),
     "I11 completed, never run": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).over(1)),
     "I11 completed, but it failed": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).stopped(1, 1, out="err").over(1)),
     "I11 completed before it ended": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).over(1).at(11).stopped(1, 1)),
-    "I11 completed at another epoch": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).stopped(1, 1).back(1, 2).claimed(1, 3).over(1)),
+    "I11 completed at another epoch": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).stopped(1, 1).back(1, 2).claimed(1, 2).over(1)),
     "I12 two at once where one may": ("lane_over_limit", two_at_once_in_the_limited_lane),
     "I13 two effects": ("effect_twice", lambda: Story().ran(1, settles=True).put("effect", job=1, epoch=1, n=2)),
     "I13 no effect": ("effect_missing", lambda: Story().ran(1, settles=True)),
@@ -264,9 +269,10 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I14 started after it was cancelled": ("started_after_cancel", lambda: Story().inserted(1).client(1, f="cancel", answer="cancelled").at(11).started(1, 1)),
     "I14 claimed after it was cancelled": ("claimed_after_cancel", lambda: Story().inserted(1).client(1, f="cancel", answer="cancelling").at(11).claimed(1, 1)),
     "I15 counts that are not true": ("counts_differ", lambda: Story().ran(1).final(counted=2)),
+    "I15 metrics that are not true": ("metrics_differ", lambda: Story().ran(1).put("metrics", finished={"completed": 0, "failed": 1})),
     "I16 vanished": ("vanished", lambda: Story().inserted(1).transaction().db(1, "pending", "D")),
     "I16 vanished from history": ("vanished", lambda: Story().ran(1).transaction().db(1, "completed", "D", "history")),
-    "I16 moved in two transactions": ("vanished", lambda: Story().inserted(1).claimed(1, 1).transaction().db(1, "running", "D").transaction().db(1, "completed", "I", "history")),
+    "I16 moved in two transactions": ("vanished", lambda: Story().inserted(1).claimed(1, 1).transaction().db(1, "pending", "D").transaction().db(1, "completed", "I", "history")),
     "I16 more inserted than there are": ("not_conserved", lambda: Story().ran(1).final(over=0)),
     "I17 a lease of nobody": ("dead_leases", lambda: Story().ran(1).final(dead_leases=1)),
     "I17 a slot of nobody": ("dead_slots", lambda: Story().ran(1).final(dead_slots=1)),

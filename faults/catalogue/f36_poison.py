@@ -55,4 +55,4 @@ async def poison(stage: Stage) -> None:
         "most_attempts": rows[0]["attempts"], "neighbours_failed": rows[0]["failed"],
         "neighbours_hit": sum(runs[job] > 1 for job in neighbours),
     }  # fmt: skip
-    stage.must(not rows[0]["charged"], "neighbours_charged", dict(rows[0]))
+    stage.must(not rows[0]["failed"], "neighbours_failed", dict(rows[0]))
