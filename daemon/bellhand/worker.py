@@ -35,9 +35,8 @@ log = structlog.get_logger()
 
 HINTS_EVERY_CLAIMS = 8
 GATHER_SECONDS = 0.002
-BEGIN_AT_ONCE = (
-    100  # then answers from Postgres are looked at: a whole batch would keep them waiting
-)
+# Then answers from Postgres are looked at: a whole batch would keep them waiting.
+BEGIN_AT_ONCE = 100
 UNSURE_SECONDS = 40.0  # longer than a claim may go on without us
 UNSURE_LOOK_SECONDS = 2.0
 
