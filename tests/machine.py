@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from bellhand.positions import Positions
+from bellhand.positions import LaneUse, Positions
 from bellhand.sql import query
 from bellhand.store import Lane
 from model import LANE_OF, LEASE_SECONDS, NARROW_MAX, Job, Model, Refused, Row
@@ -234,13 +234,15 @@ class Calls(RuleBasedStateMachine):
             caps[name] = 0 if shut else max(0, cap)
         return caps
 
+    def use_of(self, hand: Hand, id: int) -> LaneUse:
+        """What a worker believes to use of a job's lane."""
+        job = self.model.jobs.get(id) or self.model.over[id]
+        return next(use for use in hand.positions.lanes.values() if use.lane.name == job.lane)
+
     def let_go(self, hand: Hand, held: tuple[int, int, int]) -> list[int]:
         """The worker is through with a job; the lease, when it was the last of it."""
         hand.held.remove(held)
-        job = self.model.jobs.get(held[0]) or self.model.over[held[0]]
-        for use in hand.positions.lanes.values():
-            if use.lane.name == job.lane:
-                use.running -= 1
+        self.use_of(hand, held[0]).running -= 1
         if any(h[2] == held[2] for h in hand.held):
             return []
         if self.model.leases.get(held[2], ("", []))[0] == hand.id:

@@ -16,7 +16,7 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = {
-    "a completion is not fenced": Mutant("settle_completed", "j.epoch = u.epoch and ", ""),
+    "a completion is not fenced": Mutant("settle_completed", " and j.epoch = coalesce(u.epoch, p_epochs[1])", ""),
     "other ends are not fenced": Mutant("settle_others", "u.id = j.id and u.epoch = j.epoch", "u.id = j.id"),
     "parked without a new epoch": Mutant("settle_others", "in ('pause', 'park'))::int", "in ('pause'))::int"),
     "a lease that is gone still counts": Mutant("still_held", "l.worker = p_worker) = cardinality", "l.worker = p_worker) <= cardinality"),
@@ -35,7 +35,7 @@ MUTANTS = {
     ),
     "the stop flag is ignored": Mutant("settle_others", "coalesce(j.stop, ", "coalesce("),
     "a pause that was taken back pauses": Mutant("settle_others", "coalesce(j.stop, nullif(u.outcome, 'pause'), 'release')", "coalesce(j.stop, u.outcome)"),
-    "who was given up claims on": Mutant("claim", "where w.id = p_worker) then return;", "where w.id = p_worker) then null;"),
+    "who was given up claims on": Mutant("claim", "    return next;\n    return;\n  end if;\n\n  -- What each", "    null;\n  end if;\n\n  -- What each"),
     "slots that others have are held too": Mutant("claim", "least(p_running[k] + asked[n] - free[n], most[n])", "p_running[k] + asked[n] - free[n]"),
     "by age over the lane's limit": Mutant("claim", "where a.nth <= free[a.lane]", ""),
     "attempts are not counted": Mutant(

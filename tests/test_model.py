@@ -210,6 +210,42 @@ class Machine(Calls):
                 self.same()
                 self.tell_one(id, "retry")
 
+    @rule(
+        where=st.sampled_from(["queue", "scheduled", "parked"]),
+        what=st.sampled_from(["cancel", "pause", "run_now"]),
+    )
+    def taken_out(self, where: str, what: str) -> None:
+        """An operator tells a job something, wherever it waits: nothing of it stays there."""
+        hand = self.hands[0]
+        if where == "parked":
+            id = self.started(hand, "a")
+            for held in [h for h in hand.held if h[0] == id and self.model.owns(hand.id, *h)]:
+                self.settle_other(hand, held, "park", 0)
+        else:
+            id = self.put("a", 5, 30 if where == "scheduled" else 0, 3, None, [], "cancel")
+        self.tell_one(id, what)
+
+    @rule(who=st.integers(0, 1), outcome=st.sampled_from(["completed", "retry"]))
+    def said_twice(self, who: int, outcome: str) -> None:
+        """The answer to a settle is lost and it is said again, when the job runs elsewhere and the lease lives on."""
+        hand, other = self.hands[who], self.hands[1 - who]
+        self.beat_of(hand)
+        self.beat_of(other)
+        self.lane("default", False)
+        for _ in range(2):
+            self.put("a", 10, 0, 3, None, [], "cancel")
+        self.take(hand, 8)
+        last = hand.held[-1:] if len({held[2] for held in hand.held[-2:]}) == 1 else []
+        for held in [held for held in last if self.model.owns(hand.id, *held)]:
+            self.settle_other(hand, held, "release", 0)
+            self.take(other, 20)
+            hand.held.append(held)
+            self.use_of(hand, held[0]).running += 1
+            if outcome == "completed":
+                self.settle_completed([(hand, held)], False)
+            else:
+                self.settle_other(hand, held, "retry", 0)
+
     @rule(who=st.integers(0, 1), outcome=st.sampled_from(["completed", "retry", "beat"]))
     def claim_forgotten(self, who: int, outcome: str) -> None:
         """The server crashes before a claim is durable: its worker runs what another one claims at the same epoch."""
