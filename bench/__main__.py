@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ from .rows import OURS
 from .session import Plan, measure
 
 QUICK = 0.1
+INTERRUPTED = 130
 USUAL = [name for name in FIGURES if name not in ("degrade", "options")]
 
 
@@ -44,6 +46,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(chosen: argparse.Namespace) -> int:
+    # Stopping it cleans up, however it is asked to stop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for problem in install() if set(chosen.peers) - {OURS} else []:
         print(problem)
@@ -51,7 +55,11 @@ def _measure(chosen: argparse.Namespace) -> int:
     scale = QUICK if chosen.quick else chosen.scale
     plan = Plan(chosen.figures, able, chosen.runs, scale, chosen.postgres, chosen.lock)
     out = chosen.out / time.strftime("%Y%m%d-%H%M%S.jsonl", time.gmtime())
-    _run(plan, out)
+    try:
+        _run(plan, out)
+    except KeyboardInterrupt:
+        print(f"stopped; what was measured so far: python -m bench report {out}")
+        return INTERRUPTED
     results = load([out])
     print(f"\n{markdown(results)}\n{out}")
     return 1 if any(one.errors for one in results) else 0

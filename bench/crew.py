@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from .witness import VARIABLE, Witness
 START_SECONDS = 60
 STOP_SECONDS = 30
 LOG_SHOWN = 3000
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 LOOK_SECONDS = 0.002
 
 
@@ -47,6 +49,8 @@ class Crew:
             given = clean | self.place.environment | self.environment | {VARIABLE: str(path)}
             with self.log(number).open("wb") as log:
                 where: dict[str, Any] = {"cwd": self.place.folder, "stdout": log, "stderr": log}
+                # Whatever ends us, no worker is left behind to disturb the next session.
+                where["preexec_fn"] = _end_with_parent
                 started = subprocess.Popen(
                     self.command, env=given, stdin=subprocess.DEVNULL, **where
                 )
@@ -121,3 +125,7 @@ class Crew:
             if process.poll() is not None:
                 why = f"{self.command[0]} ended with {process.returncode}"
                 raise WorkerEnded(f"{why}:\n{self.said(number)}")
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -34,6 +34,14 @@ def install() -> list[str]:
     return [problem for problem in problems if problem]
 
 
+def source() -> str:
+    """A digest of the Bellhand that is measured: a checkout may change while a session runs."""
+    digest = hashlib.sha256()
+    for path in sorted([*ROOT.glob("daemon/**/*.py"), *ROOT.glob("sql/**/*.sql")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def bring(what: str, program: Path, wanted: Path, steps: list[list[str]]) -> str | None:
     """Runs the steps unless that was done for the same list of packages; what went wrong, if anything."""
     noted = HOME / f"{wanted.name}.installed"

@@ -37,10 +37,9 @@ def _about(one: Results) -> str:
         lines.append(
             f"Scaled: counts and seconds times {one.session['scale']:g}. Not to be quoted."
         )
-    lines += [
-        f"* {name} {peer['version']}: {peer['settings']}"
-        for name, peer in one.session["peers"].items()
-    ]
+    lines += [f"* {peer['version']}: {peer['settings']}" for peer in one.session["peers"].values()]
+    if len(sources := one.sources()) > 1:
+        lines.append(f"Bellhand itself changed in between: {len(sources)} states of its source.")
     lines += [
         f"* FAILED: {e['figure']} {e['peer']} {e['variant']}, run {e['run']}: {e['error']}"
         for e in one.errors

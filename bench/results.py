@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .arithmetic import Spread, spread
-from .rows import BEST, Row
+from .rows import BEST, OURS, Row
 
 DISTURBED_CORES = 0.15
 
@@ -45,6 +45,11 @@ class Results:
     @property
     def peers(self) -> list[str]:
         return list(self.session["peers"])
+
+    def sources(self) -> set[str]:
+        """The states of Bellhand that were measured."""
+        ours = (run for (_, peer, _), runs in self.runs.items() if peer == OURS for run in runs)
+        return {run["source"] for run in ours if "source" in run}
 
     def kept(self, figure: str, peer: str, variant: str) -> list[dict[str, Any]]:
         """Its runs; those that were disturbed only if there are no others."""

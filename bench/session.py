@@ -16,6 +16,7 @@ from bellhand.dev.postgres import DevPostgres
 from bellhand.dev.programs import Preference
 
 from .figures import FIGURES, variants
+from .install import source
 from .machine import described, held
 from .peer import Peer
 from .place import fresh_place, private_server, settings_of, warm_up
@@ -92,7 +93,7 @@ async def _tried(
     plan: Plan, turn: Turn, server: DevPostgres, admin: asyncpg.Connection
 ) -> dict[str, Any]:
     started = time.monotonic()
-    line = turn.described()
+    line = turn.described() | {"source": source()}
     try:
         line |= await _run(plan, turn, server, admin)
     except Exception as error:  # a boundary: a peer that breaks must not end the others' figures

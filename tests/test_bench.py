@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import bench.install
 import bench.peers.graphile
 import bench.peers.python
-import pytest
 from bench.arithmetic import percentile, percentiles, ratio, spread
 from bench.peers import PEERS
 from bench.pgbench import PgbenchFailed, read
 from bench.plots import draw
 from bench.report import markdown
 from bench.results import load
-
 from support import ROOT
 
 PROCESS_SECONDS = 150

@@ -6,6 +6,8 @@ import asyncio
 import json
 import sys
 import time
+from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
 
 import bellhand
@@ -41,7 +43,8 @@ class Bellhand:
         return None
 
     def version(self) -> str:
-        return bellhand.__version__
+        loop = f"uvloop {metadata.version('uvloop')}" if find_spec("uvloop") else "asyncio"
+        return f"bellhand {bellhand.__version__}, asyncpg {metadata.version('asyncpg')}, {loop}"
 
     async def prepare(self, place: Place) -> None:
         """The schema, and the kinds that a first start publishes: an INSERT of an unknown kind is refused."""

@@ -46,7 +46,7 @@ class Graphile:
     def version(self) -> str:
         package = json.loads((PACKAGE / "package.json").read_text())
         node = subprocess.check_output([NODE, "--version"], text=True, timeout=10)
-        return f"{package['version']} on Node {node.strip()}"
+        return f"graphile-worker {package['version']} on Node {node.strip()}"
 
     async def prepare(self, place: Place) -> None:
         given = place.environment | self._environment()

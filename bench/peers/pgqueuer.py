@@ -33,8 +33,8 @@ class PgQueuer(PythonPeer):
     @property
     def settings(self) -> str:
         return (
-            f"{self.consumers} consumer(s) with batch_size {self.batch}, durability durable, autovacuum optimised, "
-            "asyncpg, uvloop"
+            f"{self.consumers} consumer with batch_size {self.batch}, durability durable, "
+            "autovacuum as it advises"
         )
 
     @property

@@ -30,7 +30,7 @@ class Procrastinate(PythonPeer):
 
     @property
     def settings(self) -> str:
-        return f"concurrency {self.concurrency}, pool of {self.pool} psycopg (binary) connections, jobs kept, uvloop"
+        return f"concurrency {self.concurrency}, pool of {self.pool} psycopg (binary) connections, jobs kept"
 
     @property
     def options(self) -> list[str]:
