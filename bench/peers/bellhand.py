@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from importlib import metadata
@@ -79,7 +80,8 @@ class Bellhand:
         config = place.folder / "config.toml"
         config.write_text(self._configuration(place.dsn))
         command = [sys.executable, "-m", "bellhand", "run", "--config", str(config)]
-        return Crew(place, command, {"PYTHONPATH": str(ROOT)}, processes)
+        path = os.pathsep.join([str(ROOT / "daemon"), str(ROOT)])
+        return Crew(place, command, {"PYTHONPATH": path}, processes)
 
     def _configuration(self, dsn: str) -> str:
         sections = {"worker": {"concurrency": CONCURRENCY}, "status": {"port": 0}}
