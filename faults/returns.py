@@ -31,10 +31,12 @@ class Returns:
 
     def went(self) -> None:
         """It is away from now on."""
+        self.stage.nemesis.saw("away")
         self.gone.append(time.monotonic())
 
     def came(self) -> None:
         """It answers from now on."""
+        self.stage.nemesis.saw("back")
         self.back.append(time.monotonic())
 
     def figures(self, name: str = "back") -> dict[str, Any]:

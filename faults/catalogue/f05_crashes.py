@@ -29,6 +29,7 @@ async def backends_killed(stage: Stage) -> None:
     killed = 0
     async with stage.clients(40, choose=longer):
         async for _ in stage.moments(0.2, 0.2):
+            stage.nemesis.saw("backends_killed")
             killed += await stage.value(END_SOME, stage.dice.randint(1, 3))
     stage.figures["backends_killed"] = killed
     stage.must(killed > 0, "nothing_was_killed")
