@@ -8,6 +8,7 @@ import logging
 import random
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import structlog
@@ -73,13 +74,19 @@ async def _play(wanted: list[Fault], chosen: argparse.Namespace) -> int:
     _end_in_order()
     broken = 0
     for fault in wanted:
-        verdict = await play(
-            fault,
-            chosen.out / fault.name,
-            seed=chosen.seed,
-            seconds=chosen.seconds,
-            postgres=chosen.postgres,
-        )
+        try:
+            verdict = await play(
+                fault,
+                chosen.out / fault.name,
+                seed=chosen.seed,
+                seconds=chosen.seconds,
+                postgres=chosen.postgres,
+            )
+        except Exception:  # a boundary: one that cannot be played must not hide the others
+            print(f"{fault.name} could not be played", flush=True)
+            traceback.print_exc()
+            broken += 1
+            continue
         print(verdict.line(), flush=True)
         broken += not verdict.valid
     print(
