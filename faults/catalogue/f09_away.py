@@ -24,6 +24,7 @@ LOG_LINES_A_MINUTE_MAX = 120.0  # of which the first moments of a short outage a
 BUSY_SECONDS = 5.0
 CONNECTIONS = 40
 FROZEN_SECONDS = 12.0
+ALL = 1000
 
 
 @fault("F9", "the database is away (--seconds 600 for ten minutes)", seconds=30)
@@ -66,7 +67,7 @@ async def too_many_connections(stage: Stage) -> None:
         tries = 0
         while time.monotonic() < end:
             # Ours end, and the hogs take what that frees before ours come back.
-            await stage.sql(END_SOME, CONNECTIONS)
+            await stage.sql(END_SOME, ALL)
             tries += await _hog(stage, hogs)
             await asyncio.sleep(0.5)
         refused = _refusals(log.read_bytes()) - refused - tries
@@ -110,7 +111,7 @@ async def postmaster_frozen(stage: Stage) -> None:
         async for _ in stage.moments(3.0, 5.0, times=stage.many(3)):
             pid = stage.server.pid
             assert pid is not None, "the server does not run"
-            killed = await stage.value(END_SOME, 8)
+            killed = await stage.value(END_SOME, ALL)
             os.kill(pid, signal.SIGSTOP)
             stage.at_heal.callback(_go_on, pid)
             returns.went()

@@ -106,7 +106,7 @@ async def commits_unanswered(stage: Stage) -> None:
     stage.must(unknown > 0, "no_commit_was_left_open")
 
 
-@fault("F15-late", "claims are held up by a middlebox and arrive when their daemon has long given them up", seconds=60, drain_seconds=90)  # fmt: skip
+@fault("F15-late", "claims are held up by a middlebox and arrive when their daemon has long given them up", seconds=56, drain_seconds=30)  # fmt: skip
 async def claims_arrive_late(stage: Stage) -> None:
     """A late claim leases jobs to a worker that lives, beats, and does not know of them."""
     way = await stage.at_end.enter_async_context(network(stage.server.dsn_for(DATABASE, tcp=True)))

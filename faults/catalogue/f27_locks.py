@@ -78,7 +78,7 @@ async def deadlocks(stage: Stage) -> None:
     ]  # fmt: skip
     async with stage.clients(30, choose=longer, plain=True):
         async for _ in stage.moments(0.3, 0.6):
-            await stage.sql(FODDER, 30)
+            await stage.sql(FODDER, 120)
     stop.set()
     await asyncio.wait(actors, timeout=30)
     stage.figures |= {f"{act}s": count for act, count in done.items()}
