@@ -35,7 +35,7 @@ GROWTH_BYTES_MAX = 4_000_000  # of the median of the last quarter over that of t
 DESCRIPTORS_GROWTH_MAX = 8
 SUMS = ("live", "over", "counted")  # of the final row, which count from the beginning
 FORGET = """
-truncate faults.jobs, faults.effects;
+truncate faults.jobs, faults.leases, faults.effects;
 delete from faults.workers a where not exists (select from bellhand.workers w where w.id = a.worker)
   or a.seq < (select max(b.seq) from faults.workers b where b.worker = a.worker and b.op <> 'D');
 """

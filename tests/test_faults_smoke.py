@@ -13,7 +13,7 @@ from mutants import MUTANTS, Mutant, apply
 from support import Server
 
 SEED = 7
-SECONDS = {"F1": 6.0, "F2": 6.0, "F3": 5.0, "F30": 4.0, "F30-wire": 6.0, "F34": 10.0, "F36": 9.0, "F49": 5.0, "F51": 3.0}  # fmt: skip
+SECONDS = {"F1": 5.0, "F2": 5.0, "F3": 4.0, "F30-wire": 5.0, "F34": 8.0, "F36": 8.0, "F51": 5.0}
 PG: Preference = "system" if os.environ.get("BELLHAND_TEST_PG") == "system" else "embedded"
 
 pytestmark = pytest.mark.timeout(240)

@@ -39,7 +39,7 @@ async def frozen(stage: Stage) -> None:
 def outlasting(dice: random.Random) -> tuple[str, dict[str, Any]]:
     """Some sleep so long that they are over in the thawed daemon while they run in another one."""
     if dice.random() < 0.3:
-        return "f.nap", {"seconds": round(dice.uniform(1.0, 6.0), 1), "parts": 1}
+        return "f.nap", {"seconds": round(dice.uniform(1.0, 4.0), 1), "parts": 1}
     return longer(dice)
 
 
