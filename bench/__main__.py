@@ -24,6 +24,7 @@ from .report import markdown
 from .results import load
 from .rows import OURS
 from .session import Plan, measure
+from .stage import BACKLOG_JOBS
 
 QUICK = 0.1
 INTERRUPTED = 130
@@ -53,7 +54,9 @@ def _measure(chosen: argparse.Namespace) -> int:
         print(problem)
     able = [PEERS[name] for name in chosen.peers if _able(name)]
     scale = QUICK if chosen.quick else chosen.scale
-    plan = Plan(chosen.figures, able, chosen.runs, scale, chosen.postgres, chosen.lock)
+    plan = Plan(
+        chosen.figures, able, chosen.runs, scale, chosen.postgres, chosen.lock, chosen.backlog
+    )
     out = chosen.out / time.strftime("%Y%m%d-%H%M%S.jsonl", time.gmtime())
     try:
         _run(plan, out)
@@ -90,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="a tenth of all counts: to see that it works")
     add("--scale", type=float, default=1.0, help=argparse.SUPPRESS)
     add("--postgres", choices=["system", "embedded"], default="system", help="whose programs")
+    add("--backlog", type=int, default=BACKLOG_JOBS, help="jobs that wait, in the figure degrade")
     add("--out", type=Path, default=HOME / "results", help="folder of the results")
     add("--lock", type=Path, help="a file to lock while measuring, where others measure too")
     return parser

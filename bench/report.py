@@ -137,7 +137,13 @@ def _degradation(one: Results) -> str:
                 paces = ", ".join(_number(spread(part).median / 1000) for part in parts)
                 marked = _cell(seen, one.was_disturbed("degrade", peer, variant))
                 rows.append([peer, variant, marked, f"{seen.median / clean.median:.2f}", paces])
-    return _table(["", "while", "jobs/s", "of clean", "thousand/s in each sixth"], rows)
+    table = _table(["", "while", "jobs/s", "of clean", "thousand/s in each sixth"], rows)
+    return f"{table}\n\n{_depth(one)}" if degrade.BACKLOG in (row[1] for row in rows) else table
+
+
+def _depth(one: Results) -> str:
+    jobs = one.session["backlog"] * one.session["scale"]
+    return f"{degrade.BACKLOG}: {jobs:,.0f} jobs, of which the first are drained."
 
 
 def _versions(results: Sequence[Results]) -> str:

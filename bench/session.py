@@ -38,6 +38,7 @@ class Plan:
     scale: float
     postgres: Preference
     lock: Path | None
+    backlog: int
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ async def _run(
         with held(plan.lock, alone=False):
             if turn.who != SQL:
                 await turn.peer.prepare(place)
-        stage = Stage(turn.peer, place, turn.variant, plan.scale, plan.lock)
+        stage = Stage(turn.peer, place, turn.variant, plan.scale, plan.lock, plan.backlog)
         values: Values = await FIGURES[turn.figure].measure(stage)
         return {"values": values, "others_cores": round(max(stage.others_cores, default=0.0), 2)}
 
@@ -135,6 +136,7 @@ async def _session(plan: Plan, admin: asyncpg.Connection) -> dict[str, Any]:
         },
         "runs": plan.runs,
         "scale": plan.scale,
+        "backlog": plan.backlog,
     }
 
 

@@ -14,6 +14,7 @@ from .place import Place
 
 Values = Mapping[str, float | list[float]]
 JOBS_MIN = 20
+BACKLOG_JOBS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Stage:
     variant: str
     scale: float = 1.0
     lock: Path | None = None
+    backlog: int = BACKLOG_JOBS
     # Taken by strangers in each stretch that was measured.
     others_cores: list[float] = field(default_factory=list)
 

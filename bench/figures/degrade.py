@@ -14,7 +14,7 @@ from ..stage import Stage, Values
 
 CLEAN = "clean"
 SCHEDULED, FINISHED = "1M scheduled", "1M finished"
-BACKLOG, PINNED = "10M backlog", "horizon pinned"
+BACKLOG, PINNED = "deep backlog", "horizon pinned"
 # Graphile Worker keeps nothing of what is finished, and for the rest the other peers would need hours.
 VARIANTS = {
     "bellhand": (CLEAN, SCHEDULED, CLEAN, FINISHED, CLEAN, PINNED, CLEAN, BACKLOG),
@@ -53,7 +53,7 @@ async def _prepare(stage: Stage, jobs: int) -> None:
         with stage.together(), stage.peer.crew(place) as crew:
             await crew.until_called(finished, FINISH_SECONDS)
             await until_finished(stage)
-    await _in_chunks(stage, stage.jobs(10 * MILLION) if stage.variant == BACKLOG else jobs, fill)
+    await _in_chunks(stage, stage.jobs(stage.backlog) if stage.variant == BACKLOG else jobs, fill)
     with stage.together():
         await place.settle_down()
 
