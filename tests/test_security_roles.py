@@ -30,7 +30,7 @@ OPEN_TO_ALL = {
     "bellhand.jobs_inserted()": "a trigger's, refuses to be called",
     "bellhand.payload_fits(integer)": "a check of bellhand.jobs, made as who inserts; says yes or refuses",
     "bellhand.refuse_kind(text)": "only refuses",
-    "bellhand.ring()": "a NOTIFY, which anybody may send anyhow",
+    "bellhand.ring(text)": "a NOTIFY, which anybody may send anyhow",
     "bellhand.call_workers()": "the same",
 }
 OF_OURS = "n.nspname like 'bellhand%'"

@@ -239,14 +239,14 @@ class Daemon:
         """A NOTIFY arrived."""
         self.metrics.wakeup("notify")
         self.bell.ring()
-        self.keeper.promote_bell.ring()
+        if payload != "":
+            self.keeper.promote_bell.ring()
         if payload == "look":
             self.keeper.look_bell.ring()
             self.heartbeat.beat_now()
 
     def _listening(self, up: bool) -> None:
         self.sleep.listening = up
-        self.keeper.deaf = self.listener.deaf
         self.sleep.forget()
         self.metrics.set_listen_up(up)
         self.bell.ring()

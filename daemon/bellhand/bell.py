@@ -18,8 +18,8 @@ from .store import Store
 log = structlog.get_logger()
 
 CHANNEL = "bellhand"
-AWAKE_SECONDS = 0.05
-AWAKE_POLL_SECONDS = 0.004
+AWAKE_SECONDS = 0.012  # at 500 jobs a second few gaps are longer; one job in a while is met by the bell, at once
+AWAKE_POLL_SECONDS = 0.003
 DEAF_POLL_SECONDS_MAX = 1.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
@@ -179,7 +179,7 @@ class Listener:
         self.backoff.reset()
         self.settled.set()
         self.on_change(True)
-        self.heard("")
+        self.heard("soon")
         while not gone.is_set():
             try:
                 async with asyncio.timeout(PROBE_SECONDS):

@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from .bell import DEAF_POLL_SECONDS_MAX, Bell
+from .bell import Bell
 from .cron import due_ticks
 from .db import Again, Away, Backoff, describe
 from .metrics import Metrics
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 PROMOTE_LIMIT = 5000
 PROMOTE_SECONDS = 30.0  # jobs due within that ring, see jobs_inserted.sql
+AWAKE_LOOK_SECONDS = 1.0  # nobody rings for those who are awake, nor for the deaf
 FULL_LOOK_APART_SECONDS = 1.0
 SAMPLE_SECONDS = 15.0
 LOOK_SECONDS = 10.0
@@ -71,7 +72,6 @@ class Keeper:
         self.cron_bell = Bell()
         self.rescue_bell = Bell()
         self.clock = clock
-        self.deaf = False  # no bell rings here for jobs that are due soon
         self.full_look_at = 0.0
         self.promote_timer: asyncio.TimerHandle | None = None
         self.promoted_upto: datetime | None = None
@@ -119,6 +119,8 @@ class Keeper:
         """Move jobs whose time has come; returns seconds until the next one, or until a full look."""
         # A commit may have landed behind where the last look ended, so everything is looked at again and again; where
         # that is slow (dead entries that a pinned horizon keeps) it gets a tenth of the time.
+        # Asked before the look: what it does not see rang, or will.
+        longest = PROMOTE_SECONDS if self.at_rest() else AWAKE_LOOK_SECONDS
         started = self.clock()
         full = started >= self.full_look_at
         moved, next_seconds, upto = await self.store.promote(
@@ -131,7 +133,6 @@ class Keeper:
             self.full_look_at = self.clock() + max(
                 FULL_LOOK_APART_SECONDS, 10 * (self.clock() - started)
             )
-        longest = DEAF_POLL_SECONDS_MAX if self.deaf else PROMOTE_SECONDS
         wait = longest if next_seconds is None else min(longest, max(0.001, next_seconds))
         return wait if full else min(wait, max(0.0, self.full_look_at - self.clock()))
 

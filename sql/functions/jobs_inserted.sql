@@ -38,7 +38,7 @@ begin
     insert into bellhand.queue (lane, rank, epoch, id)
       select k.lane, 10 - n.priority, n.epoch, n.id from new_jobs n join bellhand.kinds k on k.name = n.kind
       where n.run_at <= bellhand.now() and n.depends_on is null;
-    perform bellhand.ring();
+    perform bellhand.ring(case when later then 'soon' else '' end);
   end if;
   return null;
 end $$;

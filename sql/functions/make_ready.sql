@@ -2,7 +2,7 @@
 -- The caller has made sure that they wait nowhere, and nobody has them.
 create or replace function bellhand.make_ready(p_ids bigint[]) returns bigint language plpgsql as $$
 declare
-  moved bigint;
+  moved bigint; soon boolean;
 begin
   if coalesce(cardinality(p_ids), 0) = 0 then return 0; end if;
   with ready as (
@@ -20,7 +20,7 @@ begin
   now_ready as (
     insert into bellhand.queue (lane, rank, epoch, id)
       select lane, 10 - priority, epoch, id from placed where lane is not null and run_at <= bellhand.now() order by id)
-  select count(*) into moved from ready;
-  perform bellhand.ring();
+  select count(*), bool_or(run_at > bellhand.now()) into moved, soon from ready;
+  perform bellhand.ring(case when soon then 'soon' else '' end);
   return moved;
 end $$;
