@@ -24,6 +24,7 @@ PICKUP_SECONDS_MAX = WORKER["poll_seconds"] * 1.25 + 3.0  # and what a slow mach
 QUEUE_PAGES = 64
 NOTIFY_BYTES = 7000
 FULL_MAX = 1000
+LONG_SECONDS = 6.0
 
 
 def short(dice: random.Random) -> tuple[str, dict[str, Any]]:
@@ -67,6 +68,32 @@ def _picked_up(stage: Stage, since: float) -> None:
     waits = pickups(read(stage.said.path), read(stage.fleet.journal), since, time.monotonic())
     stage.figures |= spread("pickup", waits, digits=3)
     stage.must(max(waits, default=0.0) <= PICKUP_SECONDS_MAX, "picked_up_late", max(waits, default=0.0))  # fmt: skip
+
+
+@fault("F16-asleep", "one daemon is awake and full, the other asleep with free hands", seconds=60)
+async def asleep_beside_a_full_one(stage: Stage) -> None:
+    """The first job wakes one, or both; the rest must wake whoever still sleeps, long before its poll."""
+    hands = WORKER["concurrency"]
+    await stage.daemons(2, worker={"poll_seconds": 10.0})
+    client = stage.client()
+    late: list[float] = []
+    for _ in range(stage.many(6)):
+        await asyncio.sleep(stage.dice.uniform(1.0, 2.0))  # both fall asleep
+        began = time.monotonic()
+        await client.enqueue("f.nap", {"seconds": LONG_SECONDS, "parts": 1})
+        await asyncio.sleep(0.02)  # the one that has it is awake, and has said so
+        for _ in range(2 * hands - 1):
+            await client.enqueue("f.nap", {"seconds": LONG_SECONDS, "parts": 1})
+        await asyncio.sleep(LONG_SECONDS + 1.0)
+        late += pickups(read(stage.said.path), read(stage.fleet.journal), began, time.monotonic())
+
+        async def over() -> bool:
+            return not await stage.value("select count(*) from bellhand.jobs")
+
+        await stage.until(over, 2 * LONG_SECONDS, "the round is over")
+    client.drop()
+    stage.figures |= spread("pickup", late, digits=3)
+    stage.must(max(late) < LONG_SECONDS - 1.0, "slept_beside_waiting_jobs", max(late))
 
 
 @fault("F17", "the listening connection is open and deaf, behind a middlebox that acknowledges all", seconds=60)  # fmt: skip

@@ -90,6 +90,8 @@ begin
   return null;
 end $$;
 """
+FOLLOW_SECONDS = 1.5
+FOLLOW_STEP_SECONDS = 0.005
 DATABASE_JUMPS = ("1 hour", "-1 hour", "10 minutes", "-10 seconds", "5 seconds", "2 days", "-1 day")
 
 
@@ -101,20 +103,23 @@ async def database_clock(stage: Stage) -> None:
     jumps = 0
     async with stage.clients(30, choose=longer):
         async for _ in stage.moments(2.0, 5.0):
-            jump = stage.dice.choice(DATABASE_JUMPS)
-            # A lease that a jump ends is as one that a crash undoes: both may run the job until the older one's next beat.
-            await _jump(stage, jump)
-            stage.nemesis.saw("clock_jumped", by=jump, server="crash")
+            await _jump(stage, f"ahead + interval '{stage.dice.choice(DATABASE_JUMPS)}'")
             jumps += 1
         await asyncio.sleep(4.0)
-    await _jump(stage, None)
-    stage.nemesis.saw("clock_right", server="crash")
+    await _jump(stage, "'0'")
     lost = sum(len(daemon.said("worker_lost")) for daemon in daemons)
     stage.figures |= {"jumps": jumps, "workers_given_up": lost}
 
 
-async def _jump(stage: Stage, by: str | None) -> None:
-    if by is None:
-        await stage.sql("update faults.clock set ahead = '0'")
-    else:
-        await stage.sql(f"update faults.clock set ahead = ahead + interval '{by}'")
+async def _jump(stage: Stage, ahead: str) -> None:
+    """Set the clock, and tell the checker until the beats have followed.
+
+    Until its next beat a worker is taken for lost, and what it claims meanwhile too: as after a crash that undoes
+    claims, both may run a job then, and only one may settle it.
+    """
+    stage.nemesis.saw("clock_jumps", to=ahead, server="crash")
+    await stage.sql(f"update faults.clock set ahead = {ahead}")
+    end = time.monotonic() + FOLLOW_SECONDS
+    while time.monotonic() < end:
+        stage.nemesis.saw("clock_jumped", server="crash")
+        await asyncio.sleep(FOLLOW_STEP_SECONDS)
