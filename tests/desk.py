@@ -76,7 +76,7 @@ class Desk:
         if positions.known:
             positions.advance(await self.conn.fetch(query("advance_hints"), *positions.columns()))
         head, *rows = await self.conn.fetch(
-            query("claim"), worker, room, oldest, *positions.where(room, oldest)
+            query("claim"), worker, 0, room, oldest, *positions.where(room, oldest)
         )
         jobs = [row for row in rows if row["id"] is not None]
         for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in jobs]):
@@ -116,11 +116,15 @@ class Desk:
         self, worker: uuid.UUID, *jobs: asyncpg.Record, lease_seconds: float = 30.0
     ) -> list[asyncpg.Record]:
         """What a heartbeat brings to a worker that runs these."""
+        said = await self.conn.fetch(query("beat"), worker, len(jobs), False, lease_seconds)
         leases = [self.held[job["id"], job["epoch"]][1] for job in jobs]
-        return await self.conn.fetch(
-            query("beat"), worker, len(jobs), False, [job["id"] for job in jobs],
-            [job["epoch"] for job in jobs], leases, lease_seconds,
-        )  # fmt: skip
+        return said and said + await self.conn.fetch(
+            query("stops"),
+            worker,
+            [job["id"] for job in jobs],
+            [job["epoch"] for job in jobs],
+            leases,
+        )
 
     def _leases(self, jobs: Sequence[asyncpg.Record]) -> tuple[uuid.UUID, list[int]]:
         held = {self.held[job["id"], job["epoch"]] for job in jobs}

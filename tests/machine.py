@@ -167,7 +167,7 @@ class Calls(RuleBasedStateMachine):
             positions.advance(self.ask(query("advance_hints"), *positions.columns()))  # type: ignore[arg-type]
         where = positions.where(room, oldest)
         caps = self.caps(hand, look)
-        head, *rows = self.ask(query("claim"), hand.id, room, oldest, *where)
+        head, *rows = self.ask(query("claim"), hand.id, 0, room, oldest, *where)
         rows = [row for row in rows if row["id"] is not None]
         for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in rows]):
             self.ask(query("note_rank"), lane, rank)
@@ -195,7 +195,7 @@ class Calls(RuleBasedStateMachine):
         self.look(hand)
         where = hand.positions.where(1)
         self.world.fetch("begin")
-        head, *rows = self.ask(query("claim"), hand.id, 1, 0, *where)
+        head, *rows = self.ask(query("claim"), hand.id, 0, 1, 0, *where)
         self.world.fetch("rollback")
         rows = [row for row in rows if row["id"] is not None]
         hand.positions.took(1, [(row["lane"], row["rank"]) for row in rows])
@@ -280,7 +280,8 @@ class Calls(RuleBasedStateMachine):
     def beat_of(self, hand: Hand) -> None:
         model = self.model
         ids, epochs, leases = ([held[n] for held in hand.held] for n in range(3))
-        rows = self.ask(query("beat"), hand.id, 0, False, ids, epochs, leases, float(LEASE_SECONDS))
+        rows = self.ask(query("beat"), hand.id, 0, False, float(LEASE_SECONDS))
+        said = self.ask(query("stops"), hand.id, ids, epochs, leases)
         if hand.id not in model.beats:
             assert not rows, "it was given up"
             for use in hand.positions.lanes.values():
@@ -294,8 +295,8 @@ class Calls(RuleBasedStateMachine):
             for held in hand.held
             if not model.owns(hand.id, *held) or model.jobs[held[0]].stop
         ]
-        assert rows[0]["stop"] == ("rescue" if silent else "ok")
-        assert Counter(tuple(row)[:3] for row in rows[1:]) == Counter(stops)
+        assert rows[0]["said"] == ("rescue" if silent else "ok")
+        assert Counter(map(tuple, said)) == Counter(stops)
         assert (rows[0]["quiet_seconds"] < 0) == silent
 
     def tell_one(self, id: int, what: str) -> str | None:

@@ -21,7 +21,7 @@ MUTANTS = {
     "parked without a new epoch": Mutant("settle_others", "in ('pause', 'park'))::int", "in ('pause'))::int"),
     "a lease that is gone still counts": Mutant("still_held", "l.worker = p_worker) = cardinality", "l.worker = p_worker) <= cardinality"),
     "a lease of somebody else counts": Mutant("still_held", " and l.worker = p_worker) = card", ") = card"),
-    "a beat does not look at the lease": Mutant("beat", " and l.id is not null", ""),
+    "a beat does not look at the lease": Mutant("stops", " and l.id is not null", ""),
     "taken out, and left in the queue": Mutant("take_out", "delete from bellhand.queue q where", "perform from bellhand.queue q where"),
     "taken out, and left in the schedule": Mutant("take_out", "delete from bellhand.scheduled s where", "perform from bellhand.scheduled s where"),
     "taken out, and left parked": Mutant("take_out", "delete from bellhand.parked p where", "perform from bellhand.parked p where"),
@@ -29,7 +29,7 @@ MUTANTS = {
         "rescue", "where x.beat < bellhand.now() - make_interval(secs => p_lease_seconds) for", "for"
     ),
     "a beat does not count": Mutant("beat", "set beat = bellhand.now(), busy", "set busy"),
-    "a beat tells nobody to stop": Mutant("beat", " or j.stop is not null", ""),
+    "a beat tells nobody to stop": Mutant("stops", " or j.stop is not null", ""),
     "a retry wins over a cancel": Mutant(
         "settle_others", "coalesce(j.stop, ", "coalesce(nullif(j.stop, 'cancel'), "
     ),

@@ -140,7 +140,7 @@ async def test_the_heartbeat_keeps_the_lease(desk: Desk) -> None:
     for minute in range(1, 5):
         await desk.at(f"2030-01-07 09:0{minute}Z")
         beat = await desk.beat(w, row, lease_seconds=90.0)
-        assert [b["stop"] for b in beat] == ["ok"]
+        assert [b["said"] for b in beat] == ["ok"]
         assert await desk.conn.fetch(query("rescue"), 90.0, 3) == []
 
 

@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from .db import Away, Backoff, Database, describe
+from .sql import query
 from .store import Store
 
 log = structlog.get_logger()
@@ -23,6 +24,7 @@ AWAKE_POLL_SECONDS = 0.003
 DEAF_POLL_SECONDS_MAX = 1.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
+NOTIFY_QUEUE_MAX = 0.5  # ring.sql does not ring above it either
 
 
 class Bell:
@@ -144,6 +146,8 @@ class Listener:
             try:
                 connection = await self.database.connect("listen")
                 await self._listen(connection)
+                if not self.deaf:
+                    log.warning("listener_lost", error="its connection has ended")
             except (
                 Away,
                 OSError,
@@ -197,6 +201,13 @@ class Listener:
         self.nonce = f"probe:{self.random():.17f}"
         try:
             async with asyncio.timeout(PROBE_ANSWER_SECONDS):
+                # Asking also frees what nobody reads any more: after a full queue no NOTIFY would succeed otherwise.
+                if await connection.fetchval(query("notify_queue")) >= NOTIFY_QUEUE_MAX:
+                    log.warning(
+                        "notify_queue_full",
+                        fix="find the session that listens and does not read: it is idle in a transaction",
+                    )
+                    return False
                 await connection.execute(f"notify {CHANNEL}, '{self.nonce}'")
                 await self.answered.wait()
         except TimeoutError:

@@ -54,6 +54,7 @@ class Database:
     connect_seconds: float = 10.0
     statement_seconds: float = 30.0
     lock_seconds: float = 5.0
+    answer_seconds: float = 2.0  # how much later than its statement timeout an answer may come
     pooled: bool = False
     settings: dict[str, str] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
@@ -135,7 +136,9 @@ class Link:
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Run one statement; raises Away, Again, or what else Postgres says."""
         async with self.held() as connection:
-            return await connection.fetch(sql, *args, timeout=self.database.statement_seconds + 2)
+            return await connection.fetch(
+                sql, *args, timeout=self.database.statement_seconds + self.database.answer_seconds
+            )
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
@@ -230,4 +233,6 @@ class HandlerPool:
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Run one statement on any free connection."""
         async with self.connection() as connection:
-            return await connection.fetch(sql, *args, timeout=self.database.statement_seconds + 2)
+            return await connection.fetch(
+                sql, *args, timeout=self.database.statement_seconds + self.database.answer_seconds
+            )

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from .db import Again, Away, Backoff, Database
+from .db import Again, Away, Backoff, Database, Link
 from .sql import query
 
 log = structlog.get_logger()
@@ -89,7 +89,8 @@ class Heartbeat:
         self.loop, self.now = asyncio.get_running_loop(), asyncio.Event()
         # A beat that takes longer than this is no good: the lease would be gone.
         quick = Database(self.database.dsn, connect_seconds=min(5.0, self.lease_seconds / 4),
-                         statement_seconds=min(5.0, self.lease_seconds / 4), lock_seconds=2.0,
+                         statement_seconds=min(5.0, self.lease_seconds / 4), lock_seconds=min(2.0, self.lease_seconds / 8),
+                         answer_seconds=min(2.0, self.lease_seconds / 12),
                          pooled=self.database.pooled, settings=self.database.settings)  # fmt: skip
         link = quick.link("heartbeat", synchronous_commit="off")
         backoff = Backoff(self.random, first_seconds=0.2, max_seconds=self.beat_seconds)
@@ -102,24 +103,17 @@ class Heartbeat:
                 continue
             try:
                 rows = await link.fetch(
-                    query("beat"),
-                    held.worker,
-                    len(held.ids),
-                    held.draining,
-                    held.ids,
-                    held.epochs,
-                    held.leases,
-                    self.lease_seconds,
+                    query("beat"), held.worker, len(held.ids), held.draining, self.lease_seconds
                 )
                 self.last_beat, silent = self.clock(), False
                 backoff.reset()
+                stops = await self._stops(link, held) if rows and held.ids else []
                 if rows and not held.ids and not held.draining:
                     # Nothing to keep, nothing to stop: in time for the lease, and for whoever else falls silent.
                     idle = max(self.beat_seconds, self.lease_seconds / 3)
-                    wait = min(idle, max(self.beat_seconds / 10, rows[0][3] + 0.01))
-                stops = [(row[0], row[1], row[2]) for row in rows[1:]]
+                    wait = min(idle, max(self.beat_seconds / 10, rows[0][1] + 0.01))
                 self._tell(
-                    self.on_beat, Beat(bool(rows), bool(rows) and rows[0][2] == "rescue", stops)
+                    self.on_beat, Beat(bool(rows), bool(rows) and rows[0][0] == "rescue", stops)
                 )
             except (Away, Again) as error:
                 wait = backoff.next_seconds()
@@ -131,6 +125,15 @@ class Heartbeat:
                 self._tell(self.on_silence)
             await self._rest(wait)
         link.drop()
+
+    async def _stops(self, link: Link, held: Held) -> list[tuple[int, int, str]]:
+        """What to stop; nothing while the jobs are locked, the next beat hears of it."""
+        try:
+            rows = await link.fetch(query("stops"), held.worker, held.ids, held.epochs, held.leases)
+        except (Away, Again) as error:
+            log.info("stops_not_heard", error=str(error))
+            return []
+        return [(row[0], row[1], row[2]) for row in rows]
 
     async def _rest(self, seconds: float) -> None:
         assert self.now is not None  # set at the start of _run

@@ -59,6 +59,7 @@ class Job:
         "ran_seconds",
         "refused",
         "settled",
+        "settling",
         "started",
         "stopping",
         "task",
@@ -78,7 +79,7 @@ class Job:
         self.on_asked: Callable[[], None] | None = None
         # A step, because the job stops: whatever the handler returns, it is not done.
         self.refused = False
-        self.settled = False  # by transaction()
+        self.settled = self.settling = False  # by transaction()
         self.abandoned = False
         self.started = self.ran_seconds = 0.0
 
@@ -343,7 +344,7 @@ class Job:
         attempt.
         """
         async with self.connection() as connection:
-            async with connection.transaction():
+            async with self._settling(), connection.transaction():
                 yield connection
                 failed, _, _ = self.steps_failed()
                 lost = await connection.fetchval(
@@ -353,7 +354,18 @@ class Job:
                 )  # fmt: skip
                 if lost:
                     raise LeaseLost
+                self.settling = True
             self.settled = True
+
+    @asynccontextmanager
+    async def _settling(self) -> AsyncIterator[None]:
+        """From before the commit until it is known to have failed: a heartbeat in between would find the job gone, and
+        tell the handler that it was lost."""
+        try:
+            yield
+        except BaseException:
+            self.settling = False
+            raise
 
     async def enqueue(
         self,

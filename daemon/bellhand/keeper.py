@@ -73,7 +73,8 @@ class Keeper:
         self.rescue_bell = Bell()
         self.clock = clock
         self.full_look_at = 0.0
-        self.promote_timer: asyncio.TimerHandle | None = None
+        self.promote_timer: asyncio.Handle | None = None
+        self.promote_at = 0.0  # uvloop's handles do not all know when
         self.promoted_upto: datetime | None = None
 
     def chores(self) -> list[Awaitable[None]]:
@@ -96,11 +97,11 @@ class Keeper:
         """A job will be due then: do not sleep through it."""
         loop = asyncio.get_running_loop()
         at = loop.time() + max(0.0, seconds)
-        if self.promote_timer is not None and self.promote_timer.when() <= at:
+        if self.promote_timer is not None and self.promote_at <= at:
             return  # that look will find when the next one is due
         if self.promote_timer is not None:
             self.promote_timer.cancel()
-        self.promote_timer = loop.call_at(at, self._promote_now)
+        self.promote_timer, self.promote_at = loop.call_at(at, self._promote_now), at
 
     def _promote_now(self) -> None:
         self.promote_timer = None

@@ -47,6 +47,7 @@ class Store:
     def __init__(self, database: Database, pool: HandlerPool) -> None:
         self.pool = pool
         self.worker: UUID | None = None  # who claims and settles here; set by the worker
+        self.generation = 0  # of its claims
         # All jobs wait while a claim waits for a lane's row lock.
         self.claims = database.link("claim", synchronous_commit="off", lock_timeout="1000")
         self.settles = database.link("settle", synchronous_commit="on")
@@ -57,11 +58,14 @@ class Store:
 
     async def claim(self, room: int, oldest: int, where: Sequence[Any]) -> list[Record]:
         """Claim up to `room` jobs; `where` is what Positions.where() gives. The first row is no job: `lease`, `xmin`."""
-        return await self.claims.fetch(query("claim"), self.worker, room, oldest, *where)
+        return await self.claims.fetch(
+            query("claim"), self.worker, self.generation, room, oldest, *where
+        )
 
     async def hand_back_unknown(self, *columns: Any) -> tuple[int, list[int]]:
         """After an outage: ids and epochs that run, ids not settled; how many jobs went back, which are lost."""
         (row,) = await self.claims.fetch(query("hand_back_unknown"), self.worker, *columns)
+        self.generation = row["generation"] or 0
         return row["handed_back"], row["lost"]
 
     async def advance_hints(
@@ -106,9 +110,9 @@ class Store:
         """Enter: name, host, pid, version, kinds, lanes, capacity."""
         await self.chores.fetch(query("register_worker"), self.worker, *columns)
 
-    async def suspect(self, job: int) -> None:
-        """Write down that this job is about to run, alone among those that worker deaths are blamed on."""
-        await self.chores.fetch(query("suspect"), self.worker, job)
+    async def suspects(self, running: int | None, waiting: list[int]) -> None:
+        """Write down which job runs alone, to be blamed alone for a death of the worker, and which wait for their turn."""
+        await self.chores.fetch(query("suspects"), self.worker, running, waiting)
 
     async def retire_worker(self) -> int:
         """Leave; returns how many jobs were handed back."""

@@ -37,8 +37,6 @@ HINTS_EVERY_CLAIMS = 8
 GATHER_SECONDS = 0.002
 # Then answers from Postgres are looked at: a whole batch would keep them waiting.
 BEGIN_AT_ONCE = 100
-UNSURE_SECONDS = 40.0  # longer than a claim may go on without us
-UNSURE_LOOK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,7 @@ class Worker:
         self.running: dict[int, Job] = {}
         self.suspects: deque[Job] = deque()  # they wait for the one that runs
         self.suspect: Job | None = None
+        self.noting: asyncio.Task[None] | None = None
         self.zombies: set[asyncio.Task[None]] = set()
         self.paused_kinds: frozenset[str] = frozenset()
         self.deadlines = Deadlines(tools.clock, self._expire)
@@ -83,8 +82,7 @@ class Worker:
         self.claims = 0
         self.started_jobs = 0
         self.by_age = ByAge()
-        self.unsure_until = 0.0  # an answer to a claim may have got lost
-        self.unsure_look = 0.0
+        self.unsure = False  # an answer to a claim may have got lost
         self.wait_seconds = 0.0  # until a rate-limited lane has its next token
         self.last_turn = tools.clock()
         self.first_claim = asyncio.Event()
@@ -123,13 +121,13 @@ class Worker:
             else:
                 if self.wait_seconds:
                     seconds = min(seconds, self.wait_seconds)
-                if self.tools.clock() < self.unsure_until:
-                    seconds = min(seconds, UNSURE_LOOK_SECONDS)
                 if not await self.bell.wait(seconds) and seconds > 1.0:
                     self.metrics.wakeup("poll")
 
     def room(self) -> int:
-        """How many jobs to claim now: free hands, less what piles up because it cannot be settled."""
+        """How many jobs to claim now: free hands, less what piles up because it cannot be settled; none beside a suspect."""
+        if self.suspects or self.suspect is not None:
+            return 0
         unsettled = max(0, self.settler.backlog - 2 * self.settler.batch_max)
         return max(
             0,
@@ -172,8 +170,7 @@ class Worker:
 
     async def _hand_back_unknown(self) -> None:
         """A claim whose answer got lost may have given us jobs that nobody runs while our heartbeat keeps them."""
-        now = self.tools.clock()
-        if now >= self.unsure_until or now < self.unsure_look:
+        if not self.unsure:
             return
         ours = list(self.running.values())
         handed_back, lost = await self.store.hand_back_unknown(
@@ -186,7 +183,7 @@ class Worker:
                 log.warning("claim_was_undone", job=job.id, kind=job.kind)
                 job.stop_now("lost")
                 self._bury_if_it_hangs(job)
-        self.unsure_look = now + UNSURE_LOOK_SECONDS
+        self.unsure = False
 
     async def _claim_failed(self, error: Away | Again) -> None:
         """The database is away: forget what was agreed with it and come back with patience. A lane is locked: try again."""
@@ -194,7 +191,7 @@ class Worker:
             log.warning("claim_waited_for_a_lock", error=str(error))
             await asyncio.sleep(GATHER_SECONDS)
             return
-        self.unsure_until, self.unsure_look = self.tools.clock() + UNSURE_SECONDS, 0.0
+        self.unsure = True
         self.sleep.forget()
         wait = self.backoff.next_seconds()
         if self.up or self.backoff.tries == 1:
@@ -224,10 +221,19 @@ class Worker:
         self.started_jobs += len(rows)
         self.metrics.claimed(len(rows))
         self._begin(jobs)
-        self._next_suspect()
+        if self.suspects:
+            self.noting = asyncio.get_running_loop().create_task(self._note_waiting())
+            self._next_suspect()
+
+    async def _note_waiting(self) -> None:
+        """They have not begun: should the worker die, it was none of them."""
+        try:
+            await self.store.suspects(None, [job.id for job in self.suspects])
+        except (Away, Again) as error:
+            log.warning("suspects_not_noted", error=str(error))
 
     def _next_suspect(self) -> None:
-        """Jobs that one more crash would fail run one at a time, so that it is known whose crash it was."""
+        """Jobs that one more crash would fail run alone, so that it is known whose crash it was."""
         waiting, self.suspects = self.suspects, deque()
         for job in waiting:
             if self.stopping:
@@ -236,7 +242,7 @@ class Worker:
                 self.suspects.append(job)
             else:
                 self._begin([job])
-        if self.suspect is None and self.suspects:
+        if self.suspect is None and self.suspects and len(self.running) == len(self.suspects):
             self.suspect = self.suspects.popleft()
             self.suspect.task = asyncio.get_running_loop().create_task(
                 self._run_suspect(self.suspect)
@@ -244,7 +250,7 @@ class Worker:
 
     async def _run_suspect(self, job: Job) -> None:
         try:
-            await self.store.suspect(job.id)
+            await self.store.suspects(job.id, [other.id for other in self.suspects])
         except (Away, Again, asyncio.CancelledError) as error:
             # It is told to stop, or nobody would know whom to blame.
             job.stop_now("silence")
@@ -279,6 +285,7 @@ class Worker:
         del self.running[job.id]
         if job is self.suspect:
             self.suspect = None
+        if self.suspects:
             self._next_suspect()
         self.note_idle()
         job.ran_seconds = self.tools.clock() - job.started
@@ -334,7 +341,7 @@ class Worker:
     def held(self) -> Held:
         """What the heartbeat keeps alive; called from its thread."""
         # What its own transaction has completed is no longer ours to keep, nor to be told lost.
-        jobs = [job for job in list(self.running.values()) if not job.settled]
+        jobs = [job for job in list(self.running.values()) if not job.settling]
         return Held(self.id, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs],
                     [job.lease for job in jobs])  # fmt: skip
 
@@ -342,7 +349,7 @@ class Worker:
         """Stop the jobs that the heartbeat heard about."""
         for id, epoch, reason in beat.stops:
             job = self.running.get(id)
-            if job is None or job.epoch != epoch or job.stopping is not None:
+            if job is None or job.epoch != epoch or job.stopping is not None or job.settling:
                 continue
             log.info("job_stopping", job=id, kind=job.kind, reason=reason)
             job.stop(reason)
@@ -364,7 +371,7 @@ class Worker:
         """Another daemon took our jobs: stop them all and go on under a new name."""
         log.error("leases_lost", worker=str(self.id), jobs=len(self.running))
         self.stop_all("lost")
-        self.store.worker = uuid.uuid4()
+        self.store.worker, self.store.generation = uuid.uuid4(), 0
         self.registered.clear()
         for use in self.positions.lanes.values():
             use.held = 0

@@ -12,7 +12,7 @@
 -- needs for its next token; on a job, wait_seconds is how long it was due.
 -- No joins but hash joins of inputs of at most p_room rows: a plan cached while the tables were empty cannot go bad.
 create or replace function bellhand.claim(
-  p_worker uuid, p_room integer, p_oldest integer,
+  p_worker uuid, p_generation integer, p_room integer, p_oldest integer,
   p_lanes smallint[], p_lows smallint[], p_highs smallint[], p_xids xid8[], p_ids bigint[],
   p_open smallint[], p_modes smallint[], p_held integer[], p_running integer[])
 returns table (id bigint, epoch integer, lane smallint, rank smallint, kind text, payload text, key uuid, attempts smallint,
@@ -25,8 +25,10 @@ declare
   l record; n smallint; k integer; ours bigint[]; epochs integer[]; lanes smallint[]; ranks smallint[]; tokens float8;
 begin
   xmin := pg_snapshot_xmin(pg_current_snapshot());
-  -- A worker that was given up has lost its slots and its name; it hears of it with its next beat.
-  if not exists (select from bellhand.workers w where w.id = p_worker) then
+  -- A worker that was given up has lost its slots and its name; it hears of it with its next beat. And what was asked
+  -- before it set right what it holds (hand_back_unknown waits for this lock) must not arrive after that.
+  perform from bellhand.workers w where w.id = p_worker and w.generation = p_generation for share;
+  if not found then
     return next;
     return;
   end if;

@@ -2,11 +2,14 @@
 -- claim gave in an answer that got lost: leases of its own none of whose jobs it runs (p_ids, p_epochs) or has still to
 -- settle (p_unsettled). And names the jobs it runs that are not its own: a claim commits asynchronously, so a crash of
 -- the server may have undone it.
+-- Guard: a claim that is still on its way carries the generation before this one, and is refused whenever it arrives.
 create or replace function bellhand.hand_back_unknown(
-  p_worker uuid, p_ids bigint[], p_epochs integer[], p_unsettled bigint[], out handed_back bigint, out lost bigint[]) language plpgsql as $$
+  p_worker uuid, p_ids bigint[], p_epochs integer[], p_unsettled bigint[],
+  out handed_back bigint, out lost bigint[], out generation integer) language plpgsql as $$
 declare
   held record;
 begin
+  update bellhand.workers w set generation = w.generation + 1 where w.id = p_worker returning w.generation into hand_back_unknown.generation;
   held := bellhand.drop_leases(array(
     select l.id from bellhand.leases l where l.worker = p_worker and not l.ids && (p_ids || p_unsettled)));
   lost := array(select u.id from unnest(p_ids, p_epochs) u(id, epoch)

@@ -6,14 +6,14 @@ returns table (worker uuid, name text, jobs bigint, failed bigint) language plpg
 declare
   w record; held record;
 begin
-  for w in select x.id, x.name, x.host, x.pid, x.suspect from bellhand.workers x
+  for w in select x.id, x.name, x.host, x.pid, x.suspect, x.waiting from bellhand.workers x
            where x.beat < bellhand.now() - make_interval(secs => p_lease_seconds) for update skip locked loop
     held := bellhand.drop_leases(array(select l.id from bellhand.leases l where l.worker = w.id));
     delete from bellhand.lane_holds h where h.worker = w.id;
     delete from bellhand.workers x where x.id = w.id;
     worker := w.id; name := w.name;
     select count(*), count(*) filter (where s.outcome = 'fail') into jobs, failed
-      from bellhand.settle_crashed(w.id, held.ids, held.epochs, held.run_seconds, w.suspect, p_crashes_max,
+      from bellhand.settle_crashed(w.id, held.ids, held.epochs, held.run_seconds, w.suspect, w.waiting, p_crashes_max,
         format('worker_lost: %s (pid %s on %s) stopped beating', w.name, w.pid, w.host)) s;
     insert into bellhand.events (type, data) values ('worker_lost',
       jsonb_build_object('worker', w.name, 'host', w.host, 'pid', w.pid, 'jobs', jobs, 'failed', failed));

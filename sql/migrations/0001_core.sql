@@ -196,7 +196,9 @@ create table bellhand.workers (
   capacity   integer     not null,
   busy       integer     not null default 0,
   draining   boolean     not null default false,
-  suspect    bigint,                    -- the job that runs alone because its worker died under it before
+  suspect    bigint,                    -- the job that runs alone because workers died under it before
+  waiting    bigint[]    not null default '{}',   -- others like it, leased and not begun
+  generation integer     not null default 0,      -- claims of an older one come too late: see hand_back_unknown
   started_at timestamptz not null default bellhand.now(),
   beat       timestamptz not null default bellhand.now()
 ) with (fillfactor = 50);

@@ -1,2 +1,2 @@
--- Keeps worker $1 alive and returns which of its jobs to stop; the first row says that it is still known.
-select id, epoch, stop, quiet_seconds from bellhand.beat($1, $2, $3, $4, $5, $6, $7)
+-- Keeps worker $1 alive; no row when it was given up (see the function).
+select said, quiet_seconds from bellhand.beat($1, $2, $3, $4)
