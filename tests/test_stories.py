@@ -383,3 +383,35 @@ async def test_a_worker_that_was_given_up_claims_nothing(desk: Desk) -> None:
     await desk.conn.fetch(query("rescue"), 30.0, 3)
     assert await desk.ids(lost) == [], "its lease would name nobody, and the job count as crashed"
     assert await desk.ids(other) == [job]
+
+
+async def test_a_claim_that_arrives_after_things_were_set_right_gets_nothing(desk: Desk) -> None:
+    job = await desk.insert()
+    w = await desk.worker()
+    await desk.look(w)
+    (row,) = await desk.conn.fetch(query("hand_back_unknown"), w, [], [], [])
+    late = await desk.conn.fetch(query("claim"), w, 0, 10, 0, *desk.positions[w].where(10))
+    assert [found["id"] for found in late] == [None], "nobody would hear its answer"
+    there = await desk.conn.fetch(
+        query("claim"), w, row["generation"], 10, 0, *desk.positions[w].where(10)
+    )
+    assert [found["id"] for found in there] == [None, job]
+
+
+async def test_a_suspect_is_blamed_alone_and_who_waited_for_its_turn_not_at_all(desk: Desk) -> None:
+    jobs = [await desk.insert(attempts_max=10) for _ in range(3)]
+    w, other = await desk.worker(), await desk.worker("other")
+    rows = {row["id"]: row for row in await desk.claim(w)}
+    assert sorted(rows) == jobs
+    await desk.conn.fetch(query("suspects"), w, jobs[0], [jobs[1]])
+    await desk.at("2030-01-07 09:01Z")
+    await desk.beat(other)
+    await desk.conn.fetch(query("rescue"), 30.0, 3)
+    crashes = [(await desk.see(job))["crashes"] for job in jobs]
+    assert crashes == [1, 0, 0]
+    await desk.conn.fetch(query("suspects"), other, None, [jobs[1]])
+    assert await desk.ids(other) == jobs
+    await desk.at("2030-01-07 09:03Z")
+    await desk.conn.fetch(query("rescue"), 30.0, 3)
+    crashes = [(await desk.see(job))["crashes"] for job in jobs]
+    assert crashes == [2, 0, 1], "it had not begun"

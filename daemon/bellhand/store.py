@@ -93,6 +93,10 @@ class Store:
         """Save the progress of running jobs."""
         await self.settles.fetch(query("save_progress"), ids, epochs, progress)
 
+    async def ring_others(self) -> None:
+        """Ring for workers that sleep while this one is awake and full."""
+        await self.claims.fetch(query("ring_others"))
+
     # -- sleeping ----------------------------------------------------------------------------------------------------
 
     async def fall_asleep(self, seconds: float) -> tuple[int, int, bool]:

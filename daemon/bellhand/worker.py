@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 HINTS_EVERY_CLAIMS = 8
 GATHER_SECONDS = 0.002
+RING_OTHERS_APART_SECONDS = 1.0
 # Then answers from Postgres are looked at: a whole batch would keep them waiting.
 BEGIN_AT_ONCE = 100
 
@@ -82,6 +83,8 @@ class Worker:
         self.claims = 0
         self.started_jobs = 0
         self.by_age = ByAge()
+        self.more = False  # the last claim got all it asked for
+        self.rang_at = float("-inf")
         self.unsure = False  # an answer to a claim may have got lost
         self.wait_seconds = 0.0  # until a rate-limited lane has its next token
         self.last_turn = tools.clock()
@@ -104,6 +107,7 @@ class Worker:
             await self.registered.wait()
             room = self.room()
             if room == 0:
+                await self._ring_others()
                 await self.bell.wait(self.sleep.poll_seconds)
                 continue
             try:
@@ -113,6 +117,7 @@ class Worker:
             except (Away, Again) as error:
                 await self._claim_failed(error)
                 continue
+            self.more = claimed == room
             if claimed == room:
                 # The queue is deep. With hands still free the next claim is under way while these jobs run; with few,
                 # some more end first, since a claim of one costs as much as one of ten.
@@ -123,6 +128,16 @@ class Worker:
                     seconds = min(seconds, self.wait_seconds)
                 if not await self.bell.wait(seconds) and seconds > 1.0:
                     self.metrics.wakeup("poll")
+
+    async def _ring_others(self) -> None:
+        """Every hand is full and there may be more: who sleeps with free hands was told that somebody is awake."""
+        if not self.more or self.tools.clock() < self.rang_at + RING_OTHERS_APART_SECONDS:
+            return
+        self.more, self.rang_at = False, self.tools.clock()
+        try:
+            await self.store.ring_others()
+        except (Away, Again) as error:
+            log.info("others_not_rung", error=str(error))
 
     def room(self) -> int:
         """How many jobs to claim now: free hands, less what piles up because it cannot be settled; none beside a suspect."""
