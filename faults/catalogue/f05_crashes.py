@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from ..crashes import answers, crash, kill_postmaster
@@ -72,9 +73,8 @@ async def postmaster_killed(stage: Stage) -> None:
     await _crashing(stage, kill_postmaster, stage.many(6))
 
 
-async def _crashing(stage: Stage, how: object, times: int) -> None:
+async def _crashing(stage: Stage, how: Callable[[Stage], Awaitable[None]], times: int) -> None:
     """Crash, stay away for 0 to 2 s, return; so many times."""
-    assert callable(how)
     await stage.daemons(3)
     returns = Returns(stage)
     async with stage.clients(40, choose=longer):
