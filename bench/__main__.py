@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -57,7 +58,7 @@ def _measure(chosen: argparse.Namespace) -> int:
     plan = Plan(
         chosen.figures, able, chosen.runs, scale, chosen.postgres, chosen.lock, chosen.backlog
     )
-    out = chosen.out / time.strftime("%Y%m%d-%H%M%S.jsonl", time.gmtime())
+    out = chosen.out / f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.jsonl"
     try:
         _run(plan, out)
     except KeyboardInterrupt:
