@@ -19,6 +19,7 @@ RARE_PER_SECOND = 4.0  # so that workers sleep in between
 LISTENERS = "select count(*) from pg_stat_activity where application_name = 'bellhand:listen'"
 END_LISTENERS = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'bellhand:listen'"
 BACK_SECONDS = 20.0
+AFTER_FULL_SECONDS = 45.0  # who found the queue full looks again after 30 s, and polls until then
 DEAF_SECONDS = 40.0  # a probe every 20 s, which waits 5 s for itself; and the machine may be slow
 PICKUP_SECONDS_MAX = WORKER["poll_seconds"] * 1.25 + 3.0  # and what a slow machine adds
 QUEUE_PAGES = 64
@@ -32,14 +33,14 @@ def short(dice: random.Random) -> tuple[str, dict[str, Any]]:
     return dice.choice(["f.quick", "f.nap"]), {"seconds": 0.05}
 
 
-async def _listening(stage: Stage) -> float | None:
+async def _listening(stage: Stage, within_seconds: float = BACK_SECONDS) -> float | None:
     """Seconds until every daemon has a listening connection."""
     began = time.monotonic()
 
     async def all_there() -> bool:
         return bool(await stage.value(LISTENERS) >= len(stage.fleet.daemons))
 
-    await stage.until(all_there, BACK_SECONDS, "the listeners are back")
+    await stage.until(all_there, within_seconds, "the listeners are back")
     return time.monotonic() - began
 
 
@@ -144,7 +145,7 @@ async def queue_full(stage: Stage) -> None:
         over = time.monotonic()
         idle.terminate()
         await asyncio.sleep(1.0)
-        back = await _listening(stage)
+        back = await _listening(stage, AFTER_FULL_SECONDS)
     refused = [
         event
         for event in read(stage.said.path)
