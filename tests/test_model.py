@@ -111,7 +111,7 @@ class Machine(Calls):
 
     @rule()
     def rescue(self) -> None:
-        rows = self.ask(query("rescue"), float(LEASE_SECONDS), CRASHES_MAX)
+        rows = self.ask(query("rescue"), float(LEASE_SECONDS), CRASHES_MAX, None)
         assert {
             str(row["worker"]): (row["jobs"], row["failed"]) for row in rows
         } == self.model.rescue()

@@ -102,7 +102,7 @@ async def test_a_lost_worker_s_jobs_run_again_and_what_it_still_says_is_refused(
     (old,) = await desk.claim(lost)
     await desk.at("2030-01-07 09:00:31Z")
     await desk.beat(other)
-    (told,) = await desk.conn.fetch(query("rescue"), 30.0, 3)
+    (told,) = await desk.conn.fetch(query("rescue"), 30.0, 3, None)
     assert (told["name"], told["jobs"], told["failed"]) == ("lost", 1, 0)
     seen = await desk.see(job)
     assert (seen["attempts"], seen["crashes"], seen["error"]) == (
@@ -126,7 +126,7 @@ async def test_a_job_that_killed_its_worker_three_times_fails_as_worker_lost(des
         w = await desk.worker(f"w{crash}")
         assert await desk.ids(w) == [job]
         await desk.at(f"2030-01-07 10:0{crash}Z")
-        await desk.conn.fetch(query("rescue"), 30.0, 3)
+        await desk.conn.fetch(query("rescue"), 30.0, 3, None)
         await desk.promote()
     seen = await desk.see(job)
     assert (seen["state"], seen["crashes"]) == ("failed", 3)
@@ -141,7 +141,7 @@ async def test_the_heartbeat_keeps_the_lease(desk: Desk) -> None:
         await desk.at(f"2030-01-07 09:0{minute}Z")
         beat = await desk.beat(w, row, lease_seconds=90.0)
         assert [b["said"] for b in beat] == ["ok"]
-        assert await desk.conn.fetch(query("rescue"), 90.0, 3) == []
+        assert await desk.conn.fetch(query("rescue"), 90.0, 3, None) == []
 
 
 async def test_cancel_ends_a_waiting_job_at_once_and_tells_a_running_one(desk: Desk) -> None:
@@ -380,7 +380,7 @@ async def test_a_worker_that_was_given_up_claims_nothing(desk: Desk) -> None:
     lost, other = await desk.worker("lost"), await desk.worker("other")
     await desk.at("2030-01-07 09:01Z")
     await desk.beat(other)
-    await desk.conn.fetch(query("rescue"), 30.0, 3)
+    await desk.conn.fetch(query("rescue"), 30.0, 3, None)
     assert await desk.ids(lost) == [], "its lease would name nobody, and the job count as crashed"
     assert await desk.ids(other) == [job]
 
@@ -406,12 +406,27 @@ async def test_a_suspect_is_blamed_alone_and_who_waited_for_its_turn_not_at_all(
     await desk.conn.fetch(query("suspects"), w, jobs[0], [jobs[1]])
     await desk.at("2030-01-07 09:01Z")
     await desk.beat(other)
-    await desk.conn.fetch(query("rescue"), 30.0, 3)
+    await desk.conn.fetch(query("rescue"), 30.0, 3, None)
     crashes = [(await desk.see(job))["crashes"] for job in jobs]
     assert crashes == [1, 0, 0]
     await desk.conn.fetch(query("suspects"), other, None, [jobs[1]])
     assert await desk.ids(other) == jobs
     await desk.at("2030-01-07 09:03Z")
-    await desk.conn.fetch(query("rescue"), 30.0, 3)
+    await desk.conn.fetch(query("rescue"), 30.0, 3, None)
     crashes = [(await desk.see(job))["crashes"] for job in jobs]
     assert crashes == [2, 0, 1], "it had not begun"
+
+
+async def test_after_an_outage_nobody_is_given_up_who_is_about_to_beat_too(desk: Desk) -> None:
+    job = await desk.insert()
+    first, second = await desk.worker("first"), await desk.worker("second")
+    assert await desk.ids(second) == [job]
+    await desk.at("2030-01-07 09:02Z")
+    (said,) = await desk.beat(first)
+    assert said["said"] == "rescue"
+    assert await desk.conn.fetch(query("rescue"), 30.0, 3, first) == [], "it was silent itself"
+    await desk.at("2030-01-07 09:02:20Z")
+    await desk.beat(first)
+    await desk.at("2030-01-07 09:02:31Z")
+    (given_up,) = await desk.conn.fetch(query("rescue"), 30.0, 3, first)
+    assert given_up["name"] == "second", "it has not come back within another lease"

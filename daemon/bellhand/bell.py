@@ -203,11 +203,10 @@ class Listener:
             async with asyncio.timeout(PROBE_ANSWER_SECONDS):
                 # Asking also frees what nobody reads any more: after a full queue no NOTIFY would succeed otherwise.
                 if await connection.fetchval(query("notify_queue")) >= NOTIFY_QUEUE_MAX:
-                    log.warning(
-                        "notify_queue_full",
-                        fix="find the session that listens and does not read: it is idle in a transaction",
+                    raise Away(
+                        "the server's queue of notifications is full: "
+                        "a session that listens does not read it, perhaps idle in a transaction"
                     )
-                    return False
                 await connection.execute(f"notify {CHANNEL}, '{self.nonce}'")
                 await self.answered.wait()
         except TimeoutError:

@@ -153,7 +153,7 @@ class Store:
 
     async def rescue(self, lease_seconds: float, crashes_max: int) -> list[Record]:
         """Take back the jobs of lost workers; one row a worker: worker, name, jobs, failed."""
-        return await self.chores.fetch(query("rescue"), lease_seconds, crashes_max)
+        return await self.chores.fetch(query("rescue"), lease_seconds, crashes_max, self.worker)
 
     async def rescue_orphans(self, crashes_max: int) -> int:
         """Take back leases that name no worker."""

@@ -4,7 +4,9 @@
 create or replace function bellhand.beat(p_worker uuid, p_busy integer, p_draining boolean, p_lease_seconds float8)
 returns table (said text, quiet_seconds float8) language plpgsql as $$
 begin
-  update bellhand.workers w set beat = bellhand.now(), busy = p_busy, draining = p_draining where w.id = p_worker;
+  update bellhand.workers w set beat = bellhand.now(), busy = p_busy, draining = p_draining,
+      heard_again_at = case when w.beat < bellhand.now() - make_interval(secs => p_lease_seconds) then bellhand.now() else w.heard_again_at end
+    where w.id = p_worker;
   if not found then return; end if;
   quiet_seconds := (select p_lease_seconds - extract(epoch from bellhand.now() - min(w.beat)) from bellhand.workers w);
   said := case when quiet_seconds < 0 then 'rescue' else 'ok' end;

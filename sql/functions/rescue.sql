@@ -1,11 +1,16 @@
 -- Takes back the jobs of workers whose heartbeat stopped p_lease_seconds ago: each runs again, or fails for good when
 -- its worker died under it p_crashes_max times or its attempts are used up. Guards: SKIP LOCKED lets several daemons
 -- rescue at once, a worker that beats holds its row's lock, and the epoch fences whatever the lost worker still writes.
-create or replace function bellhand.rescue(p_lease_seconds float8, p_crashes_max integer)
+-- After an outage whoever beats first finds all others silent, who are about to beat too: a worker (p_worker; null: anybody) that was
+-- silent for a lease itself waits another one before it gives anybody up.
+create or replace function bellhand.rescue(p_lease_seconds float8, p_crashes_max integer, p_worker uuid default null)
 returns table (worker uuid, name text, jobs bigint, failed bigint) language plpgsql as $$
 declare
   w record; held record;
 begin
+  if exists (select from bellhand.workers x where x.id = p_worker and x.heard_again_at > bellhand.now() - make_interval(secs => p_lease_seconds)) then
+    return;
+  end if;
   for w in select x.id, x.name, x.host, x.pid, x.suspect, x.waiting from bellhand.workers x
            where x.beat < bellhand.now() - make_interval(secs => p_lease_seconds) for update skip locked loop
     held := bellhand.drop_leases(array(select l.id from bellhand.leases l where l.worker = w.id));
