@@ -193,9 +193,11 @@ def test_a_shield_is_undone_and_a_broken_one_is_empty():
     ids=lambda html: html[:24],
 )
 def test_no_page_is_slow_to_read(html):
-    started = time.perf_counter()
+    started = time.thread_time()
     find_emails(read(html))
-    assert time.perf_counter() - started < 4
+    assert (
+        time.thread_time() - started < 20
+    )  # seconds of CPU: a machine may be slow, but not a hundred times
 
 
 def test_a_page_of_addresses_is_bounded():
