@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .arithmetic import Spread, ratio, spread
 from .figures import degrade, floor, options, single
-from .results import DISTURBED_CORES, Results, disturbed
+from .results import DISTURBED_CORES, Found, Results, disturbed
 from .rows import HEADLINE, OURS, Row
 
 
@@ -60,11 +60,19 @@ def _tables(one: Results) -> list[str]:
 
 def _headline(one: Results, row: Row) -> list[str] | None:
     found = {peer: one.found(row, peer) for peer in one.peers}
-    others = [seen.spread.median for peer, seen in found.items() if seen and peer != OURS]
-    ours = found.get(OURS)
-    times = ours and ratio(ours.spread.median, others, more_is_better=row.more_is_better)
     cells = [_cell(seen.spread, seen.disturbed) if seen else "" for seen in found.values()]
-    return [row.label, row.unit, *cells, f"{times:.2f}" if times else ""] if any(cells) else None
+    return [row.label, row.unit, *cells, _times(row, found)] if any(cells) else None
+
+
+def _times(row: Row, found: Mapping[str, Found | None]) -> str:
+    """How many times the best peer's figure ours is; marked if anyone in it was disturbed."""
+    there = {peer: seen for peer, seen in found.items() if seen}
+    ours = there.get(OURS)
+    others = [seen.spread.median for peer, seen in there.items() if peer != OURS]
+    times = ours and ratio(ours.spread.median, others, more_is_better=row.more_is_better)
+    if not times:
+        return ""
+    return f"{times:.2f}" + (" ~" if any(seen.disturbed for seen in there.values()) else "")
 
 
 def _against(

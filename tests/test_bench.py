@@ -118,7 +118,7 @@ def test_runs_that_others_disturbed_count_only_where_there_are_no_others(tmp_pat
         run_of("drain", "graphile", "one worker", 0.9, per_second=50.0),
     )
     cells = table_row(markdown(load([path])), "drain, one worker process")
-    assert cells == ["jobs/s", "100", "50.0 ~", "", "2.00"]
+    assert cells == ["jobs/s", "100", "50.0 ~", "", "2.00 ~"]
 
 
 def test_a_run_that_failed_is_told_and_not_counted(tmp_path: Path) -> None:
