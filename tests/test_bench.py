@@ -216,7 +216,7 @@ def test_it_measures_bellhand_from_end_to_end(tmp_path: Path) -> None:
         ("single", "a worker working", "done_per_second"), ("single", "the same table, no trigger", "per_second"),
         ("pickup", "idle worker", "p99"),
     ):  # fmt: skip
-        seen = results.spread(figure, "bellhand", variant, value)
+        seen = results.look(figure, "bellhand", variant, value)
         assert seen is not None, (figure, variant)
         assert seen.median > 0, (figure, variant, value)
     assert table_row(done.stdout, "drain, one worker process")[0] == "jobs/s"

@@ -26,7 +26,7 @@ LAYERS: list[dict[str, str]] = [
     {"database": "bell migrate positions preflight store"},
     {"what handlers see": "clients job steps"},
     {
-        "engine": "attempt blocking deadlines heartbeat isolate isolated keeper progress settle worker",
+        "engine": "attempt blocking deadlines heartbeat isolate isolated keeper limits progress settle worker",
         "api": "api",
         "families": "families",
     },

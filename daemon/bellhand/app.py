@@ -31,6 +31,7 @@ from .heartbeat import Beat, Heartbeat
 from .job import Job, Tools
 from .keeper import Keeper
 from .kinds import Kind, find_kinds
+from .limits import Limits
 from .logs import count_levels, set_level
 from .metrics import Metrics
 from .outcomes import Completed, Ended
@@ -43,7 +44,7 @@ from .settle import Settler
 from .stats import Tally
 from .store import Store, Surroundings
 from .vitals import Vitals
-from .worker import Limits, Worker
+from .worker import Worker
 
 log = structlog.get_logger()
 EXIT_HARD = 75  # the drain did not end in time
@@ -72,13 +73,8 @@ class Daemon:
         tools = Tools(self.store, random, self.clock, self.web, self._stepped)
         self.bell = Bell()
         self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
-        self.settler = Settler(
-            self.store,
-            batch_max=settings.worker.settle_batch_max,
-            random=random,
-            on_settled=self._settled,
-            on_written=self._written,
-        )
+        self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random,
+                               on_settled=self._settled, on_written=self._written)  # fmt: skip
         self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
                              self.metrics, _limits(settings))  # fmt: skip
         self.registration = Registration(self.worker, settings, random)

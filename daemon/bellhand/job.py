@@ -46,24 +46,9 @@ class Job:
     """One attempt at one job, from a row of claim.sql; handlers read it and call its methods."""
 
     __slots__ = (
-        "__dict__",
-        "_asked",
-        "_kind",
-        "_row",
-        "_tools",
-        "abandoned",
-        "epoch",
-        "id",
-        "lease",
-        "on_asked",
-        "ran_seconds",
-        "refused",
-        "settled",
-        "settling",
-        "started",
-        "stopping",
-        "task",
-    )
+        "__dict__", "_asked", "_kind", "_row", "_tools", "abandoned", "epoch", "id", "lease",
+        "on_asked", "ran_seconds", "refused", "settled", "settling", "started", "stopping", "task",
+    )  # fmt: skip
 
     def __init__(self, row: asyncpg.Record, lease: int, kind: Kind, tools: Tools) -> None:
         self._row = row  # by number where every job passes: a name costs twice as much
@@ -359,8 +344,7 @@ class Job:
 
     @asynccontextmanager
     async def _settling(self) -> AsyncIterator[None]:
-        """From before the commit until it is known to have failed: a heartbeat in between would find the job gone, and
-        tell the handler that it was lost."""
+        """A heartbeat between the commit and its answer finds the job gone, and must not call it lost."""
         try:
             yield
         except BaseException:

@@ -11,7 +11,6 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -24,6 +23,7 @@ from .deadlines import Deadlines
 from .heartbeat import Beat, Held
 from .job import Job, Tools
 from .kinds import Kind
+from .limits import Limits
 from .logs import current
 from .metrics import Metrics
 from .outcomes import Ended
@@ -38,19 +38,6 @@ GATHER_SECONDS = 0.002
 RING_OTHERS_APART_SECONDS = 1.0
 # Then answers from Postgres are looked at: a whole batch would keep them waiting.
 BEGIN_AT_ONCE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one worker may do: jobs at once, jobs a claim, one in how many by age, seconds to end after a stop, seconds that
-    a claim's answer may take, crashes before a job fails."""
-
-    concurrency: int
-    claim_batch_max: int
-    oldest_first_one_in: int
-    kill_grace_seconds: float
-    claim_seconds: float
-    crashes_max: int
 
 
 class Worker:

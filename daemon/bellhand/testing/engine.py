@@ -18,6 +18,7 @@ from ..db import Database, HandlerPool
 from ..job import Job, Tools
 from ..keeper import Keeper
 from ..kinds import Kind
+from ..limits import Limits
 from ..metrics import Metrics
 from ..outcomes import Completed, Ended
 from ..positions import Positions
@@ -26,7 +27,7 @@ from ..settle import Settler
 from ..sql import query
 from ..stats import Tally
 from ..store import Store
-from ..worker import Limits, Worker
+from ..worker import Worker
 
 LEASE_SECONDS = 30.0
 CRASHES_MAX = 30_000
