@@ -210,10 +210,7 @@ class Machine(Calls):
                 self.same()
                 self.tell_one(id, "retry")
 
-    @rule(
-        where=st.sampled_from(["queue", "scheduled", "parked"]),
-        what=st.sampled_from(["cancel", "pause", "run_now"]),
-    )
+    @rule(where=st.sampled_from(["queue", "scheduled", "parked"]), what=st.sampled_from(["cancel", "pause", "run_now"]))  # fmt: skip
     def taken_out(self, where: str, what: str) -> None:
         """An operator tells a job something, wherever it waits: nothing of it stays there."""
         hand = self.hands[0]
