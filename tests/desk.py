@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+import pytest
 
 from bellhand.positions import Positions
 from bellhand.sql import query
@@ -150,3 +151,12 @@ class Desk:
         row = await self.conn.fetchrow("select * from bellhand.all_jobs where id = $1", id)
         assert row is not None, f"job {id} is gone"
         return row
+
+
+@pytest.fixture
+async def desk(conn: asyncpg.Connection) -> Desk:
+    """A desk at nine in the morning, with one kind."""
+    made = Desk(conn)
+    await made.at("2030-01-07 09:00Z")
+    await made.publish("a")
+    return made
