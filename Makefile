@@ -30,7 +30,7 @@ test-system: .venv/dev  ## Tests that need a database, on the system's Postgres 
 	@if [ ! -x "$(PG15)" ] && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y postgresql-15 >/dev/null; fi
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
-		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m database $(TESTS); \
+		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m "database and not slow" $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
 
 bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers bellhand": less of it)

@@ -16,7 +16,7 @@ SEED = 7
 SECONDS = {"F1": 5.0, "F2": 5.0, "F3": 4.0, "F30-wire": 5.0, "F34": 8.0, "F36": 8.0, "F51": 5.0}
 PG: Preference = "system" if os.environ.get("BELLHAND_TEST_PG") == "system" else "embedded"
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("name", SECONDS)
