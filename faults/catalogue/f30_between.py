@@ -16,7 +16,6 @@ from ..witness import read
 STATEMENTS = ("claim", "settle", "handler", "keep", "heartbeat")
 CAUGHT_SECONDS = 8.0
 OUTSIDE = "create table faults.outside (key uuid primary key)"
-SETTLING = ("f.effect", "f.crashing_effect")
 
 
 def in_handlers(dice: random.Random) -> tuple[str, dict[str, Any]]:

@@ -20,6 +20,8 @@ LEFT = (
 )  # fmt: skip
 ROUGH = ["faults.rough_handlers"]
 QUICK_SECONDS = 8.0
+SLOTS, STUCK_SECONDS = 6, 10.0
+HOW = ("suppress", "shield", "finally")  # the latter two end when they are told once more
 
 
 @fault(
@@ -70,11 +72,11 @@ def _pairs(events: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str,
     ]
 
 
-async def _over(stage: Stage, jobs: list[int]) -> None:
+async def _over(stage: Stage, jobs: list[int], seconds: float | None = None) -> None:
     async def all_over() -> bool:
         return not await stage.value("select count(*) from bellhand.jobs where id = any ($1)", jobs)
 
-    await stage.until(all_over, stage.fault.drain_seconds, "these jobs are over")
+    await stage.until(all_over, seconds or stage.fault.drain_seconds, "these jobs are over")
 
 
 @fault(
@@ -105,45 +107,34 @@ def _hanging(stage: Stage) -> bool:
 
 @fault("F39", "handlers that ignore being stopped give their slots back", seconds=20)
 async def stubborn(stage: Stage) -> None:
-    """More of them than one daemon has slots; the grace is a second, they go on for ten."""
-    slots = 6
-    await stage.daemons(1, worker={"concurrency": slots, "threads": 64}, modules=ROUGH)
+    """As many of them as the one daemon has slots; its grace is a second, they go on for ten."""
+    (daemon,) = await stage.daemons(1, worker={"concurrency": SLOTS, "threads": 64}, modules=ROUGH)
+    stage.figures["after_timeout_s"] = await _slots_come_back(stage, "failed")
+    stage.figures["after_cancel_s"] = await _slots_come_back(stage, "cancelled")
+    stage.figures["abandoned_by_the_daemon"] = len(daemon.said("handler_ignores_cancel"))
+    await asyncio.sleep(STUCK_SECONDS)  # until the last of them has ended by itself
+
+
+async def _slots_come_back(stage: Stage, end: str) -> float:
+    """Fill all slots with handlers that hang, which time out or are cancelled; seconds until others have run."""
     client = stage.client()
-    stuck = 10.0
-    for round in range(2):
-        jobs = []
-        for number in range(slots):
-            how = ("suppress", "shield", "finally")[number % 3]
-            kind = "f.stubborn_thread" if number == slots - 1 else "f.stubborn"
-            # What is shielded or has a `finally` ends when it is told once more.
-            job = await client.enqueue(
-                kind,
-                {"how": how, "seconds": stuck},
-                expect="cancelled" if round else "failed",
-                priority=10,
-            )
-            jobs += [job] if job else []
-        if round:
-            await _all_started(stage, jobs)
-            for job in jobs:
-                await client.act("cancel", job)
-        begun = time.monotonic()
-        quick = [await client.enqueue("f.quick", {}) for _ in range(slots)]
-        await _within(stage, [job for job in quick if job], QUICK_SECONDS)
-        stage.figures[("after_timeout_s", "after_cancel_s")[round]] = round_to(
-            time.monotonic() - begun
-        )
-        await _over(stage, jobs)
-    stage.figures["abandoned_by_the_daemon"] = len(
-        stage.fleet.daemons[0].said("handler_ignores_cancel")
-    )
+    jobs = []
+    for number in range(SLOTS):
+        kind = "f.stubborn_thread" if number == SLOTS - 1 else "f.stubborn"
+        payload = {"how": HOW[number % len(HOW)], "seconds": STUCK_SECONDS}
+        job = await client.enqueue(kind, payload, expect=end, priority=10)
+        jobs += [job] if job else []
+    if end == "cancelled":
+        await _all_started(stage, jobs)
+        for job in jobs:
+            await client.act("cancel", job)
+    begun = time.monotonic()
+    quick = [await client.enqueue("f.quick", {}) for _ in range(SLOTS)]
+    await _over(stage, [job for job in quick if job], QUICK_SECONDS)
+    seconds = round(time.monotonic() - begun, 2)
+    await _over(stage, jobs)
     client.drop()
-    await asyncio.sleep(stuck)  # until the last of them has ended by itself
-
-
-def round_to(seconds: float) -> float:
-    """To hundredths."""
-    return round(seconds, 2)
+    return seconds
 
 
 async def _all_started(stage: Stage, jobs: list[int]) -> None:
@@ -152,13 +143,6 @@ async def _all_started(stage: Stage, jobs: list[int]) -> None:
         return set(jobs) <= {event["job"] for event in events if event["f"] == "start"}
 
     await stage.until(started, 20, "the stubborn ones run")
-
-
-async def _within(stage: Stage, jobs: list[int], seconds: float) -> None:
-    async def over() -> bool:
-        return not await stage.value("select count(*) from bellhand.jobs where id = any ($1)", jobs)
-
-    await stage.until(over, seconds, "the quick jobs found free slots")
 
 
 @fault(
