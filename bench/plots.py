@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from .arithmetic import spread
 from .figures import degrade
 from .results import Results
 from .rows import HEADLINE, OURS, Row
@@ -45,7 +44,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 def bars(results: Results, row: Row) -> str:
     """One bar a peer, as long as the median, with a line from the least to the most."""
-    seen = [(peer, of.spread) for peer in results.peers if (of := results.found(row, peer))]
+    seen = [(peer, of.spread) for peer in results.peers if (of := results.best(row, peer))]
     if not seen:
         return ""
     scale = (WIDTH - LEFT - RIGHT) / max(one.high for _, one in seen)
@@ -70,11 +69,10 @@ def horizon(results: Results) -> str:
     """The pace of each sixth of the jobs while a foreign transaction pins the horizon, as a part of the clean pace."""
     lines: dict[str, list[float]] = {}
     for peer in results.peers:
-        clean = results.spread("degrade", peer, degrade.CLEAN, "per_second")
-        runs = results.kept("degrade", peer, degrade.PINNED)
-        if clean and runs:
-            parts = zip(*(run["values"]["parts"] for run in runs), strict=True)
-            lines[peer] = [spread(part).median / clean.median for part in parts]
+        clean = results.look("degrade", peer, degrade.CLEAN)
+        parts = results.parts("degrade", peer, degrade.PINNED)
+        if clean and parts:
+            lines[peer] = [part / clean.median for part in parts]
     if not lines:
         return ""
     top = max(1.1, *(max(values) for values in lines.values()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from .arithmetic import Spread, ratio, spread
-from .figures import degrade, floor, options, single
+from .arithmetic import ratio
+from .figures import degrade, drain, floor, options, single
 from .results import DISTURBED_CORES, Found, Results, disturbed
 from .rows import HEADLINE, OURS, Row
+
+MARK = " ~"
 
 
 def markdown(results: Sequence[Results]) -> str:
@@ -59,92 +61,63 @@ def _tables(one: Results) -> list[str]:
 
 
 def _headline(one: Results, row: Row) -> list[str] | None:
-    found = {peer: one.found(row, peer) for peer in one.peers}
-    cells = [_cell(seen.spread, seen.disturbed) if seen else "" for seen in found.values()]
-    return [row.label, row.unit, *cells, _times(row, found)] if any(cells) else None
-
-
-def _times(row: Row, found: Mapping[str, Found | None]) -> str:
-    """How many times the best peer's figure ours is; marked if anyone in it was disturbed."""
+    found = {peer: one.best(row, peer) for peer in one.peers}
     there = {peer: seen for peer, seen in found.items() if seen}
-    ours = there.get(OURS)
-    others = [seen.spread.median for peer, seen in there.items() if peer != OURS]
-    times = ours and ratio(ours.spread.median, others, more_is_better=row.more_is_better)
-    if not times:
-        return ""
-    return f"{times:.2f}" + (" ~" if any(seen.disturbed for seen in there.values()) else "")
+    if not there:
+        return None
+    times = None
+    if OURS in there:
+        others = [seen.median for peer, seen in there.items() if peer != OURS]
+        times = ratio(there[OURS].median, others, more_is_better=row.more_is_better)
+    return [row.label, row.unit, *map(_cell, found.values()), _ratio(times, *there.values())]
 
 
 def _against(
-    one: Results,
-    title: str,
-    figure: str,
-    base: str,
-    variants: Iterable[str],
-    extra: Sequence[str] = (),
-) -> str:
+    one: Results, title: str, figure: str, base: str, variants: Iterable[str], extra: Sequence[str] = ()
+) -> str:  # fmt: skip
     """Bellhand's variants of a figure, each against one of them."""
-    zero = one.spread(figure, OURS, base, "per_second")
+    zero = one.look(figure, OURS, base)
     rows = []
     for variant in dict.fromkeys(variants):
-        seen = one.spread(figure, OURS, variant, "per_second")
+        seen = one.look(figure, OURS, variant)
         if zero and seen:
-            cells = [
-                _cell(s, False) if (s := one.spread(figure, OURS, variant, v)) else ""
-                for v in extra
-            ]
-            marked = _cell(seen, one.was_disturbed(figure, OURS, variant))
-            rows.append([variant, marked, f"{seen.median / zero.median:.2f}", *cells])
+            costs = [_cell(one.look(figure, OURS, variant, value)) for value in extra]
+            rows.append([variant, _cell(seen), _share(seen, zero), *costs])
     return _table([title, "jobs/s", f"of {base}", *extra], rows)
 
 
 def _floor(one: Results) -> str:
     rows = []
     for variant in floor.VARIANTS["sql"]:
-        least = one.spread("floor", "sql", variant, "per_second")
-        if not least:
-            continue
-        shares = []
-        for workers in ("one worker", "two workers"):
-            ours = one.spread("drain", OURS, workers, "per_second")
-            shares.append(f"{ours.median / least.median:.2f}" if ours else "")
-        rows.append([variant, _cell(least, one.was_disturbed("floor", "sql", variant)), *shares])
-    return _table(
-        ["floor of SQL, batches of 500 by pgbench", "jobs/s", "Bellhand, one worker", "two"], rows
-    )
+        least = one.look("floor", "sql", variant)
+        if least:
+            ours = [one.look("drain", OURS, workers) for workers in (drain.ONE, drain.TWO)]
+            shares = [_share(seen, least) if seen else "" for seen in ours]
+            rows.append([variant, _cell(least), *shares])
+    head = ["floor of SQL, batches of 500 by pgbench", "jobs/s"]
+    return _table([*head, "Bellhand, one worker", "two workers"], rows)
 
 
 def _trigger(one: Results) -> str:
-    return _against(
-        one, "one-row INSERTs, 16 producers", "single", single.BARE, single.VARIANTS[OURS]
-    )
+    title = "one-row INSERTs, 16 producers"
+    return _against(one, title, "single", single.BARE, single.VARIANTS[OURS])
 
 
 def _options(one: Results) -> str:
-    return _against(
-        one,
-        "option",
-        "options",
-        "plain",
-        options.OPTIONS,
-        ("worker_us", "postgres_us", "wal_bytes"),
-    )
+    costs = ("worker_us", "postgres_us", "wal_bytes")
+    return _against(one, "option", "options", options.PLAIN, options.OPTIONS, costs)
 
 
 def _degradation(one: Results) -> str:
     rows = []
     for peer in one.peers:
-        clean = one.spread("degrade", peer, degrade.CLEAN, "per_second")
+        clean = one.look("degrade", peer, degrade.CLEAN)
         for variant in dict.fromkeys(one.variants("degrade", peer)):
-            seen = one.spread("degrade", peer, variant, "per_second")
+            seen = one.look("degrade", peer, variant)
             if clean and seen:
-                parts = zip(
-                    *(run["values"]["parts"] for run in one.kept("degrade", peer, variant)),
-                    strict=True,
-                )
-                paces = ", ".join(_number(spread(part).median / 1000) for part in parts)
-                marked = _cell(seen, one.was_disturbed("degrade", peer, variant))
-                rows.append([peer, variant, marked, f"{seen.median / clean.median:.2f}", paces])
+                parts = one.parts("degrade", peer, variant)
+                paces = ", ".join(_number(part / 1000) for part in parts)
+                rows.append([peer, variant, _cell(seen), _share(seen, clean), paces])
     table = _table(["", "while", "jobs/s", "of clean", "thousand/s in each sixth"], rows)
     return f"{table}\n\n{_depth(one)}" if degrade.BACKLOG in (row[1] for row in rows) else table
 
@@ -158,18 +131,30 @@ def _versions(results: Sequence[Results]) -> str:
     head = ["Bellhand", "unit", *(f"Postgres {one.version}" for one in results)]
     rows = []
     for row in HEADLINE:
-        seen = [one.found(row, OURS) for one in results]
-        cells = [_cell(one.spread, one.disturbed) for one in seen if one]
-        if len(cells) == len(results):
-            rows.append([row.label, row.unit, *cells])
+        seen = [one.best(row, OURS) for one in results]
+        if all(seen):
+            rows.append([row.label, row.unit, *map(_cell, seen)])
     return _table(head, rows)
 
 
-def _cell(seen: Spread, was_disturbed: bool) -> str:
-    text = _number(seen.median)
-    if seen.runs > 1:
-        text += f" [{_number(seen.low)} to {_number(seen.high)}]"
-    return text + (" ~" if was_disturbed else "")
+def _cell(found: Found | None) -> str:
+    if found is None:
+        return ""
+    text = _number(found.median)
+    if found.spread.runs > 1:
+        text += f" [{_number(found.spread.low)} to {_number(found.spread.high)}]"
+    return text + (MARK if found.disturbed else "")
+
+
+def _share(part: Found, whole: Found) -> str:
+    return _ratio(part.median / whole.median, part, whole)
+
+
+def _ratio(times: float | None, *made_of: Found) -> str:
+    """Marked if any figure in it was disturbed: an undisturbed one beside it looks too good."""
+    if times is None:
+        return ""
+    return f"{times:.2f}" + (MARK if any(found.disturbed for found in made_of) else "")
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from .arithmetic import Spread, spread
 from .rows import BEST, OURS, Row
 
 DISTURBED_CORES = 0.15
+RATE = "per_second"
 
 
 def disturbed(line: dict[str, Any]) -> bool:
@@ -26,6 +27,10 @@ class Found:
 
     spread: Spread
     disturbed: bool
+
+    @property
+    def median(self) -> float:
+        return self.spread.median
 
 
 @dataclass
@@ -56,28 +61,31 @@ class Results:
         runs = self.runs.get((figure, peer, variant), [])
         return [run for run in runs if not disturbed(run)] or runs
 
-    def spread(self, figure: str, peer: str, variant: str, value: str) -> Spread | None:
-        """Of one value; None if it was not measured."""
-        found = [
-            run["values"][value]
-            for run in self.kept(figure, peer, variant)
-            if value in run["values"]
-        ]
-        return spread(found) if found else None
+    def look(self, figure: str, peer: str, variant: str, value: str = RATE) -> Found | None:
+        """One value; None if it was not measured."""
+        runs = [run for run in self.kept(figure, peer, variant) if value in run["values"]]
+        if not runs:
+            return None
+        return Found(spread([run["values"][value] for run in runs]), all(map(disturbed, runs)))
 
-    def was_disturbed(self, figure: str, peer: str, variant: str) -> bool:
-        return all(disturbed(run) for run in self.kept(figure, peer, variant))
-
-    def found(self, row: Row, peer: str) -> Found | None:
+    def best(self, row: Row, peer: str) -> Found | None:
         """For the variant that the row names, or for the one that this peer did best with."""
         names = self.variants(row.figure, peer) if row.variant == BEST else [row.variant]
         seen = [
-            Found(one, self.was_disturbed(row.figure, peer, name))
+            found
             for name in names
-            if (one := self.spread(row.figure, peer, name, row.value))
+            if (found := self.look(row.figure, peer, name, row.value)) is not None
         ]
         choose = max if row.more_is_better else min
-        return choose(seen, key=lambda one: one.spread.median, default=None)
+        return choose(seen, key=lambda found: found.median, default=None)
+
+    def parts(self, figure: str, peer: str, variant: str) -> list[float]:
+        """The median pace of each part of its runs."""
+        runs = self.kept(figure, peer, variant)
+        return [
+            spread(same).median
+            for same in zip(*(run["values"]["parts"] for run in runs), strict=True)
+        ]
 
     def variants(self, figure: str, peer: str) -> list[str]:
         return [variant for f, p, variant in self.runs if (f, p) == (figure, peer)]

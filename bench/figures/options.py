@@ -13,6 +13,7 @@ from ..producer import ready
 from ..stage import Stage, Values
 
 HUGE = 1_000_000
+PLAIN = "plain"
 EMPTY_START = "started empty, then filled"
 REST_SECONDS = 1
 
@@ -27,7 +28,7 @@ class Option:
 
 
 OPTIONS = {
-    "plain": Option(),
+    PLAIN: Option(),
     "lane with a limit of jobs": Option(
         "bench.limited", sections={"lanes.limited": {"concurrency": CONCURRENCY}}
     ),
