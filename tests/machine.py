@@ -21,7 +21,7 @@ delete from bellhand.jobs; delete from bellhand.history; delete from bellhand.qu
 delete from bellhand.parked; delete from bellhand.leases; delete from bellhand.workers; delete from bellhand.lane_holds;
 delete from bellhand.dependencies; delete from bellhand.events;
 update bellhand.lanes set ranks = '{}', paused = false; update bellhand.kinds set paused = false;
-select setval('bellhand.jobs_id_seq', 1, false), setval('bellhand.leases_id_seq', 1, false);
+select setval('bellhand.jobs_id_seq', 1, false);
 """
 PICTURE = """
 select json_build_object(
@@ -191,7 +191,7 @@ class Calls(RuleBasedStateMachine):
         return [row["id"] for row in rows]
 
     def forget(self, hand: Hand) -> None:
-        """A claim that the server forgets in a crash: its worker has the answer, the next claim gets the lease's id."""
+        """A claim that the server forgets in a crash: its worker has the answer."""
         self.look(hand)
         where = hand.positions.where(1)
         self.world.fetch("begin")
@@ -200,8 +200,6 @@ class Calls(RuleBasedStateMachine):
         rows = [row for row in rows if row["id"] is not None]
         hand.positions.took(1, [(row["lane"], row["rank"]) for row in rows])
         hand.held += [(row["id"], row["epoch"], head["lease"]) for row in rows]
-        if rows:
-            self.world.fetch("select setval('bellhand.leases_id_seq', $1, false)", head["lease"])
 
     def look(self, hand: Hand) -> None:
         (row,) = self.ask(query("look_around"), [], 0)

@@ -1,5 +1,10 @@
 """Workers that are lost, silent or late: who takes over, what they may still say, and who is blamed."""
 
+import asyncio
+
+import asyncpg
+
+from bellhand.dev.postgres import DevPostgres
 from bellhand.sql import query
 from desk import Desk, desk
 
@@ -109,3 +114,31 @@ async def test_after_an_outage_nobody_is_given_up_who_is_about_to_beat_too(desk:
     await desk.at("2030-01-07 09:02:31Z")
     (given_up,) = await desk.conn.fetch(query("rescue"), 30.0, 3, first)
     assert given_up["name"] == "second", "it has not come back within another lease"
+
+
+async def test_the_lease_of_a_claim_that_a_crash_of_the_server_undid_is_no_other_claim_s(
+    private_server: DevPostgres, private_dsn: str
+) -> None:
+    """Its worker, which heard of both, lets go of the first; the second must stay."""
+    leases = []
+    for settings in ({"wal_writer_delay": "10s"}, {}):
+        await asyncio.to_thread(private_server.stop, immediate=True)
+        private_server.settings = settings
+        await asyncio.to_thread(private_server.start)
+        conn = await asyncpg.connect(private_dsn, timeout=10)
+        try:
+            desk = Desk(conn)
+            if not leases:
+                await desk.publish("a")
+                job, w = await desk.insert(), await desk.worker()
+            else:
+                desk.positions[w] = positions
+            await conn.execute("set synchronous_commit = off")
+            (got,) = await desk.claim(w)
+            assert got["id"] == job
+            leases.append(desk.held[job, got["epoch"]])
+            positions = desk.positions[w]
+        finally:
+            conn.terminate()
+    first, second = leases
+    assert first != second

@@ -189,7 +189,7 @@ class Backoff:
     does not come back in step."""
 
     def __init__(
-        self, random: Callable[[], float], *, first_seconds: float = 0.1, max_seconds: float = 5.0
+        self, random: Callable[[], float], *, first_seconds: float = 0.1, max_seconds: float = 2.0
     ) -> None:
         self.random = random
         self.first_seconds = first_seconds

@@ -51,9 +51,9 @@ class Settler:
         self.idle.set()
 
     def leased(self, lease: int, jobs: int) -> None:
-        """So many jobs came with this lease; after a crash of the server an id may come a second time."""
+        """So many jobs came with this lease."""
         if jobs:
-            self.leases[lease] = self.leases.get(lease, 0) + jobs
+            self.leases[lease] = jobs
         else:  # somebody deleted its jobs by hand
             self.ended_leases.append(lease)
 

@@ -206,7 +206,9 @@ create table bellhand.workers (
 
 -- One row per claimed batch: whose it is, which jobs, at which epochs. A job runs while a lease names it at its epoch.
 create table bellhand.leases (
-  id         bigint      generated always as identity primary key,
+  -- Drawn, not counted: a claim commits asynchronously, and a crash of the server would count an undone one's id anew. Its
+  -- worker, which heard of both, would then delete the second with the first, and nobody would hold the jobs of the second.
+  id         bigint      primary key default floor(random() * 9007199254740992)::bigint,
   worker     uuid        not null,
   claimed_at timestamptz not null default bellhand.now(),
   ids        bigint[]    not null,
