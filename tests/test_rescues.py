@@ -1,10 +1,12 @@
 """Workers that are lost, silent or late: who takes over, what they may still say, and who is blamed."""
 
 import asyncio
+import uuid
 
 import asyncpg
 
 from bellhand.dev.postgres import DevPostgres
+from bellhand.positions import Positions
 from bellhand.sql import query
 from desk import Desk, desk
 
@@ -120,7 +122,7 @@ async def test_the_lease_of_a_claim_that_a_crash_of_the_server_undid_is_no_other
     private_server: DevPostgres, private_dsn: str
 ) -> None:
     """Its worker, which heard of both, lets go of the first; the second must stay."""
-    leases = []
+    job, worker, leases = 0, uuid.uuid4(), []
     for settings in ({"wal_writer_delay": "10s"}, {}):
         await asyncio.to_thread(private_server.stop, immediate=True)
         private_server.settings = settings
@@ -130,14 +132,12 @@ async def test_the_lease_of_a_claim_that_a_crash_of_the_server_undid_is_no_other
             desk = Desk(conn)
             if not leases:
                 await desk.publish("a")
-                job, w = await desk.insert(), await desk.worker()
-            else:
-                desk.positions[w] = positions
+                job, worker = await desk.insert(), await desk.worker()
+            desk.positions[worker] = Positions()
             await conn.execute("set synchronous_commit = off")
-            (got,) = await desk.claim(w)
+            (got,) = await desk.claim(worker)
             assert got["id"] == job
             leases.append(desk.held[job, got["epoch"]])
-            positions = desk.positions[w]
         finally:
             conn.terminate()
     first, second = leases
