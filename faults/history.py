@@ -69,6 +69,9 @@ class History:
     claims: dict[int, list[Claim]] = field(default_factory=dict)
     runs: dict[int, list[Run]] = field(default_factory=dict)
     tokens: dict[str, list[int]] = field(default_factory=dict)  # token -> jobs inserted with it
+    spans: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # transaction: its first and last change, by seq
     torn: int = 0
 
     @property
@@ -116,6 +119,9 @@ def join(events: Iterable[Event]) -> History:
         nemesis=sorted(by["nemesis"], key=lambda event: event["t"]), changes=sorted(by["db"] + _expanded(by["leases"]), key=lambda event: event["seq"]),
         beats=beats, effects=by["effect"], final=by["final"][-1] if by["final"] else None, metrics=by["metrics"][-1] if by["metrics"] else None, torn=len(by["torn"]),
     )  # fmt: skip
+    for event in sorted(by["db"] + by["leases"] + by["workers"], key=lambda event: event["seq"]):
+        first, _ = history.spans.get(event["xid"], (event["seq"], 0))
+        history.spans[event["xid"]] = (first, event["seq"])
     _claims(history)
     _runs(history)
     return history

@@ -21,7 +21,7 @@ delete from bellhand.jobs; delete from bellhand.history; delete from bellhand.qu
 delete from bellhand.parked; delete from bellhand.leases; delete from bellhand.workers; delete from bellhand.lane_holds;
 delete from bellhand.dependencies; delete from bellhand.events;
 update bellhand.lanes set ranks = '{}', paused = false; update bellhand.kinds set paused = false;
-select setval('bellhand.jobs_id_seq', 1, false);
+select setval('bellhand.jobs_id_seq', 1, false), setseed(0.5);
 """
 PICTURE = """
 select json_build_object(

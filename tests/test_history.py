@@ -184,6 +184,15 @@ def isolated_run_knows_no_epoch() -> Story:
     return story.over(1).final()
 
 
+def rescue_and_settle_that_cross() -> Story:
+    story = Story().inserted(1).claimed(1, 1).started(1, 1).at(10.5).stopped(1, 1)
+    story.transaction().lease("D", 1, 1)
+    rescue = story.xid
+    story.at(11).over(1)
+    story.xid = rescue
+    return story.worker("D", W1).final()
+
+
 GOOD: dict[str, Callable[[], Story]] = {
     "one job": lambda: Story().ran(1).put("metrics", finished={"completed": 1}).final(),
     "info is absent": lambda: Story().client(1, "info"),
@@ -194,6 +203,7 @@ GOOD: dict[str, Callable[[], Story]] = {
     "cancelled in time": cancelled_in_time,
     "retried by hand": retried_by_hand,
     "settled by its own transaction": settled_by_its_own_transaction_then_killed,
+    "a rescue and a settle that cross": rescue_and_settle_that_cross,
     "a crash undid a claim": crash_of_the_server_undid_a_claim,
     "progress of an earlier attempt": progress_of_an_earlier_attempt,
     "isolated": isolated_run_knows_no_epoch,
@@ -249,6 +259,7 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I4 from pending to completed": ("illegal_transition", lambda: Story().inserted(1).transaction().db(1, "pending", "D").db(1, "completed", "I", "history")),
     "I4 claimed, and claimed again": ("claimed_while_leased", lambda: Story().inserted(1).claimed(1, 1).claimed(1, 2, W2)),
     "I4 the lease goes, the job is nowhere": ("left_without_lease", lambda: Story().inserted(1).claimed(1, 1).transaction().lease("D", 1, 1)),
+    "I4 the lease goes before the job is over": ("left_without_lease", lambda: Story().inserted(1).claimed(1, 1).transaction().lease("D", 1, 1).at(11).over(1)),
     "I4 from paused to running": ("illegal_transition", lambda: Story().inserted(1).db(1, "paused").claimed(1, 1)),
     "I4 over, and still there": ("in_two_places", lambda: Story().inserted(1).claimed(1, 1).db(1, "completed", "I", "history")),
     "I5 one key, two live jobs": ("key_twice", lambda: Story().inserted(1, key="a").inserted(2, key="a")),
