@@ -24,10 +24,13 @@ async def ready(stage: Stage, crew: Crew) -> int:
     return crew.calls
 
 
-async def insert_at(stage: Stage, moments: Sequence[float], connections: int) -> list[int]:
-    """Inserts job n (from 1) at `moments[n - 1]` seconds from now; when each call began, in monotonic nanoseconds."""
+async def insert_at(
+    stage: Stage, moments: Sequence[float], connections: int
+) -> tuple[list[int], list[float]]:
+    """Inserts job n (from 1) at `moments[n - 1]` seconds from now; when each call began, in monotonic nanoseconds, and how many
+    milliseconds it took, commit included: nobody can pick a job up sooner."""
     clients = [await asyncpg.connect(stage.place.dsn) for _ in range(connections)]
-    began = [0] * len(moments)
+    began, took_ms = [0] * len(moments), [0.0] * len(moments)
     try:
         statements = [await client.prepare(stage.peer.insert_one) for client in clients]
         for client in clients:
@@ -42,6 +45,7 @@ async def insert_at(stage: Stage, moments: Sequence[float], connections: int) ->
                 await asyncio.sleep(start + moments[index] - time.monotonic())
                 began[index] = time.monotonic_ns()
                 await statement.fetch(index + 1)
+                took_ms[index] = (time.monotonic_ns() - began[index]) / 1e6
 
         await asyncio.gather(
             *(produce(first, statement) for first, statement in enumerate(statements))
@@ -49,7 +53,7 @@ async def insert_at(stage: Stage, moments: Sequence[float], connections: int) ->
     finally:
         for client in clients:
             await client.close()
-    return began
+    return began, took_ms
 
 
 async def delays_ms(crew: Crew, began: Sequence[int], already: int) -> list[float]:

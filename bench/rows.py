@@ -33,6 +33,7 @@ HEADLINE = (
     Row("pickup by an idle worker, p50", "ms", "pickup", IDLE_WORKER, "p50"),
     Row("pickup by an idle worker, p95", "ms", "pickup", IDLE_WORKER, "p95"),
     Row("pickup by an idle worker, p99", "ms", "pickup", IDLE_WORKER, "p99"),
+    Row("its INSERT alone, p50", "ms", "pickup", IDLE_WORKER, "insert_p50"),
     Row("500 jobs/s for 20 s, p50", "ms", "steady", STEADY, "p50"),
     Row("500 jobs/s for 20 s, p99", "ms", "steady", STEADY, "p99"),
     Row("500 jobs/s for 20 s, CPU of the worker", "s", "steady", STEADY, "worker_cpu"),

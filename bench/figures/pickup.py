@@ -24,6 +24,9 @@ async def measure(stage: Stage) -> Values:
     with stage.alone(), stage.peer.crew(stage.place) as crew:
         already = await ready(stage, crew)
         await asyncio.sleep(REST_SECONDS)
-        began = await insert_at(stage, moments, connections=1)
+        began, took = await insert_at(stage, moments, connections=1)
         delays = await delays_ms(crew, began, already)
-    return percentiles(delays, 50, 95, 99) | {"max": max(delays)}
+    return percentiles(delays, 50, 95, 99) | {
+        "max": max(delays),
+        "insert_p50": percentiles(took, 50)["p50"],
+    }

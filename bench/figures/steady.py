@@ -24,7 +24,7 @@ async def measure(stage: Stage) -> Values:
         await asyncio.sleep(REST_SECONDS)
         meter = Meter(stage.place, crew)
         before = await meter.read()
-        began = await insert_at(stage, moments, PRODUCERS)
+        began, _ = await insert_at(stage, moments, PRODUCERS)
         delays = await delays_ms(crew, began, already)
         await until_finished(stage)
         after = await meter.read()

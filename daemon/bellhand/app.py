@@ -292,7 +292,7 @@ class Daemon:
             self.metrics.settled(kind, outcome, waits, runs)
             self.tally.add(kind, outcome, waits, runs)
         self.ended.clear()
-        self.bell.ring()
+        self.worker.room_again()
 
     # -- the outside -------------------------------------------------------------------------------------------------
 

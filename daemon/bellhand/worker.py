@@ -70,6 +70,7 @@ class Worker:
         self.claims = 0
         self.started_jobs = 0
         self.by_age = ByAge()
+        self.full = False  # the loop waits for room
         self.more = False  # the last claim got all it asked for
         self.rang_at = float("-inf")
         self.unsure = False  # an answer to a claim may have got lost
@@ -93,7 +94,8 @@ class Worker:
             self.last_turn = self.tools.clock()
             await self.registered.wait()
             room = self.room()
-            if room == 0:
+            self.full = room == 0
+            if self.full:
                 await self._ring_others()
                 await self.bell.wait(self.sleep.poll_seconds)
                 continue
@@ -293,7 +295,12 @@ class Worker:
         job.ran_seconds = self.tools.clock() - job.started
         self._free_lane(job.lane_id)
         self.settler.add(job, end)
-        self.bell.ring()  # There is room again.
+        self.room_again()
+
+    def room_again(self) -> None:
+        """Claim at once if the loop waits for room; else every job that ends would cost an empty claim."""
+        if self.full:
+            self.bell.ring()
 
     def _park(self, row: Record, lease: int, kind: Kind | None) -> None:
         """Nobody here may run it now: leave it where a worker with the handler, or the kind's resume, finds it."""
@@ -310,6 +317,8 @@ class Worker:
         use = self.positions.lanes.get(lane)
         if use is not None:
             use.running -= 1
+            if use.lane.concurrency is not None:
+                self.bell.ring()
 
     def _expire(self, job: Job) -> None:
         """A deadline passed: the job's own, or the grace after it was told to stop."""
