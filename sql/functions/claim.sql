@@ -26,8 +26,9 @@ declare
 begin
   xmin := pg_snapshot_xmin(pg_current_snapshot());
   -- A worker that was given up has lost its slots and its name; it hears of it with its next beat. And what was asked
-  -- before it set right what it holds (hand_back_unknown waits for this lock) must not arrive after that.
-  perform from bellhand.workers w where w.id = p_worker and w.generation = p_generation for share;
+  -- before it set right what it holds (hand_back_unknown waits for this lock) must not arrive after that. A beat does not wait
+  -- for it: a claim that stands still before a locked table must not cost its worker the leases.
+  perform from bellhand.workers w where w.id = p_worker and w.generation = p_generation for key share;
   if not found then
     return next;
     return;
