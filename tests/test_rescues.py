@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import asyncpg
+import pytest
 
 from bellhand.dev.postgres import DevPostgres
 from bellhand.positions import Positions
@@ -142,3 +143,19 @@ async def test_the_lease_of_a_claim_that_a_crash_of_the_server_undid_is_no_other
             conn.terminate()
     first, second = leases
     assert first != second
+
+
+async def test_a_claim_that_stands_still_holds_up_setting_right_and_no_beat(
+    desk: Desk, dsn: str
+) -> None:
+    await desk.insert()
+    w = await desk.worker()
+    other = await asyncpg.connect(dsn, timeout=10, server_settings={"lock_timeout": "300"})
+    try:
+        async with desk.conn.transaction():
+            assert await desk.claim(w)
+            assert await other.fetch(query("beat"), w, 0, False, 30.0)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await other.fetch(query("hand_back_unknown"), w, [], [], [])
+    finally:
+        await other.close(timeout=5)

@@ -9,6 +9,7 @@ create or replace function bellhand.hand_back_unknown(
 declare
   held record;
 begin
+  -- The generation is no key: the update alone would not wait for a claim that holds the key share lock.
   perform from bellhand.workers w where w.id = p_worker for update;
   update bellhand.workers w set generation = w.generation + 1 where w.id = p_worker returning w.generation into hand_back_unknown.generation;
   held := bellhand.drop_leases(array(
