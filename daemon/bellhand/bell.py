@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 CHANNEL = "bellhand"
 AWAKE_SECONDS = 0.012  # at 500 jobs a second few gaps are longer; one job in a while is met by the bell, at once
-AWAKE_POLL_SECONDS = 0.003
+AWAKE_POLL_SECONDS = 0.002
 DEAF_POLL_SECONDS_MAX = 1.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
