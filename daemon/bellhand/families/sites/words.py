@@ -53,8 +53,3 @@ BLOCK_TAGS = words("""
     thead title tr ul video
 """)
 UNSEEN_TAGS = words("script style template -comment !doctype")
-# Tags that end by themselves, so that an open one says nothing about nesting.
-LONE_TAGS = words("""
-    area base br col dd dt embed hr img input li link meta option p param source tbody td tfoot th
-    thead tr track wbr
-""")
