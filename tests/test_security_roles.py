@@ -13,6 +13,8 @@ JOB = [
     "kind", "payload", "priority", "run_at", "attempts_max", "timeout_seconds", "unique_key", "owner", "tags", "depends_on", "depends_policy", "notify",
 ]  # fmt: skip
 SITE = ["name", "website", "excluded", "auto_check"]
+SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
+SEO = ["sites", "crawls", "pages", "links", "sitemaps", "patterns"]
 LOOK = ["lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats"]
 
 # What may be done, beside what the worker may: everything to the rows of every table.
@@ -22,7 +24,10 @@ GRANTED = {
     *(("producer", "insert", f"bellhand_sites.businesses.{column}") for column in SITE),
     *(("producer", "update", f"bellhand_sites.businesses.{column}") for column in SITE),
     *(("producer", "select", f"bellhand_sites.businesses.{column}") for column in ("id", *SITE)),
+    *(("producer", right, f"bellhand_seo.sites.{column}") for right in ("insert", "update") for column in SEO_SITE),
+    *(("producer", "select", f"bellhand_seo.sites.{column}") for column in ("id", *SEO_SITE)),
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
+    *(("reader", "select", f"bellhand_seo.{name}") for name in SEO),
     *(("reader", "select", f"bellhand_sites.{name}") for name in ("businesses", "emails", "socials", "page_checks")),
 }  # fmt: skip
 # SECURITY DEFINER functions that anybody may call, and why that gives nothing away.

@@ -1,0 +1,1 @@
+"""Sites as search engines see them: crawled, judged, reported on."""
