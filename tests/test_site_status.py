@@ -2,7 +2,6 @@
 
 import ssl
 
-import pytest
 from aiohttp import web
 
 from bellhand.clients.errors import BadAnswer, Forbidden, Unreachable
@@ -99,10 +98,3 @@ def test_errors_become_words():
     assert word(Unreachable("dns", "a", "b", retryable=False, **at)) == "unreachable"
     assert word(Unreachable("tls", "a", "b", retryable=False, **at)) == "bad_certificate"
     assert word(BadAnswer("bomb", "a", "b", retryable=False, **at)) == "error"
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7), ("999999", 3600), ("soon", None), ("-1", None), ("", None)]
-)
-def test_retry_after_is_read_with_care(header, seconds):
-    assert status.retry_after_seconds(page(headers={"Retry-After": header})) == seconds

@@ -196,6 +196,11 @@ class Web(Section):
     allow_networks: Names = ()
     connections: PositiveInt = 100
     connections_per_host: PositiveInt = 4
+    host_delay_seconds: NonNegativeFloat = 0
+    wait_seconds_max: PositiveFloat = 60
+    obey_robots: bool = True
+    robots_seconds: PositiveFloat = 3600
+    crawl_delay_seconds_max: NonNegativeFloat = 30
 
     @field_validator("allow_networks")
     @classmethod

@@ -17,8 +17,11 @@ _NO_SUCH_NAME_CARES = (1, 4)
 class WebError(Exception):
     """A fetch that brought no page; `code` is for machines, the text says what, why and what helps.
 
-    `retryable` says whether the same fetch may well succeed later. `url` is the hop that failed.
+    `retryable` says whether the same fetch may well succeed later, `after_seconds` when, if that is
+    known. `url` is the hop that failed.
     """
+
+    after_seconds: float | None = None
 
     def __init__(self, code: str, what: str, why: str, *, url: str, retryable: bool) -> None:
         super().__init__(f"{what}: {why}")
@@ -30,7 +33,10 @@ class WebError(Exception):
 
 
 class Forbidden(WebError):
-    """Refused before anything is sent: bad_url, bad_scheme, bad_port, blocked_address, bad_header."""
+    """Refused before anything is sent.
+
+    Codes: bad_url, bad_scheme, bad_port, blocked_address, bad_header, robots.
+    """
 
     def __init__(self, code: str, what: str, why: str, *, url: str) -> None:
         super().__init__(code, what, why, url=url, retryable=False)
@@ -43,8 +49,18 @@ class Unreachable(WebError):
 class BadAnswer(WebError):
     """An answer came that is no page.
 
-    Codes: bad_response, bad_encoding, too_many_redirects, redirect_loop, body_too_large, bomb.
+    Codes: bad_response, bad_encoding, too_many_redirects, redirect_loop, body_too_large, bomb,
+    robots_unreachable.
     """
+
+
+class Busy(WebError):
+    """The host has many waiting, or asked to be left alone: host_busy, and `after_seconds`."""
+
+    def __init__(self, why: str, *, url: str, after_seconds: float) -> None:
+        what = "the host cannot be visited yet"
+        super().__init__("host_busy", what, why, url=url, retryable=True)
+        self.after_seconds = after_seconds
 
 
 @contextmanager

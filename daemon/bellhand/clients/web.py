@@ -4,7 +4,8 @@ import asyncio
 import re
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,13 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from .body import Bomb, Unpacker
-from .errors import BadAnswer, Forbidden, explained
+from .errors import BadAnswer, Busy, Forbidden, explained
 from .guard import networks, socket_guard
+from .retry_after import retry_after_seconds
+from .robots import BODY_BYTES_MAX as ROBOTS_BYTES_MAX
+from .robots import Answer, Robots
 from .text import text_of
-from .turns import Turns
+from .turns import TurnIsFar, Turns
 from .urls import parse, same_origin
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -26,6 +30,8 @@ _CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
 _FRAMING = ("host", "content-length", "transfer-encoding")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+# Answers whose Retry-After holds for the whole host, whoever asks next.
+_LEAVE_ALONE = (429, 503)
 _TEXTUAL = ("text/", "application/xhtml+xml", "application/xml", "application/json")
 
 
@@ -44,6 +50,10 @@ class WebLimits:
     connections: int = 100
     connections_per_host: int = 4
     host_delay_seconds: float = 0.0
+    wait_seconds_max: float = 60.0
+    obey_robots: bool = True
+    robots_seconds: float = 3600.0
+    crawl_delay_seconds_max: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,14 @@ class Web:
             width=limits.connections,
             width_per_host=limits.connections_per_host,
             delay_seconds=limits.host_delay_seconds,
+            wait_seconds_max=limits.wait_seconds_max,
+        )
+        self.robots = Robots(
+            self._robots_txt,
+            user_agent=limits.user_agent,
+            keep_seconds=limits.robots_seconds,
+            crawl_delay_seconds_max=limits.crawl_delay_seconds_max,
+            slow_down=self._turns.slow_down,
         )
         self._session: aiohttp.ClientSession | None = None
 
@@ -128,6 +146,7 @@ class Web:
 
     async def close(self) -> None:
         """Close every connection; a later fetch opens anew."""
+        await self.robots.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -140,19 +159,28 @@ class Web:
         html_only: bool = False,
         whole: bool = False,
         seconds_max: float | None = None,
+        body_bytes_max: int | None = None,
+        obey_robots: bool = False,
     ) -> Page:
         """Fetch a page, following redirects; any status is a page, no answer is a WebError.
 
         `html_only` leaves the body of anything else unread. `whole` raises body_too_large where
-        otherwise the body is cut. The time a fetch waits for its turn does not count against it.
+        otherwise the body is cut. `obey_robots` asks each hop's robots.txt first (unless the
+        settings say that nothing does). The time a fetch waits for its turn does not count against
+        it; a turn that is too far off is Busy.
         """
         url = parse(address, ports=self.limits.ports)
         sent = _sendable(headers or {}, str(url))
-        fetch = _Fetch(url, sent, html_only=html_only, whole=whole)
+        limit = body_bytes_max or self.limits.body_bytes_max
+        fetch = _Fetch(url, sent, html_only=html_only, whole=whole, body_bytes_max=limit)
         seconds_left = seconds_max or self.limits.seconds_max
         loop = asyncio.get_running_loop()
         while True:
-            async with self._turns.turn(fetch.url.raw_host or ""):
+            if obey_robots and self.limits.obey_robots:
+                verdict = await self.robots.allowed(str(fetch.url))
+                if verdict.error is not None:
+                    raise verdict.error
+            async with self._turn(fetch.url):
                 started = loop.time()
                 with explained(str(fetch.url)):
                     async with asyncio.timeout(seconds_left):
@@ -161,6 +189,21 @@ class Web:
                 fetch.seconds += loop.time() - started
             if page is not None:
                 return page
+
+    @asynccontextmanager
+    async def _turn(self, url: URL) -> AsyncIterator[None]:
+        try:
+            async with self._turns.turn(url.raw_host or ""):
+                yield
+        except TurnIsFar as error:
+            raise Busy(str(error), url=str(url), after_seconds=error.after_seconds) from error
+
+    async def _robots_txt(self, address: str) -> Answer:
+        page = await self.get(address, body_bytes_max=ROBOTS_BYTES_MAX)
+        text = page.body.decode("utf-8-sig", "replace")
+        if page.truncated:
+            text = text.rpartition("\n")[0]  # half a rule may forbid or allow more than a whole one
+        return Answer(page.status, text)
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -200,6 +243,9 @@ class Web:
             allow_redirects=False,
             timeout=timeout,
         ) as response:
+            seconds = retry_after_seconds(response.headers)
+            if response.status in _LEAVE_ALONE and seconds:
+                self._turns.back_off(fetch.url.raw_host or "", seconds)
             location = response.headers.get("Location", "")
             if response.status in _REDIRECTS and location:
                 response.close()
@@ -227,7 +273,7 @@ class Web:
 
     async def _read(self, response: aiohttp.ClientResponse, fetch: "_Fetch") -> tuple[bytes, bool]:
         """Read the body up to its limit; an answer that breaks off counts as cut."""
-        url, limit, body = str(fetch.url), self.limits.body_bytes_max, bytearray()
+        url, limit, body = str(fetch.url), fetch.body_bytes_max, bytearray()
         if fetch.html_only and not _maybe_html(response.headers.get("Content-Type", "")):
             response.close()
             return b"", False
@@ -243,7 +289,7 @@ class Web:
                 if max(len(body), unpacker.arrived) > limit:
                     response.close()
                     if fetch.whole:
-                        why = f"more than web.body_bytes_max, {limit}"
+                        why = f"more than {limit} bytes"
                         raise BadAnswer(
                             "body_too_large", "the body is too large", why, url=url, retryable=False
                         )
@@ -267,12 +313,21 @@ class Web:
 class _Fetch:
     """One walk along redirects: where it is, where it was, what it carries."""
 
-    def __init__(self, url: URL, headers: dict[str, str], *, html_only: bool, whole: bool) -> None:
+    def __init__(
+        self,
+        url: URL,
+        headers: dict[str, str],
+        *,
+        html_only: bool,
+        whole: bool,
+        body_bytes_max: int,
+    ) -> None:
         self.url = url
         self.first = str(url)
         self.headers = headers
         self.html_only = html_only
         self.whole = whole
+        self.body_bytes_max = body_bytes_max
         self.redirects: list[str] = []
         self.seconds = 0.0
         # Sites that set a cookie and send the visitor back need it; it dies with the fetch.

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bellhand.clients.errors import WebError
+from bellhand.clients.errors import Busy, Forbidden, WebError
+from bellhand.clients.retry_after import retry_after_seconds
 from bellhand.clients.web import Page
 from bellhand.job import Job
 from bellhand.kinds import job_kind
@@ -61,7 +62,9 @@ async def validate_site(args: Site, job: Job) -> dict[str, Any] | None:
     try:
         page = await job.web.get(url, html_only=True)
         found = status.of_page(url, page)
-        wait_seconds = status.retry_after_seconds(page)
+        wait_seconds = retry_after_seconds(page.headers)
+    except Busy as error:
+        raise _put_off(error) from error
     except WebError as error:
         found = status.of_error(error)
     if found.passing and job.attempt < job.attempts_max:
@@ -106,6 +109,9 @@ async def _collect(
 
     async def visit(url: str) -> dict[str, Any]:
         page = await _fetch(job, url)
+        if isinstance(page, Forbidden):
+            job.count("pages_forbidden")
+            return {"forbidden": str(page), "found": []}
         # The parser lets go of the interpreter: a large page in a thread holds nobody up.
         large = len(page.text) > LARGE_CHARS
         markup = await asyncio.to_thread(read, page.text) if large else read(page.text)
@@ -118,6 +124,8 @@ async def _collect(
 
     job.progress(stage="reading", message=website)
     first = await job.step(f"read {first_url}", visit, first_url)
+    if "forbidden" in first:
+        raise Cancelled(f"{first_url}: {first['forbidden']}")
     if first["page"]["status"] >= 400:
         raise Failed(f"{first_url} answers with HTTP status {first['page']['status']}")
     others = await job.each(
@@ -132,7 +140,7 @@ async def _collect(
     result = {"business_id": business_id, "pages": len(visited), count: list(found)}
     async with job.transaction(result) as conn:
         complete = len(visited) == 1 + len(others)
-        pages = json.dumps([one["page"] for one in visited])
+        pages = json.dumps([one["page"] for one in visited if "page" in one])
         await _save(conn, save, business_id, website, json.dumps(list(found.values())), complete)
         await conn.execute(
             _query("save_page_checks"), business_id, pages, timeout=STATEMENT_SECONDS
@@ -140,18 +148,27 @@ async def _collect(
     return result
 
 
-async def _fetch(job: Job, url: str) -> Page:
-    """A page, or the outcome that the lack of it means for the job."""
+async def _fetch(job: Job, url: str) -> Page | Forbidden:
+    """A page, the word that robots may not read it, or the outcome its lack means for the job."""
     try:
-        page = await job.web.get(url, html_only=True)
+        page = await job.web.get(url, html_only=True, obey_robots=True)
+    except Busy as error:
+        raise _put_off(error) from error
     except WebError as error:
+        if isinstance(error, Forbidden) and error.code == "robots":
+            return error
         if error.retryable:
             raise
         raise Failed(f"{url}: {error}") from error
     if status.is_passing(page):
-        wait_seconds = status.retry_after_seconds(page)
+        wait_seconds = retry_after_seconds(page.headers)
         raise Retry(f"{url}: HTTP status {page.status}", after_seconds=wait_seconds)
     return page
+
+
+def _put_off(error: Busy) -> Snooze:
+    """It is not the job's fault that the host's turn is far: no attempt is burned."""
+    return Snooze(error.after_seconds or 0, str(error))
 
 
 def _next(markup: Markup, page: Page, args: Reading) -> list[str]:

@@ -76,11 +76,5 @@ def is_passing(page: Page) -> bool:
     return page.status in _PASSING
 
 
-def retry_after_seconds(page: Page) -> float | None:
-    """How long the site asks us to stay away, at most an hour; None where it does not say."""
-    asked = page.headers.get("Retry-After", "")
-    return min(float(asked), 3600.0) if asked.isdecimal() and len(asked) < 10 else None
-
-
 def _domain(url: str) -> str:
     return registrable(urlsplit(url).hostname or "")
