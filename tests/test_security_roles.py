@@ -15,9 +15,7 @@ JOB = [
 SITE = ["name", "website", "excluded", "auto_check"]
 SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
 SEO = ["sites", "crawls", "pages", "links", "sitemaps", "patterns"]
-LOOK = [
-    "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
-]  # fmt: skip
+LOOK = ["lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats"]
 
 # What may be done, beside what the worker may: everything to the rows of every table.
 GRANTED = {
@@ -82,7 +80,7 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
                     "select has_table_privilege($1, $2::oid, $3)", name, table["oid"], right
                 ):
                     found.add((role, right, table["name"]))
-    views = {"bellhand.all_jobs", "bellhand.lane_stats", "bellhand.service_status"}
+    views = {"bellhand.all_jobs", "bellhand.lane_stats"}
     worker = {("worker", "select", name) for name in views} | {
         ("worker", right, table["name"])
         for table in tables
@@ -220,7 +218,7 @@ WORTH = {
     "jsonb": "'[]'::jsonb", "double precision": "1.0", "real": "1.0", "numeric": "1", "xid8": "'3'::xid8",
     "timestamp with time zone": "now()", "bigint[]": "array[1, 2, 3, 4]::bigint[]", "integer[]": "array[1, 1, 2, 2]", "real[]": "array[1, 1, 1, 1]::real[]",
     "timestamp with time zone[]": "array[now(), now(), now(), now()]",
-    "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
+    "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
 }  # fmt: skip
 EVERYTHING = """
@@ -229,6 +227,7 @@ EVERYTHING = """
       union all select 'p' || p::text from bellhand.parked p union all select 'h' || h::text from bellhand.history h union all select 'm' || m::text from bellhand.meta m
       union all select 'k' || k::text from bellhand.kinds k union all select 'l' || l::text from bellhand.lanes l union all select 'w' || w::text from bellhand.workers w
       union all select 'd' || d::text from bellhand.dependencies d union all select 'e' || e::text from bellhand.events e union all select 'b' || b::text from bellhand_sites.businesses b
+      union all select 'c' || c::text from bellhand_seo.crawls c union all select 'g' || g::text from bellhand_seo.pages g
       union all select 'a' || last_value from bellhand.asleep_until) x(x)"""
 
 

@@ -158,6 +158,7 @@ class Web:
         headers: Mapping[str, str] | None = None,
         html_only: bool = False,
         whole: bool = False,
+        follow: bool = True,
         seconds_max: float | None = None,
         body_bytes_max: int | None = None,
         obey_robots: bool = False,
@@ -165,14 +166,27 @@ class Web:
         """Fetch a page, following redirects; any status is a page, no answer is a WebError.
 
         `html_only` leaves the body of anything else unread. `whole` raises body_too_large where
-        otherwise the body is cut. `obey_robots` asks each hop's robots.txt first (unless the
-        settings say that nothing does). The time a fetch waits for its turn does not count against
-        it; a turn that is too far off is Busy.
+        otherwise the body is cut. Without `follow` a redirect is a page too. `obey_robots` asks each
+        hop's robots.txt first (unless the settings say that nothing does). The time a fetch waits
+        for its turn does not count against it; a turn that is too far off is Busy.
         """
         url = parse(address, ports=self.limits.ports)
         sent = _sendable(headers or {}, str(url))
         limit = body_bytes_max or self.limits.body_bytes_max
-        fetch = _Fetch(url, sent, html_only=html_only, whole=whole, body_bytes_max=limit)
+        fetch = _Fetch(
+            url, sent, html_only=html_only, whole=whole, follows=follow, body_bytes_max=limit
+        )
+        return await self._walk(fetch, seconds_max, obey_robots)
+
+    async def head(
+        self, address: str, *, seconds_max: float | None = None, obey_robots: bool = False
+    ) -> Page:
+        """Ask for the headers alone, following redirects; otherwise as get."""
+        url = parse(address, ports=self.limits.ports)
+        fetch = _Fetch(url, {}, method="HEAD", body_bytes_max=self.limits.body_bytes_max)
+        return await self._walk(fetch, seconds_max, obey_robots)
+
+    async def _walk(self, fetch: "_Fetch", seconds_max: float | None, obey_robots: bool) -> Page:
         seconds_left = seconds_max or self.limits.seconds_max
         loop = asyncio.get_running_loop()
         while True:
@@ -236,7 +250,8 @@ class Web:
         timeout = aiohttp.ClientTimeout(
             total=seconds_left, sock_connect=self.limits.connect_seconds
         )
-        async with self._client().get(
+        async with self._client().request(
+            fetch.method,
             fetch.url,
             headers=fetch.headers,
             cookies=fetch.jar.filter_cookies(fetch.url),
@@ -247,7 +262,7 @@ class Web:
             if response.status in _LEAVE_ALONE and seconds:
                 self._turns.back_off(fetch.url.raw_host or "", seconds)
             location = response.headers.get("Location", "")
-            if response.status in _REDIRECTS and location:
+            if response.status in _REDIRECTS and location and fetch.follows:
                 response.close()
                 fetch.jar.update_cookies(response.cookies, fetch.url)
                 fetch.follow(location, self.limits)
@@ -318,15 +333,19 @@ class _Fetch:
         url: URL,
         headers: dict[str, str],
         *,
-        html_only: bool,
-        whole: bool,
         body_bytes_max: int,
+        method: str = "GET",
+        html_only: bool = False,
+        whole: bool = False,
+        follows: bool = True,
     ) -> None:
         self.url = url
         self.first = str(url)
         self.headers = headers
+        self.method = method
         self.html_only = html_only
         self.whole = whole
+        self.follows = follows
         self.body_bytes_max = body_bytes_max
         self.redirects: list[str] = []
         self.seconds = 0.0

@@ -86,8 +86,8 @@ comment on column bellhand_seo.pages.state is
   'waiting; done: asked, see status and error; or why it was not: robots.txt, nofollow, trap (endless addresses of one pattern), '
   'too_deep, over_limit (max_pages, checks_max), unchecked (checks of its role are off).';
 comment on column bellhand_seo.pages.depth is 'Clicks from the start page; null where only a sitemap knows the page, and what it leads to.';
-comment on column bellhand_seo.pages.status is 'The answer of this very address, 301 for one that moved; null where none came.';
-comment on column bellhand_seo.pages.redirect_to is 'The row of the address a page sends its visitor on to: a page is asked hop by hop.';
+comment on column bellhand_seo.pages.status is 'A page''s own answer, 301 for one that moved; of the other roles the last one''s after redirects. Null where none came.';
+comment on column bellhand_seo.pages.redirect_to is 'The row of the address that a page sends its visitor on to: pages are asked hop by hop.';
 comment on column bellhand_seo.pages.redirects is 'Every address behind this one, in order; null where it does not redirect.';
 comment on column bellhand_seo.pages.final_url is 'The last of redirects.';
 comment on column bellhand_seo.pages.body_bytes is 'As unpacked; of what is no HTML as its Content-Length says.';
@@ -97,7 +97,7 @@ comment on column bellhand_seo.pages.facts is 'What facts.py read; null for what
 create index pages_waiting on bellhand_seo.pages (crawl_id, role, attempts, depth, id) where state = 'waiting';
 
 -- No foreign key to pages: store_pages is the one writer, takes the ids from there in the same statement, and two checks a link
--- would be the larger part of its cost. forget_crawl takes links before pages.
+-- would be the larger part of its cost. a crawl is forgotten links first.
 create table bellhand_seo.links (
   crawl_id bigint not null,
   from_page bigint not null,

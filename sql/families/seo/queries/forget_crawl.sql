@@ -1,0 +1,2 @@
+-- Deletes crawl $1 and what little of it is left.
+delete from bellhand_seo.crawls where id = $1
