@@ -15,7 +15,9 @@ JOB = [
 SITE = ["name", "website", "excluded", "auto_check"]
 SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
 SEO = ["sites", "crawls", "pages", "links", "sitemaps", "patterns"]
-LOOK = ["lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats"]
+LOOK = [
+    "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
+]  # fmt: skip
 
 # What may be done, beside what the worker may: everything to the rows of every table.
 GRANTED = {
@@ -80,7 +82,7 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
                     "select has_table_privilege($1, $2::oid, $3)", name, table["oid"], right
                 ):
                     found.add((role, right, table["name"]))
-    views = {"bellhand.all_jobs", "bellhand.lane_stats"}
+    views = {"bellhand.all_jobs", "bellhand.lane_stats", "bellhand.service_status"}
     worker = {("worker", "select", name) for name in views} | {
         ("worker", right, table["name"])
         for table in tables

@@ -22,7 +22,7 @@ FUNCTION_LINES_MAX = 60
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
     {"pure": "cron errors kinds outcomes sql states stats systemd"},
-    {"tools": "db logs metrics settings settings_errors"},
+    {"tools": "db logs metrics settings settings_errors settings_parts settings_services"},
     {"database": "bell migrate positions preflight store"},
     {"what handlers see": "clients job steps"},
     {

@@ -24,6 +24,7 @@ from . import __version__, systemd
 from .api.status import StatusPort
 from .bell import Bell, Listener, Sleep
 from .blocking import use_threads
+from .clients.services import Services
 from .clients.web import Web, WebLimits
 from .db import Again, Away, Database, HandlerPool
 from .errors import Problem
@@ -70,7 +71,10 @@ class Daemon:
         self.pool = HandlerPool(self.database, settings.database.handler_connections)
         self.store = Store(self.database, self.pool)
         self.web = Web(WebLimits(**settings.web.model_dump()))
-        tools = Tools(self.store, random, self.clock, self.web, self._stepped)
+        self.services = Services(
+            settings.services, database=self.database, random=random, registry=self.metrics.registry
+        )
+        tools = Tools(self.store, random, self.clock, self.web, self._stepped, self.services)
         self.bell = Bell()
         self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
         self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random,
@@ -131,6 +135,7 @@ class Daemon:
             await self.heartbeat.stop()
             await self.status.stop()
             await self.web.close()
+            await self.services.close()
             for link in self.database.links:
                 link.drop()
             systemd.notify("STOPPING=1")
@@ -170,6 +175,7 @@ class Daemon:
         """Everything before the first claim; waits for a database that is away."""
         await wait_for_database(self.database, self.random)
         self._hear(await self.registration.enter())
+        self.services.look_soon()
         self.heartbeat.start()
 
     def _beside(self) -> list[Awaitable[None]]:
@@ -237,6 +243,8 @@ class Daemon:
         self.bell.ring()
         if payload != "":
             self.keeper.promote_bell.ring()
+        if payload == "services":
+            self.services.look_soon()
         if payload == "look":
             self.keeper.look_bell.ring()
             self.heartbeat.beat_now()

@@ -23,6 +23,7 @@ from .steps import Steps, finite, step_counts
 from .store import Store
 
 if TYPE_CHECKING:
+    from .clients.services import Services
     from .clients.web import Web
 
 # Handlers and steps may count from several threads.
@@ -40,6 +41,7 @@ class Tools:
     # Told of every step that `starts`, that `ran`, and that is written as `completed` or `failed`;
     # the step waits for what this returns.
     on_step: Callable[[Job, str, str], Awaitable[None] | None] | None = None
+    services: Services | None = None
 
 
 class Job:
@@ -150,6 +152,13 @@ class Job:
         if self._tools.web is None:
             raise RuntimeError("this daemon was built without a web client")
         return self._tools.web
+
+    @property
+    def services(self) -> Services:
+        """The outside services: serpapi, places, llm."""
+        if self._tools.services is None:
+            raise RuntimeError("this daemon was built without outside services")
+        return self._tools.services
 
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:

@@ -179,6 +179,8 @@ class Keeper:
             log.info("history_dropped", partition=dropped)
         while await self.store.delete_old(self.retention.events_days, self.retention.stats_days):
             pass
+        while await self.store.delete_usage(self.retention.usage_days):
+            pass
         return None
 
     async def sample(self) -> float | None:

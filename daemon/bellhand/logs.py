@@ -98,7 +98,9 @@ def setup(
         cache_logger_on_first_use=False,  # a reload may change the level
     )
     logging.getLogger().handlers = [_FromStandardLibrary()]
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # A line for each request, and at debug level what was asked: neither is the log's business.
+    for name in ("aiohttp.access", "httpx2", "openai"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     set_level(level)
     return writer

@@ -5,18 +5,14 @@ An argument beats the environment (BELLHAND_WORKER__CONCURRENCY), the environmen
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -27,37 +23,18 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
 
 from .cron import ticks_after
 from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
+from .settings_parts import Names, Networks, Ports, Priority, Section
+from .settings_services import Services
 
 DEFAULT_FILE = "config.toml"
 TOKEN_CHARS_MIN = 16
 BEATS_PER_LEASE_MIN = 3
-
-
-def _split(value: Any) -> Any:
-    """Lists in the environment: `a, b` or `["a", "b"]`."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError('a list is written a, b or ["a", "b"]') from None
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Ports = Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_split)]
-Priority = Annotated[int, Field(ge=1, le=10)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+PLAIN_KEYS = {"serpapi": "SERPAPI_KEY", "openai": "OPENAI_API_KEY"}
 
 
 class Worker(Section):
@@ -125,7 +102,7 @@ class Schedule(Section):
     cron: str
     timezone: str = "UTC"
     kind: str
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = Field(default={})
     priority: Priority = 5
     missed: Literal["skip", "latest", "all"] = "latest"
     missed_max: PositiveInt = 10
@@ -142,6 +119,7 @@ class Retention(Section):
     history_days: PositiveInt = 30
     events_days: PositiveInt = 90
     stats_days: PositiveInt = 90
+    usage_days: PositiveInt = 400
 
 
 class Status(Section):
@@ -193,7 +171,7 @@ class Web(Section):
     body_bytes_max: PositiveInt = 5_000_000
     redirects_max: NonNegativeInt = 5
     ports: Ports = (80, 443)
-    allow_networks: Names = ()
+    allow_networks: Networks = ()
     connections: PositiveInt = 100
     connections_per_host: PositiveInt = 4
     host_delay_seconds: NonNegativeFloat = 0
@@ -201,13 +179,6 @@ class Web(Section):
     obey_robots: bool = True
     robots_seconds: PositiveFloat = 3600
     crawl_delay_seconds_max: NonNegativeFloat = 30
-
-    @field_validator("allow_networks")
-    @classmethod
-    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        for network in networks:
-            ip_network(network)
-        return networks
 
 
 class Settings(BaseSettings):
@@ -233,6 +204,7 @@ class Settings(BaseSettings):
     status: Status = Status()
     log: Log = Log()
     web: Web = Web()
+    services: Services = Services()
 
 
 def load(path: Path | None = None, **arguments: Any) -> Settings:
@@ -246,11 +218,24 @@ def load(path: Path | None = None, **arguments: Any) -> Settings:
     unknown_variables(Settings)
     try:
         from_env = EnvSettingsSource(Settings)()
-        return Settings(**_merged(from_file, from_env, arguments))
+        merged = _merged(from_file, from_env, arguments)
+        return Settings(**_merged(merged, _keys_by_plain_name(merged)))
     except UnreadableEnvironment as error:
         raise SettingsError(f"the environment cannot be read: {error}") from error
     except ValidationError as error:
         raise explain(error, Settings, file=file, text=text, env=from_env) from None
+
+
+def _keys_by_plain_name(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that other programs find under these names too (S0-35), where ours name none."""
+    services: Any = given.get("services")
+    keys: dict[str, Any] = {}
+    for name, variable in PLAIN_KEYS.items():
+        own = services.get(name) if isinstance(services, Mapping) else None
+        named = isinstance(own, Mapping) and {"key", "key_file"} & set(own)
+        if not named and os.environ.get(variable):
+            keys[name] = {"key": os.environ[variable]}
+    return {"services": keys} if keys else {}
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

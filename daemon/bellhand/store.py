@@ -195,6 +195,10 @@ class Store:
         """Delete a batch of old events, stats and ticks."""
         return int(await self.chores.fetchval(query("delete_old"), events_days, stats_days))
 
+    async def delete_usage(self, days: int) -> int:
+        """Delete a batch of old usage of outside services, and of answers kept from them."""
+        return int(await self.chores.fetchval(query("delete_usage"), days))
+
     async def rebuild_queue(self) -> int | None:
         """Rebuild the queue after a move to another cluster; None when there was no need."""
         placed: int | None = await self.chores.fetchval(query("rebuild_queue"))

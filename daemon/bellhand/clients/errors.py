@@ -112,3 +112,40 @@ def _name_is_known(error: OSError) -> bool:
     if cause is not None and cause.args:
         return cause.args[0] not in _NO_SUCH_NAME_CARES
     return error.errno not in _NO_SUCH_NAME
+
+
+class ServiceError(Exception):
+    """A call to an outside service that brought no answer to work with.
+
+    `code` is one of CODES in usage.py, the text says what, why and what helps. `retryable` says whether the same call may
+    well succeed later; `sick`, that the fault is the service's own, which its breaker counts; `wait_seconds`, how long the
+    service asks to wait; `pause`, that it wants no call at all with this key until then (quota spent, key refused);
+    `paid`, that the useless answer cost money, so that it is not asked for again at once.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        why: str,
+        *,
+        service: str,
+        retryable: bool = False,
+        sick: bool = False,
+        wait_seconds: float | None = None,
+        pause: bool = False,
+    ) -> None:
+        super().__init__(f"{service}: {what}: {why}" if why else f"{service}: {what}")
+        self.code = code
+        self.what = what
+        self.why = why
+        self.service = service
+        self.retryable = retryable
+        self.sick = sick
+        self.wait_seconds = wait_seconds
+        self.pause = pause
+        self.paid = False
+
+
+class BudgetSpent(ServiceError):
+    """The call could cost more than what is left of its budget; nothing was sent."""

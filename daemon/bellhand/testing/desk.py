@@ -14,10 +14,11 @@ from typing import Any
 from ..errors import Problem
 from ..kinds import ATTRIBUTE, Kind, find_kinds
 from ..outcomes import encode
+from ..settings_services import Services
 from ..states import OVER
 from .crashes import MOMENTS, CrashTest
 from .database import Loop, Server
-from .engine import Engine
+from .engine import LOCAL, Engine
 
 JOBS_MAX = 1_000
 BOUNDARIES_MAX = 60
@@ -115,6 +116,11 @@ class Bellhand:
         self._engine.kinds |= kinds
         self._loop.run(self._engine.restart())
         self._loop.run(self._engine.alive())
+
+    def use_services(self, **sections: Any) -> None:
+        """Settings of outside services, for example `serpapi={"base_url": stand_in, "key": "any"}`; loopback is allowed."""
+        self._engine.service_settings = Services(allow_networks=LOCAL, **sections)
+        self._loop.run(self._engine.restart())
 
     def enqueue(
         self, kind: str, payload: Any = None, *, unique_key: str | None = None,

@@ -13,6 +13,7 @@ from typing import Any
 from .. import __version__
 from ..bell import Bell, Sleep
 from ..blocking import use_threads
+from ..clients.services import Services
 from ..clients.web import Web, WebLimits
 from ..db import Database, HandlerPool
 from ..job import Job, Tools
@@ -23,6 +24,7 @@ from ..metrics import Metrics
 from ..outcomes import Completed, Ended
 from ..positions import Positions
 from ..settings import Retention
+from ..settings_services import Services as ServicesSettings
 from ..settle import Settler
 from ..sql import query
 from ..stats import Tally
@@ -59,17 +61,21 @@ class Life:
     """One worker from its registration to its death; what it runs is written down as in the daemon."""
 
     def __init__(
-        self, dsn: str, now: str | None, kinds: dict[str, Kind], web: Web, on_step: OnStep | None
-    ) -> None:
+        self, dsn: str, now: str | None, kinds: dict[str, Kind], web: Web, services: ServicesSettings,
+        on_step: OnStep | None,
+    ) -> None:  # fmt: skip
         self.database = Database(dsn, settings={"bellhand.now": now} if now else {})
         self.store = Store(self.database, HandlerPool(self.database, 16))
         self.kinds = kinds
-        tools = Tools(self.store, random.random, time.monotonic, web, on_step)
-        self.settler = Settler(
-            self.store, batch_max=100, random=random.random, on_settled=self._settled
-        )
         self.metrics = Metrics(
             {kind.name: kind.lane for kind in kinds.values()}, version=__version__
+        )
+        self.services = Services(
+            services, database=self.database, random=random.random, registry=self.metrics.registry
+        )
+        tools = Tools(self.store, random.random, time.monotonic, web, on_step, self.services)
+        self.settler = Settler(
+            self.store, batch_max=100, random=random.random, on_settled=self._settled
         )
         sleep = Sleep(self.store, 10.0, time.monotonic)
         limits = Limits(
@@ -147,6 +153,7 @@ class Life:
         """As kill -9 would have it: nothing more reaches the database."""
         if self.settling is not None:
             self.settling.cancel()
+        await self.services.close()
         for link in self.database.links:
             link.drop()
         for job in self.jobs():
@@ -182,6 +189,7 @@ class Engine:
         self.life: Life | None = None
         self.dead: list[Life] = []
         self.web = Web(WebLimits(allow_networks=LOCAL, ports=tuple(range(1, 65536))))
+        self.service_settings = ServicesSettings(allow_networks=LOCAL)
         use_threads(THREADS)
 
     async def alive(self) -> Life:
@@ -192,7 +200,7 @@ class Engine:
 
     async def new_life(self, on_step: OnStep | None) -> Life:
         """Another worker."""
-        life = Life(self.dsn, self.now, self.kinds, self.web, on_step)
+        life = Life(self.dsn, self.now, self.kinds, self.web, self.service_settings, on_step)
         await life.start()
         return life
 
