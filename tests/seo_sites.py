@@ -1,5 +1,6 @@
 """Sites on loopback for the crawler, each page of them counted as it is asked for, and crawls of them."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -25,6 +26,7 @@ class Site:
     port: int = 0
     pages: dict[str, Answer] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0  # that every page takes
 
     @property
     def url(self) -> str:
@@ -33,6 +35,7 @@ class Site:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path
         self.asked[path if request.method == "GET" else f"{request.method} {path}"] += 1
+        await asyncio.sleep(self.seconds)
         found = self.pages.get(path)
         if found is None:
             return web.Response(status=404, text="<h1>Not here</h1>", content_type="text/html")
