@@ -1,5 +1,6 @@
 """Sites as search engines see them: crawled, judged, reported on."""
 
+from .analyze import analyze
 from .handlers import crawl_site, crawl_sites
 
-__all__ = ["crawl_site", "crawl_sites"]
+__all__ = ["analyze", "crawl_site", "crawl_sites"]

@@ -166,9 +166,12 @@ def read(page_text: str, final_url: str, headers: Mapping[str, str]) -> Facts:
     """Read a page; any text is a page, and no text makes it raise."""
     if "\0" in page_text:
         page_text = page_text.replace("\0", "\ufffd")
-    tree = LexborHTMLParser(trimmed(page_text))
+    fit = trimmed(page_text)
+    tree = LexborHTMLParser(fit)
     tree.strip_tags(_UNSEEN)
     found = gather(tree)
+    # What had to go, of a large page, is what its scripts and styles held.
+    found.scripts_inline_chars += len(page_text) - len(fit)
     sent = _headers(headers)
     base = _joined(final_url, found.base) if found.base else final_url
     root = tree.css_first("html")
