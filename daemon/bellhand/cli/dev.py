@@ -30,6 +30,7 @@ from bellhand.sql import query
 
 if TYPE_CHECKING:
     from bellhand.app import Daemon
+    from bellhand.dev.standins.server import StandIns
     from bellhand.settings import Settings
 
 DEMO = "bellhand.dev.demo"
@@ -94,8 +95,10 @@ async def _run(
 ) -> int:
     """The daemon over a database that is ready; its log goes to a file, the terminal is ours."""
     demo, for_seconds, until_demo_done = how
-    async with _website() as port:
-        settings = _settings(cli, dsn, port)
+    async with _website() as port, _stand_ins() as stand_ins:
+        settings = _settings(cli, dsn, port, stand_ins)
+        if settings.services.allow_networks != cli.configured.services.allow_networks:
+            checklist.done("services", f"stand-ins at http://127.0.0.1:{stand_ins.port}")
         with (home / "log").open("w") as log, logging(settings.log, log):
             async with _working(settings, cli, checklist) as (daemon, ended):
                 run = _Run(daemon, settings, psql, home, port if demo else None)
@@ -159,7 +162,27 @@ async def _website() -> AsyncIterator[int]:
         yield port
 
 
-def _settings(cli: Cli, dsn: str, website_port: int) -> Settings:
+@asynccontextmanager
+async def _stand_ins() -> AsyncIterator[StandIns]:
+    from bellhand.dev.standins.server import served
+
+    async with served(websites=True) as stand_ins:
+        yield stand_ins
+
+
+def _services(given: Settings, stand_ins: StandIns) -> dict[str, Any]:
+    """A stand-in for each service that nobody has configured: no key is needed to see it work."""
+    services: dict[str, Any] = stand_ins.settings
+    inside = services.pop("allow_networks")
+    for name in list(services):
+        if {"key", "key_file", "base_url"} & getattr(given.services, name).model_fields_set:
+            del services[name]
+    if services:
+        services["allow_networks"] = [*given.services.allow_networks, *inside]
+    return services
+
+
+def _settings(cli: Cli, dsn: str, website_port: int, stand_ins: StandIns) -> Settings:
     """The configured settings, and what the demo needs on top."""
     from bellhand.settings import load
 
@@ -169,9 +192,10 @@ def _settings(cli: Cli, dsn: str, website_port: int) -> Settings:
         "modules": [*given.modules, *([] if DEMO in given.modules else [DEMO])],
         "schedules": {"demo-tick": {"cron": "* * * * *", "kind": "demo.tick", "missed": "skip"}},
         "web": {
-            "ports": [*given.web.ports, website_port],
-            "allow_networks": [*given.web.allow_networks, "127.0.0.1/32"],
+            "ports": [*given.web.ports, website_port, stand_ins.port],
+            "allow_networks": [*given.web.allow_networks, "127.0.0.0/8"],
         },
+        "services": _services(given, stand_ins),
     }
     if "grace_seconds" not in given.worker.model_fields_set:
         arguments["worker"] = {"grace_seconds": GRACE_SECONDS}
