@@ -5,13 +5,36 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import pytest
 from prometheus_client import CollectorRegistry
 
+from bellhand.clients import service
 from bellhand.clients.services import Services
 from bellhand.db import Database
+from bellhand.dev.standins.server import StandIns, served
 from bellhand.settings_services import Services as Settings
 
 KEYS = {"serpapi": "canary-serpapi", "places": "canary-places", "openai": "canary-openai"}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow one another in milliseconds; what the service asks for is waited for as always."""
+    monkeypatch.setattr(service, "RETRY_FIRST_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def stand_ins() -> AsyncIterator[StandIns]:
+    """Stand-ins of all three."""
+    async with served() as running:
+        yield running
+
+
+@pytest.fixture
+async def outside(dsn: str, stand_ins: StandIns) -> AsyncIterator[Services]:
+    """A daemon's clients of these, which remember no answer."""
+    async with services(dsn, sections(stand_ins.port, cache_seconds=0)) as made:
+        yield made
 
 
 def sections(port: int, **changes: Any) -> dict[str, Any]:

@@ -110,6 +110,9 @@ class Wire:
                 auto_decompress=False,
                 headers={"User-Agent": "bellhand", "Accept-Encoding": "gzip, deflate"},
             )
+            # It would send a GET again by itself when the connection breaks: a call that nobody counts and that is paid for.
+            # There is no public way to say so (aiohttp 3.14; a test tells if it changes).
+            self._session._retry_connection = False
         return self._session
 
     async def _send(self, request: Request) -> Answer:
