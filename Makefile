@@ -15,7 +15,9 @@ help:  ## This list
 run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C stops it
 	@$(BIN)/bellhand dev
 
-test: check test-embedded test-system  ## Everything: style, types, tests on both Postgres versions
+# Side by side, since either waits more than it works; each prints when it is over.
+test: check  ## Everything: style, types, tests on both Postgres versions
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-system
 
 check: .venv/dev  ## Style and types
 	$(BIN)/ruff format --check $(SOURCES)
