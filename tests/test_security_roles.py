@@ -16,6 +16,7 @@ SITE = ["name", "website", "country", "excluded", "auto_check"]
 SITES = ["businesses", "emails", "phones", "socials", "page_checks", "status_changes"]
 SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
 SEO = ["sites", "crawls", "pages", "links", "sitemaps", "patterns"]
+LEADS = ["leads", "keys", "sources", "pages", "exclusions", "ads_checks", "ads_evidence"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
 ]  # fmt: skip
@@ -29,6 +30,10 @@ GRANTED = {
     *(("producer", "select", f"bellhand_sites.businesses.{column}") for column in ("id", *SITE)),
     *(("producer", right, f"bellhand_seo.sites.{column}") for right in ("insert", "update") for column in SEO_SITE),
     *(("producer", "select", f"bellhand_seo.sites.{column}") for column in ("id", *SEO_SITE)),
+    *(("producer", right, "bellhand_leads.exclusions") for right in ("select", "insert", "update", "delete")),
+    *(("producer", "update", f"bellhand_leads.leads.{column}") for column in ("excluded", "exclusion")),
+    ("producer", "select", "bellhand_leads.leads"),
+    *(("reader", "select", f"bellhand_leads.{name}") for name in LEADS),
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
     *(("reader", "select", f"bellhand_seo.{name}") for name in SEO),
     *(("reader", "select", f"bellhand_sites.{name}") for name in SITES),
