@@ -29,9 +29,9 @@ SHOP: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def analyst(dsn: str, *ports: int) -> AsyncIterator[Daemon]:
+async def analyst(dsn: str, *ports: int, **sections: Any) -> AsyncIterator[Daemon]:
     own = {"ports": ports, "allow_networks": ("127.0.0.0/8",), "seconds_max": 5}
-    async with at_work(dsn, seo.crawl_site, seo.analyze, web=own) as daemon:
+    async with at_work(dsn, seo.crawl_site, seo.analyze, web=own, **sections) as daemon:
         yield daemon
 
 

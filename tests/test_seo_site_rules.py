@@ -61,7 +61,7 @@ CASES: dict[str, tuple[Case, Case]] = {
                      ([at(1, "/a", canonical=""), at(2, "/a", url="http://shop.example/a", canonical=canonical(HOST + "/a"))], {})),
     "both-hosts": (([at(1, "/a", canonical=""), at(2, "/a", url="https://www.shop.example/a", canonical="")], {}),
                    ([at(1, "/a", canonical=""), at(2, "/b", url="https://www.shop.example/b", canonical="")], {})),
-    "sitemap-none": (([at(1, "/a")], {"sitemaps": []}), ([at(1, "/a")], {})),
+    "sitemap-none": (([at(1, "/a")], {"sitemaps": [SitemapFile(HOST + "/sitemap.xml", None, "HTTP status 404")]}), ([at(1, "/a")], {})),
     "sitemap-error": (([at(1, "/a")], {"sitemaps": [SitemapFile(HOST + "/s.xml", None, "HTTP status 500")]}), ([at(1, "/a")], {"sitemaps": []})),
     "sitemap-blocked": (([at(1, "/a")], {"unvisited": [Unvisited(9, HOST + "/x", "robots", True, 0)]}), ([at(1, "/a")], {"unvisited": [Unvisited(9, HOST + "/x", "robots", False, 2)]})),
     "sitemap-lacks": (([at(1, "/a", in_sitemap=False)], {}), ([at(1, "/a", in_sitemap=False)], {"sitemaps": []})),

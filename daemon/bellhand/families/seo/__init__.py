@@ -2,5 +2,6 @@
 
 from .analyze import analyze
 from .handlers import crawl_site, crawl_sites
+from .reporting import make_reports
 
-__all__ = ["analyze", "crawl_site", "crawl_sites"]
+__all__ = ["analyze", "crawl_site", "crawl_sites", "make_reports"]

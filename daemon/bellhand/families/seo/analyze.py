@@ -18,6 +18,7 @@ from .compare import Change, by_severity, changes
 from .facts import Facts, has_anchor
 from .rules import BY_NAME, Issue, Judge
 from .score import Found, Score, score, share
+from .summary import summarize
 from .views import Page, Site, SitemapFile, Target, Unvisited
 
 STATEMENT_SECONDS = 30.0
@@ -29,13 +30,18 @@ FRAGMENTS_MAX = 20_000
 
 
 class Analysis(BaseModel):
-    """Which crawl: by its id, or the newest of a site that is over; and which reports are to be made of it."""
+    """Which crawl: by its id, or the newest of a site that is over; and what is to be made of what is found.
+
+    With `summary` a language model writes a few paragraphs for at most `summary_dollars_max`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     crawl_id: int | None = Field(default=None, ge=1)
     site_id: int | None = Field(default=None, ge=1)
     reports: list[Literal["html", "pdf", "csv"]] = Field(default=[], max_length=3)
+    summary: bool = False
+    summary_dollars_max: float = Field(default=0.05, ge=0, le=10)
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "Analysis":
@@ -53,9 +59,13 @@ async def analyze(args: Analysis, job: Job) -> dict[str, Any] | None:
     await run.judge_pages()
     await run.judge_site()
     found, scored = await run.weigh()
-    result = _result(run, found, scored)
+    summary = None
+    if args.summary:
+        job.progress(stage="summary")
+        summary = await summarize(job, found, scored, dollars_max=args.summary_dollars_max)
+    result = _result(run, found, scored, summary)
     async with job.transaction(result) as conn:
-        await run.finish(conn, found, scored)
+        await run.finish(conn, found, scored, summary)
         if args.reports:
             payload = {"crawl_id": crawl["id"], "formats": args.reports}
             await job.enqueue("seo.report", payload, owner=job.owner or crawl["owner"], conn=conn)
@@ -154,7 +164,13 @@ class _Run:
         )  # fmt: skip
         return changes(now, before), score(spread)
 
-    async def finish(self, conn: asyncpg.Connection, found: list[Change], scored: Score) -> None:
+    async def finish(
+        self,
+        conn: asyncpg.Connection,
+        found: list[Change],
+        scored: Score,
+        summary: dict[str, Any] | None,
+    ) -> None:
         """Show this analysis in place of older ones of the crawl."""
         details = {
             **scored.as_json(),
@@ -165,7 +181,7 @@ class _Run:
             _query("drop_older_analyses"), self.crawl["id"], self.id, timeout=STATEMENT_SECONDS
         )
         finished = await conn.fetchval(
-            _query("finish_analysis"), self.id, self.html_pages, scored.value, encode(details), None,
+            _query("finish_analysis"), self.id, self.html_pages, scored.value, encode(details), encode(summary),
             timeout=STATEMENT_SECONDS,
         )  # fmt: skip
         if finished is None:
@@ -220,7 +236,9 @@ def page_of(row: asyncpg.Record) -> Page:
     )  # fmt: skip
 
 
-def _result(run: _Run, found: list[Change], scored: Score) -> dict[str, Any]:
+def _result(
+    run: _Run, found: list[Change], scored: Score, summary: dict[str, Any] | None
+) -> dict[str, Any]:
     compared = run.previous_id is not None
     return {
         "crawl_id": run.crawl["id"],
@@ -232,6 +250,7 @@ def _result(run: _Run, found: list[Change], scored: Score) -> dict[str, Any]:
         "new": sum(change.new or 0 for change in found) if compared else None,
         "fixed": sum(change.fixed or 0 for change in found) if compared else None,
         "mend_first": [BY_NAME[gain.rule].title for gain in scored.gains[:3]],
+        "summary": "not asked for" if summary is None else summary.get("note", "written"),
     }
 
 

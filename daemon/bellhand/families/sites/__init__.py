@@ -1,11 +1,5 @@
-"""Websites of businesses: are they up, and how do they say the business can be reached."""
+"""Websites of businesses: are they up, which e-mail addresses and social profiles do they show."""
 
-from .handlers import (
-    collect_emails,
-    collect_phones,
-    collect_socials,
-    revalidate,
-    validate_site,
-)
+from .handlers import collect_emails, collect_socials, validate_site
 
-__all__ = ["collect_emails", "collect_phones", "collect_socials", "revalidate", "validate_site"]
+__all__ = ["collect_emails", "collect_socials", "validate_site"]

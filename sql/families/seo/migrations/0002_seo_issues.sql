@@ -6,7 +6,7 @@ create table bellhand_seo.analyses (
   state text not null default 'running' check (state in ('running', 'completed')),
   previous_id bigint references bellhand_seo.analyses on delete set null,
   pages integer not null default 0,
-  score real check (score between 0 and 100),
+  score double precision check (score between 0 and 100),
   details jsonb not null default '{}',
   summary jsonb,
   started_at timestamptz not null default bellhand.now(),

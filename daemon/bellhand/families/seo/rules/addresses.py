@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ..views import EXAMPLES_MAX, Evidence, Page, Site
+from ..views import EXAMPLES_MAX, Evidence, Page, Site, SitemapFile
 from .rule import Rule
 
 URL_CHARS_MAX = 150
@@ -42,12 +42,14 @@ def url_slashes(page: Page) -> Evidence | None:
 
 
 def sitemap_none(site: Site) -> Iterator[tuple[None, Evidence]]:
-    if not any(one.urls for one in site.sitemaps) and not any(one.error for one in site.sitemaps):
+    if all(_absent(one) for one in site.sitemaps):
         yield None, {}
 
 
 def sitemap_error(site: Site) -> Iterator[tuple[None, Evidence]]:
-    bad = [f"{one.url}: {one.error}"[:300] for one in site.sitemaps if one.error]
+    bad = [
+        f"{one.url}: {one.error}"[:300] for one in site.sitemaps if one.error and not _absent(one)
+    ]
     if bad:
         yield None, {"sitemaps": bad[:EXAMPLES_MAX]}
 
@@ -84,6 +86,12 @@ def sitemap_lacks(site: Site) -> Iterator[tuple[int, Evidence]]:
         for page in site.pages.values():
             if page.indexable and not page.in_sitemap:
                 yield page.id, {}
+
+
+def _absent(sitemap: SitemapFile) -> bool:
+    """Whether it is the usual address, where a crawl looks unasked, and there is nothing."""
+    usual = urlsplit(sitemap.url).path == "/sitemap.xml"
+    return usual and sitemap.error in ("HTTP status 404", "HTTP status 410")
 
 
 def _twins(site: Site, part: str, other: str) -> Iterator[tuple[None, Evidence]]:

@@ -1,1 +1,0 @@
-"""The crawler beside an independent checker on real documentation, and as a site grows."""

@@ -1,2 +1,0 @@
--- The list of exclusions.
-select id, field, pattern from bellhand_leads.exclusions order by id
