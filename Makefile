@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 TESTS ?=
 BENCH ?=
+SEO ?= check
 FAULTS ?= --all
 HOURS ?= 8
 SOURCES := daemon tests bench faults
@@ -38,6 +39,9 @@ test-system: .venv/dev  ## Tests that need a database, on the system's Postgres 
 bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers bellhand": less of it)
 	@$(BIN)/python -m bench $(BENCH)
 
+seo-check: .venv/dev  ## The crawler beside linkinator on Debian's documentation (SEO=grow: its pace and memory to 30,000 pages)
+	@$(BIN)/python -m bench.seo $(SEO)
+
 faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2": only those)
 	@$(BIN)/python -m faults $(FAULTS)
 
@@ -68,4 +72,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system bench faults soak wheel setup clean
+.PHONY: help run test check test-embedded test-system bench seo-check faults soak wheel setup clean

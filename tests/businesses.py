@@ -8,16 +8,28 @@ import asyncpg
 from bellhand.app import Daemon
 from bellhand.families import sites
 from daemons import at_work
+from nameserver import names_served
 from support import eventually
+
+KINDS = (
+    sites.validate_site,
+    sites.collect_emails,
+    sites.collect_phones,
+    sites.collect_socials,
+    sites.revalidate,
+)
 
 
 @asynccontextmanager
-async def daemon(dsn: str, *ports: int) -> AsyncIterator[Daemon]:
-    """A daemon with the family, allowed to visit loopback at these ports."""
-    web_settings = {"ports": ports, "allow_networks": ("127.0.0.0/8",), "seconds_max": 5}
-    kinds = (sites.validate_site, sites.collect_emails, sites.collect_socials)
-    async with at_work(dsn, *kinds, web=web_settings) as ours:
-        yield ours
+async def daemon(
+    dsn: str, *ports: int, records: dict | None = None, **web: object
+) -> AsyncIterator[Daemon]:
+    """A daemon with the family, allowed to visit loopback at these ports; every domain has mail."""
+    web_settings = {"ports": ports, "allow_networks": ("127.0.0.0/8",), "seconds_max": 5, **web}
+    async with names_served(records) as (server, _):
+        web_settings["dns_servers"] = (server,)
+        async with at_work(dsn, *KINDS, web=web_settings) as ours:
+            yield ours
 
 
 async def enter(conn: asyncpg.Connection, website: str | None, **columns: object) -> int:

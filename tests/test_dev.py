@@ -22,6 +22,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     home = tmp_path_factory.mktemp("development")
     monkeypatch.setenv("BELLHAND_DEV_DIR", str(home))
     monkeypatch.setenv("BELLHAND_STATUS__PORT", "0")
+    # Nobody answers there, and tests ask nobody else.
+    monkeypatch.setenv("BELLHAND_WEB__DNS_SERVERS", "127.0.0.1:9")
+    monkeypatch.setenv("BELLHAND_WEB__DNS_SECONDS_MAX", "0.2")
     return home
 
 

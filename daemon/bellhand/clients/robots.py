@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 from .errors import BadAnswer, Forbidden, WebError
+from .once import Once
 
 # RFC 9309 wants at least 500 KiB of a file read, and a copy used for a day at most.
 BODY_BYTES_MAX = 500 * 1024
@@ -84,7 +85,7 @@ class Robots:
         self._slow_down = slow_down
         self._known: OrderedDict[str, _Rules] = OrderedDict()
         self._chars = 0
-        self._asking: dict[str, asyncio.Task[_Rules]] = {}
+        self._once = Once[_Rules]()
 
     async def allowed(self, address: str) -> Verdict:
         """Whether this http(s) address may be fetched; asks for robots.txt if it is not known."""
@@ -111,22 +112,14 @@ class Robots:
 
     async def close(self) -> None:
         """End what is still being asked."""
-        asking = list(self._asking.values())
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await self._once.close()
 
     async def _rules(self, origin: str) -> _Rules:
         known = self._known.get(origin)
         if known is not None and known.good_until > asyncio.get_running_loop().time():
             self._known.move_to_end(origin)
             return known
-        task = self._asking.get(origin)
-        if task is None:
-            task = self._asking[origin] = asyncio.create_task(self._learn(origin, known))
-            task.add_done_callback(lambda _: self._asking.pop(origin, None))
-        # Others may wait for the same answer: one that is cancelled must not take it from them.
-        return await asyncio.shield(task)
+        return await self._once.get(origin, lambda: self._learn(origin, known))
 
     async def _learn(self, origin: str, old: _Rules | None) -> _Rules:
         loop = asyncio.get_running_loop()

@@ -1,13 +1,11 @@
 """The open web, fetched with care: guarded addresses, bounded time and bytes, polite to hosts."""
 
 import asyncio
-import re
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -15,21 +13,24 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from .body import Bomb, Unpacker
-from .errors import BadAnswer, Busy, Forbidden, explained
+from .dns import Dns
+from .errors import BadAnswer, Busy, explained
 from .guard import networks, socket_guard
+from .page import Page, Response
+from .recent import Recent
 from .retry_after import retry_after_seconds
 from .robots import BODY_BYTES_MAX as ROBOTS_BYTES_MAX
 from .robots import Answer, Robots
 from .text import text_of
 from .turns import TurnIsFar, Turns
-from .urls import parse, same_origin
+from .urls import parse
+from .walk import Walk, sendable
+
+__all__ = ["Page", "Web", "WebLimits"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
-# What says where a request goes and where it ends is the client's own.
-_FRAMING = ("host", "content-length", "transfer-encoding")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+# What is larger is decoded in a thread: some encodings take tens of milliseconds a megabyte.
+_LARGE_BYTES = 200_000
 # Answers whose Retry-After holds for the whole host, whoever asks next.
 _LEAVE_ALONE = (429, 503)
 _TEXTUAL = ("text/", "application/xhtml+xml", "application/xml", "application/json")
@@ -54,56 +55,8 @@ class WebLimits:
     obey_robots: bool = True
     robots_seconds: float = 3600.0
     crawl_delay_seconds_max: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a fetch brought; `truncated` says that the body was cut at its limit or broke off.
-
-    `text` is empty for what is not text. `tls_expires` is the certificate's last moment as the
-    certificate writes it, for example "Jun  1 12:00:00 2027 GMT", and None without TLS. `ip` is
-    the address that answered last.
-    """
-
-    url: str
-    final_url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    text: str
-    redirects: tuple[str, ...]
-    truncated: bool
-    elapsed_seconds: float
-    tls_expires: str | None
-    ip: str | None
-
-    @property
-    def content_type(self) -> str:
-        """The media type alone, in lower case; empty when the server told none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-    @property
-    def is_html(self) -> bool:
-        """Whether the body is a page: said to be HTML, or said to be nothing and looking so."""
-        if self.content_type in ("text/html", "application/xhtml+xml"):
-            return True
-        return not self.content_type and b"<" in self.body[:1024]
-
-
-class _Response(aiohttp.ClientResponse):
-    """Keeps what is out of reach once a short body has been read: the peer, its certificate."""
-
-    tls_expires: str | None = None
-    ip: str | None = None
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        peer = connection.transport and connection.transport.get_extra_info("peername")
-        if peer:
-            self.ip = peer[0].partition("%")[0]
-        channel = connection.transport and connection.transport.get_extra_info("ssl_object")
-        if channel is not None:
-            self.tls_expires = (channel.getpeercert() or {}).get("notAfter")
-        return await super().start(connection)
+    dns_servers: tuple[str, ...] = ()
+    dns_seconds_max: float = 5.0
 
 
 class Web:
@@ -136,6 +89,8 @@ class Web:
             crawl_delay_seconds_max=limits.crawl_delay_seconds_max,
             slow_down=self._turns.slow_down,
         )
+        self._recent = Recent(lambda url: self.get(url, html_only=True, obey_robots=True))
+        self.dns = Dns(servers=limits.dns_servers, seconds_max=limits.dns_seconds_max)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Web":
@@ -147,6 +102,8 @@ class Web:
     async def close(self) -> None:
         """Close every connection; a later fetch opens anew."""
         await self.robots.close()
+        await self.dns.close()
+        await self._recent.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -171,9 +128,9 @@ class Web:
         for its turn does not count against it; a turn that is too far off is Busy.
         """
         url = parse(address, ports=self.limits.ports)
-        sent = _sendable(headers or {}, str(url))
+        sent = sendable(headers or {}, str(url))
         limit = body_bytes_max or self.limits.body_bytes_max
-        fetch = _Fetch(
+        fetch = Walk(
             url, sent, html_only=html_only, whole=whole, follows=follow, body_bytes_max=limit
         )
         return await self._walk(fetch, seconds_max, obey_robots)
@@ -183,10 +140,10 @@ class Web:
     ) -> Page:
         """Ask for the headers alone, following redirects; otherwise as get."""
         url = parse(address, ports=self.limits.ports)
-        fetch = _Fetch(url, {}, method="HEAD", body_bytes_max=self.limits.body_bytes_max)
+        fetch = Walk(url, {}, method="HEAD", body_bytes_max=self.limits.body_bytes_max)
         return await self._walk(fetch, seconds_max, obey_robots)
 
-    async def _walk(self, fetch: "_Fetch", seconds_max: float | None, obey_robots: bool) -> Page:
+    async def _walk(self, fetch: "Walk", seconds_max: float | None, obey_robots: bool) -> Page:
         seconds_left = seconds_max or self.limits.seconds_max
         loop = asyncio.get_running_loop()
         while True:
@@ -203,6 +160,13 @@ class Web:
                 fetch.seconds += loop.time() - started
             if page is not None:
                 return page
+
+    async def recent(self, address: str, *, since: float) -> Page:
+        """An HTML page that robots may read, asked for at or after `since` (the loop's clock).
+
+        Several jobs that read the same site at the same time make one visit of it.
+        """
+        return await self._recent.get(str(parse(address, ports=self.limits.ports)), since)
 
     @asynccontextmanager
     async def _turn(self, url: URL) -> AsyncIterator[None]:
@@ -230,7 +194,7 @@ class Web:
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
-                response_class=_Response,
+                response_class=Response,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
@@ -245,7 +209,7 @@ class Web:
             )
         return self._session
 
-    async def _hop(self, fetch: "_Fetch", seconds_left: float, started: float) -> Page | None:
+    async def _hop(self, fetch: "Walk", seconds_left: float, started: float) -> Page | None:
         """Ask one address; None says that the answer sent the fetch on to another."""
         timeout = aiohttp.ClientTimeout(
             total=seconds_left, sock_connect=self.limits.connect_seconds
@@ -265,13 +229,18 @@ class Web:
             if response.status in _REDIRECTS and location and fetch.follows:
                 response.close()
                 fetch.jar.update_cookies(response.cookies, fetch.url)
-                fetch.follow(location, self.limits)
+                fetch.follow(
+                    location, redirects_max=self.limits.redirects_max, ports=self.limits.ports
+                )
                 return None
             body, truncated = await self._read(response, fetch)
         declared = response.headers.get("Content-Type", "")
         text = ""
         if body and (not declared or declared.lower().startswith(_TEXTUAL)):
-            text = text_of(declared, body)
+            if len(body) > _LARGE_BYTES:
+                text = await asyncio.to_thread(text_of, declared, body)
+            else:
+                text = text_of(declared, body)
         return Page(
             url=fetch.first,
             final_url=str(fetch.url),
@@ -286,7 +255,7 @@ class Web:
             ip=getattr(response, "ip", None),
         )
 
-    async def _read(self, response: aiohttp.ClientResponse, fetch: "_Fetch") -> tuple[bytes, bool]:
+    async def _read(self, response: aiohttp.ClientResponse, fetch: "Walk") -> tuple[bytes, bool]:
         """Read the body up to its limit; an answer that breaks off counts as cut."""
         url, limit, body = str(fetch.url), fetch.body_bytes_max, bytearray()
         if fetch.html_only and not _maybe_html(response.headers.get("Content-Type", "")):
@@ -323,76 +292,6 @@ class Web:
             what = "the body is packed in an unknown way"
             raise BadAnswer("bad_encoding", what, str(error), url=url, retryable=False) from error
         return bytes(body), False
-
-
-class _Fetch:
-    """One walk along redirects: where it is, where it was, what it carries."""
-
-    def __init__(
-        self,
-        url: URL,
-        headers: dict[str, str],
-        *,
-        body_bytes_max: int,
-        method: str = "GET",
-        html_only: bool = False,
-        whole: bool = False,
-        follows: bool = True,
-    ) -> None:
-        self.url = url
-        self.first = str(url)
-        self.headers = headers
-        self.method = method
-        self.html_only = html_only
-        self.whole = whole
-        self.follows = follows
-        self.body_bytes_max = body_bytes_max
-        self.redirects: list[str] = []
-        self.seconds = 0.0
-        # Sites that set a cookie and send the visitor back need it; it dies with the fetch.
-        self.jar = aiohttp.CookieJar()
-        self._seen = {self._state()}
-
-    def follow(self, location: str, limits: WebLimits) -> None:
-        """Go where the answer points, without credentials when that is another origin."""
-        here = str(self.url)
-        if len(self.redirects) >= limits.redirects_max:
-            why = f"more than web.redirects_max, {limits.redirects_max}"
-            what = "the site redirects on and on"
-            raise BadAnswer("too_many_redirects", what, why, url=here, retryable=False)
-        raw = location.encode("utf-8", "surrogateescape")
-        there = parse(raw.decode("utf-8", "replace"), ports=limits.ports, base=self.url)
-        if not same_origin(self.url, there):
-            self.headers = {k: v for k, v in self.headers.items() if k.lower() not in _CREDENTIALS}
-        self.url = there
-        self.redirects.append(str(there))
-        if self._state() in self._seen:
-            raise BadAnswer(
-                "redirect_loop",
-                "the site redirects in a circle",
-                str(there),
-                url=here,
-                retryable=False,
-            )
-        self._seen.add(self._state())
-
-    def _state(self) -> tuple[str, str]:
-        return str(self.url), self.jar.filter_cookies(self.url).output(header="")
-
-
-def _sendable(headers: Mapping[str, str], url: str) -> dict[str, str]:
-    """The headers, if none of them could become another header or another request."""
-    for name, value in headers.items():
-        if name.lower() in _FRAMING:
-            why = f"{name} is written by the client"
-        elif not _HEADER_NAME.fullmatch(name):
-            why = f"{name[:60]!r} is no name of a header"
-        elif not _HEADER_VALUE.fullmatch(value):
-            why = f"the value of {name} has line breaks or other control characters"
-        else:
-            continue
-        raise Forbidden("bad_header", "a header cannot be sent", why, url=url)
-    return dict(headers)
 
 
 def _maybe_html(content_type: str) -> bool:

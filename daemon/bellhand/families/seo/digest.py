@@ -1,10 +1,10 @@
 """What a fetched page means for a crawl: the row to store, the addresses it names, the links."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from bellhand.clients.errors import WebError
@@ -24,13 +24,8 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _TO_PAGES = frozenset(
     ["a", "iframe", "canonical", "hreflang", "next", "prev", "amphtml", "refresh"]
 )
-_TO_RESOURCES = frozenset(["img", "script", "stylesheet", "icon", "media", "manifest", "alternate"])
-# Linked to like pages and known to be none: asked whether they are there, and not in full.
-_FILES = re.compile(
-    r"\.(?:7z|aac|apk|avi|avif|bin|bmp|bz2|css|csv|deb|dmg|docx?|epub|exe|flac|gif|gz|ico|iso|jar"
-    r"|jpe?g|js|json|m4[av]|mjs|mkv|mov|mp[34]|mpe?g|msi|odt|ods|ogg|ogv|otf|pdf|png|pptx?|ps|rar"
-    r"|rpm|rtf|svgz?|swf|t[bgx]z|tar|tiff?|ttf|wav|webm|webp|wmv|woff2?|xlsx?|xz|zip|zst)\Z",
-    re.IGNORECASE,
+_TO_RESOURCES = frozenset(
+    ["img", "script", "stylesheet", "icon", "media", "manifest", "alternate", "link"]
 )
 _REFRESH = re.compile(r"\s*[\d.]*\s*[;,]?\s*(?:url\s*=)?\s*['\"]?([^'\"]+)", re.IGNORECASE)
 
@@ -45,9 +40,9 @@ class Policy:
     check_resources: bool
     check_external: bool
 
-    def holds(self, url: str) -> bool:
+    def holds(self, to: Address) -> bool:
         """Whether the address is one of the site's."""
-        return any(scope.holds(url) for scope in self.scopes)
+        return any(scope.holds(to) for scope in self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ class LinkRow:
     rel: str | None
     text: str | None
     fragment: str | None
-    times: int = 1
+    times: int
 
 
 @dataclass(slots=True)
@@ -174,7 +169,7 @@ def _redirect(found: Digest, asked: Waiting, location: str, policy: Policy) -> N
     to, _ = joined
     # The start page decides what the site is called: acme.com may send us to shop.acme.com.
     moved = asked.depth == 0 and same_owner(asked.url, to.url)
-    role = "page" if moved or policy.holds(to.url) else "external"
+    role = "page" if moved or policy.holds(to) else "external"
     found.row["redirect_key"] = str(to.key)
     found.targets[to.key] = Target(
         to, role, _state(role, to, asked.depth, True, policy), asked.depth
@@ -197,34 +192,37 @@ def _read(found: Digest, asked: Waiting, page: Page, policy: Policy) -> None:
     if refresh:
         links.append(facts.Link(refresh.group(1), "", "", "refresh"))
     depth = None if asked.depth is None else asked.depth + 1
-    seen: dict[tuple[UUID, str, str], LinkRow] = {}
+    times = Counter((link.href, link.kind, "nofollow" in link.rel) for link in links)
+    rows: dict[tuple[UUID, str, str], LinkRow] = {}
     for link in links:
+        hinted = "nofollow" in link.rel
+        often = times.pop((link.href, link.kind, hinted), 0)
+        if not often or link.kind not in _TO_PAGES | _TO_RESOURCES:
+            continue
         joined = resolve(read.base, link.href)
-        if joined is None or link.kind not in _TO_PAGES | _TO_RESOURCES:
+        if joined is None:
             continue
         to, fragment = joined
-        known = seen.get((to.key, link.kind, fragment))
+        hinted = hinted or (link.kind == "a" and read.robots.nofollow)
+        _aim(found, to, link.kind, depth, policy.follow_nofollow or not hinted, policy)
+        known = rows.get((to.key, link.kind, fragment))
         if known is not None:
-            known.times += 1
+            known.times += often
             continue
-        followed = policy.follow_nofollow or not (
-            "nofollow" in link.rel or (link.kind == "a" and read.robots.nofollow)
-        )
-        _aim(found, to, link.kind, depth, followed, policy)
-        row = LinkRow(
-            to.key, link.kind, link.rel or None, link.text[:TEXT_CHARS_MAX] or None, fragment[:500] or None
+        rows[to.key, link.kind, fragment] = LinkRow(
+            to.key, link.kind, link.rel or None, link.text[:TEXT_CHARS_MAX] or None,
+            fragment[:500] or None, often,
         )  # fmt: skip
-        seen[to.key, link.kind, fragment] = row
-        found.links.append(row)
+    found.links = list(rows.values())
 
 
 def _aim(
     found: Digest, to: Address, kind: str, depth: int | None, followed: bool, policy: Policy
 ) -> None:
     """Note where a link leads; the nearest and most inviting link to an address decides."""
-    if not policy.holds(to.url):
+    if not policy.holds(to):
         role = "external"
-    elif kind in _TO_RESOURCES or _FILES.search(urlsplit(to.url).path):
+    elif kind in _TO_RESOURCES or to.is_file:
         role = "resource"
     else:
         role = "page"

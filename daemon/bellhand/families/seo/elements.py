@@ -28,6 +28,8 @@ _VAGUE = frozenset(
 )  # fmt: skip
 _DATA_IMAGE_CHARS_MAX = 10_000
 _IMAGE_PIXELS_MAX = 2500
+_REL_KINDS = ("next", "prev", "amphtml", "manifest", "alternate")
+_ORIGINS_ONLY = frozenset(["dns-prefetch", "preconnect"])  # names of hosts, nothing to fetch
 _OLD_FORMATS = (".bmp", ".tif", ".tiff")
 
 
@@ -35,8 +37,8 @@ class Link(NamedTuple):
     """Something the page points to: `href` as written, to be read relative to Facts.base.
 
     `kind` is a (area too), canonical, hreflang, next, prev, icon, stylesheet, alternate, amphtml,
-    manifest, img, script, iframe, media, form. `text` is what the visitor reads, an image's alt
-    text, or the language of a hreflang; `rel` in lower case.
+    manifest, link (of any other rel), img, script, iframe, media, form. `text` is what the visitor
+    reads, an image's alt text, or the language of a hreflang; `rel` in lower case.
     """
 
     href: str
@@ -159,10 +161,9 @@ def _head_link(found: Elements, node: LexborNode, attributes: Attributes) -> Non
     elif "icon" in rels or "apple-touch-icon" in rels:
         _link(found, href, "", rel, "icon")
     else:
-        for kind in ("next", "prev", "amphtml", "manifest", "alternate"):
-            if kind in rels:
-                _link(found, href, _text(attributes.get("title")), rel, kind)
-                break
+        kinds = [kind for kind in _REL_KINDS if kind in rels]
+        if kinds or not _ORIGINS_ONLY.intersection(rels):
+            _link(found, href, _text(attributes.get("title")), rel, kinds[0] if kinds else "link")
 
 
 def _base(found: Elements, _: LexborNode, attributes: Attributes) -> None:

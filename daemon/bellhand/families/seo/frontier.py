@@ -130,7 +130,7 @@ class Frontier:
         pages = {
             one[0].key: one[0]
             for text in found.pages
-            if (one := resolve(row.url, text)) and any(s.holds(one[0].url) for s in scopes)
+            if (one := resolve(row.url, text)) and any(s.holds(one[0]) for s in scopes)
         }
         inner = {
             one[0].key: one[0]

@@ -26,6 +26,13 @@ _TRACKING = re.compile(
 )
 # Short names that often mean something else: a session only where the value looks like one.
 _SESSION = re.compile(r"(?:sid|sessionid|session_id|s)=[0-9a-f]{24,}$", re.IGNORECASE)
+# Linked to like pages and known to be none.
+_FILE = re.compile(
+    r"\.(?:7z|aac|apk|avi|avif|bin|bmp|bz2|css|csv|deb|dmg|docx?|epub|exe|flac|gif|gz|ico|iso|jar"
+    r"|jpe?g|js|json|m4[av]|mjs|mkv|mov|mp[34]|mpe?g|msi|odt|ods|ogg|ogv|otf|pdf|png|pptx?|ps|rar"
+    r"|rpm|rtf|svgz?|swf|t[bgx]z|tar|tiff?|ttf|wav|webm|webp|wmv|woff2?|xlsx?|xz|zip|zst)\Z",
+    re.IGNORECASE,
+)
 _DIGITS = re.compile(r"\d+")
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
@@ -39,13 +46,17 @@ class Address:
     """An address to ask for, and the key that its spellings share.
 
     `pattern` is the same for addresses that differ in numbers and in values of their query; None
-    for one that has neither. `circular` says that its path repeats itself.
+    for one that has neither. `circular` says that its path repeats itself, `is_file` that it ends
+    like what is no page. `host` is without www, `port` None where it is the scheme's own.
     """
 
     url: str
     key: UUID
+    host: str
+    port: int | None
     pattern: UUID | None
     circular: bool
+    is_file: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +70,17 @@ class Scope:
     port: int | None
     subdomains: bool = False
 
-    def holds(self, url: str) -> bool:
-        """Whether this http(s) address is one of the site's."""
-        parts = _parts(url)
-        if parts is None:
-            return False
-        host = (parts.hostname or "").removeprefix("www.")
+    def holds(self, to: Address) -> bool:
+        """Whether this address is one of the site's."""
         if self.subdomains:
-            return host == self.host or _registrable(host) == self.host
-        return host == self.host and _odd_port(parts) == self.port
+            return to.host == self.host or _registrable(to.host) == self.host
+        return to.host == self.host and to.port == self.port
 
 
 def scope_of(url: str, *, subdomains: bool = False) -> Scope:
     """The scope of a crawl that starts here."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").removeprefix("www.")
+    host = _bare(parts)
     return Scope(_registrable(host) if subdomains else host, _odd_port(parts), subdomains)
 
 
@@ -103,15 +110,23 @@ def resolve(base: str, href: str) -> tuple[Address, str] | None:
     text = _DROPPED.sub("", href.strip(_SPACE))
     if len(text) > LENGTH_MAX:
         return None
+    plain, _, fragment = text.partition("#")
+    if not plain or plain[0] == "?":
+        found = _joined(base, plain)
+    else:  # the pages of a folder share most of their links
+        found = _joined(base.partition("?")[0].rpartition("/")[0] + "/", plain)
+    return (found, fragment) if found is not None else None
+
+
+@lru_cache(_CACHED_MAX)
+def _joined(base: str, href: str) -> Address | None:
     try:
-        whole = urljoin(base, text)
+        whole = urljoin(base, href)
     except ValueError:
         return None
-    plain, _, fragment = whole.partition("#")
-    if not plain[:8].lower().startswith(("http://", "https://")):
+    if not whole[:8].lower().startswith(("http://", "https://")):
         return None
-    found = address(plain)
-    return (found, fragment) if found is not None else None
+    return address(whole.partition("#")[0])
 
 
 @lru_cache(_CACHED_MAX)
@@ -136,7 +151,10 @@ def address(url: str) -> Address | None:
         return None
     segments = [segment for segment in path.split("/") if segment]
     repeats = max((segments.count(one) for one in set(segments)), default=0)
-    return Address(cleaned, _hash(spelled), _pattern(host, path, kept), repeats > _REPEATS_MAX)
+    return Address(
+        cleaned, _hash(spelled), _bare(parts), port, _pattern(host, path, kept),
+        circular=repeats > _REPEATS_MAX, is_file=_FILE.search(path) is not None,
+    )  # fmt: skip
 
 
 def _pattern(host: str, path: str, query: list[str]) -> UUID | None:
@@ -180,6 +198,11 @@ def _odd_port(parts: SplitResult) -> int | None:
     return None if parts.port in (None, _PORTS.get(parts.scheme)) else parts.port
 
 
+def _bare(parts: SplitResult) -> str:
+    return (parts.hostname or "").removesuffix(".").removeprefix("www.")
+
+
+@lru_cache(1000)
 def _registrable(host: str) -> str:
     return _split_domain(host).top_domain_under_public_suffix or host.lower()
 

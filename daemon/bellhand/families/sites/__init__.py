@@ -1,5 +1,11 @@
-"""Websites of businesses: are they up, which e-mail addresses and social profiles do they show."""
+"""Websites of businesses: are they up, and how do they say the business can be reached."""
 
-from .handlers import collect_emails, collect_socials, validate_site
+from .handlers import (
+    collect_emails,
+    collect_phones,
+    collect_socials,
+    revalidate,
+    validate_site,
+)
 
-__all__ = ["collect_emails", "collect_socials", "validate_site"]
+__all__ = ["collect_emails", "collect_phones", "collect_socials", "revalidate", "validate_site"]

@@ -14,7 +14,6 @@ from .words import BLOCK_TAGS, UNSEEN_TAGS
 
 _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 
-_HEAD_CHARS_MAX = 100_000
 _TITLE_CHARS_MAX = 500
 
 
@@ -28,7 +27,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """One page; `text` has a line per block, `data` the page's JSON-LD objects, flat."""
+    """One page; `text` has a line per block, `data` the page's JSON-LD objects, flat.
+
+    `language` is what the page says of itself, such as en-GB, and may be empty. `sources` are the
+    addresses of its scripts, styles and frames, `scripts` how many scripts there are.
+    """
 
     title: str
     text: str
@@ -37,6 +40,10 @@ class Markup:
     onward: tuple[str, ...]
     shields: tuple[str, ...]
     data: tuple[dict[str, Any], ...]
+    language: str = ""
+    generators: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    scripts: int = 0
 
 
 def read(html: str) -> Markup:
@@ -53,17 +60,34 @@ def read(html: str) -> Markup:
         onward=tuple(_onward(tree)),
         shields=tuple(n.attributes.get("data-cfemail") or "" for n in tree.css("[data-cfemail]")),
         data=tuple(_data(tree)),
+        language=_language(tree),
+        generators=tuple(_generators(tree)),
+        sources=tuple(_sources(tree)),
+        scripts=len(tree.css("script")),
     )
-
-
-def title_of(html: str) -> str:
-    """The title alone, from the beginning of the page; empty if there is none."""
-    return _title(LexborHTMLParser(trimmed(html[:_HEAD_CHARS_MAX])))
 
 
 def _title(tree: LexborHTMLParser) -> str:
     node = tree.css_first("title")
     return " ".join(node.text().replace("\0", "").split())[:_TITLE_CHARS_MAX] if node else ""
+
+
+def _language(tree: LexborHTMLParser) -> str:
+    node = tree.css_first("html[lang]")
+    return (node.attributes.get("lang") or "").strip()[:35] if node else ""
+
+
+def _generators(tree: LexborHTMLParser) -> Iterator[str]:
+    for node in tree.css("meta[name][content]"):
+        if (node.attributes.get("name") or "").lower() == "generator":
+            yield (node.attributes.get("content") or "")[:200]
+
+
+def _sources(tree: LexborHTMLParser) -> Iterator[str]:
+    for node in tree.css("script[src], iframe[src], frame[src], link[href]"):
+        source = node.attributes.get("href" if node.tag == "link" else "src")
+        if source:
+            yield source.strip()
 
 
 def _walk(root: LexborNode) -> tuple[str, tuple[Link, ...]]:

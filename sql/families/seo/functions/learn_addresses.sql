@@ -5,8 +5,9 @@ create or replace function bellhand_seo.learn_addresses(
   p_crawl bigint, p_pattern_pages_max integer, p_keys uuid[], p_urls text[], p_roles text[], p_states text[], p_depths integer[],
   p_patterns uuid[], p_in_sitemap boolean)
 returns void language plpgsql set search_path = pg_catalog, pg_temp
--- A plan made while the table was empty must not read all of it later.
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+-- A plan made while the table was empty must not read all of it later: address by address through the index (that is what
+-- lateral and offset 0 say), whatever the planner believes.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
 begin
   update bellhand_seo.pages p
     set depth = least(p.depth, t.depth),
@@ -16,10 +17,15 @@ begin
           when p.state in ('nofollow', 'too_deep') and t.state = 'waiting' then 'waiting'
           when p.state in ('waiting', 'unchecked') and p.role = 'resource' and t.role = 'page' then t.state
           else p.state end
-    from unnest(p_keys, p_roles, p_states, p_depths) t(key, role, state, depth)
-    where p.crawl_id = p_crawl and p.url_key = t.key
-      and (t.depth < p.depth or (p.depth is null and t.depth is not null and t.role = 'page') or (p_in_sitemap and not p.in_sitemap)
-        or (p.role = 'resource' and t.role = 'page') or (p.state in ('nofollow', 'too_deep') and t.state = 'waiting'));
+    from (
+      select old.id, t.role, t.state, t.depth from unnest(p_keys, p_roles, p_states, p_depths) t(key, role, state, depth)
+        cross join lateral (
+          select o.id, o.role, o.state, o.depth, o.in_sitemap from bellhand_seo.pages o
+            where o.crawl_id = p_crawl and o.url_key = t.key offset 0) old
+        where t.depth < old.depth or (old.depth is null and t.depth is not null and t.role = 'page')
+          or (p_in_sitemap and not old.in_sitemap) or (old.role = 'resource' and t.role = 'page')
+          or (old.state in ('nofollow', 'too_deep') and t.state = 'waiting')) t
+    where p.id = t.id;
   with new as (
     select t.*, row_number() over likes as place, count(*) over (partition by t.pattern) as together
       from (select * from unnest(p_keys, p_urls, p_roles, p_states, p_depths, p_patterns) with ordinality

@@ -6,7 +6,8 @@ create or replace function bellhand_seo.store_pages(
   p_keys uuid[], p_urls text[], p_roles text[], p_states text[], p_depths integer[], p_patterns uuid[],
   p_from bigint[], p_to uuid[], p_kinds text[], p_rels text[], p_texts text[], p_fragments text[], p_times integer[])
 returns boolean language plpgsql set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+-- As in learn_addresses.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_material = off as $$
 begin
   update bellhand_seo.crawls c
     set pages = c.pages + s.first, errors = c.errors + s.failed, links = c.links + cardinality(p_from)
@@ -25,11 +26,11 @@ begin
     from jsonb_to_recordset(p_pages) x(id bigint, state text, attempts smallint, status integer, redirect_key uuid, redirects text[],
       final_url text, content_type text, body_bytes bigint, truncated boolean, response_seconds real, canonical text, noindex boolean,
       nofollow boolean, error_code text, error text, text_hash text, simhash bigint, facts jsonb)
-    where p.id = x.id and p.crawl_id = p_crawl;
+    where p.id = x.id;
   insert into bellhand_seo.links (crawl_id, from_page, to_page, kind, rel, text, fragment, times)
-    select p_crawl, l.from_page, p.id, l.kind, l.rel, l.text, l.fragment, l.times
-      from unnest(p_from, p_to, p_kinds, p_rels, p_texts, p_fragments, p_times) l(from_page, key, kind, rel, text, fragment, times)
-      join bellhand_seo.pages p on p.crawl_id = p_crawl and p.url_key = l.key;
+    select p_crawl, l.from_page, (select p.id from bellhand_seo.pages p where p.crawl_id = p_crawl and p.url_key = l.key),
+           l.kind, l.rel, l.text, l.fragment, l.times
+      from unnest(p_from, p_to, p_kinds, p_rels, p_texts, p_fragments, p_times) l(from_page, key, kind, rel, text, fragment, times);
   return true;
 end $$;
 revoke execute on function bellhand_seo.store_pages from public;

@@ -1,2 +1,2 @@
 -- One business, as a check needs it.
-select id, website, excluded from bellhand_sites.businesses where id = $1
+select id, website, country, excluded from bellhand_sites.businesses where id = $1

@@ -1,0 +1,150 @@
+"""What the domain name system says of a host or a mail domain, bounded and remembered.
+
+Fetches do not ask here: they resolve by the system's own rules (see web.py).
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.nameserver
+import dns.resolver
+
+from .once import Once
+
+State = Literal["found", "missing", "unknown"]
+MailState = Literal["mx", "address", "refused", "missing", "unknown"]
+
+_KEPT_MAX = 10_000
+_KEPT_SECONDS = 3600.0
+_UNKNOWN_SECONDS = 60.0
+_HOSTS_MAX = 20
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """A host's addresses; `missing` where the name does not exist or has none."""
+
+    state: State
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MailRoute:
+    """Where mail for a domain goes, best host first (RFC 5321, section 5.1).
+
+    `mx`: its mail servers; `address`: none, so to the host itself; `refused`: it takes no mail
+    (RFC 7505); `missing`: neither exists; `unknown`: nobody answered in time, which says nothing.
+    """
+
+    state: MailState
+    hosts: tuple[str, ...] = ()
+
+
+class Dns:
+    """Asks the system's servers, or `servers` (address or address:port), a few questions at once."""
+
+    def __init__(
+        self, *, servers: Sequence[str] = (), seconds_max: float = 5.0, queries: int = 20
+    ) -> None:
+        self._servers = servers
+        self._seconds_max = seconds_max
+        self._room = asyncio.Semaphore(queries)
+        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._addresses = _Kept[Addresses]()
+        self._routes = _Kept[MailRoute]()
+
+    async def addresses(self, host: str) -> Addresses:
+        """The IPv4 and IPv6 addresses of a host."""
+        known = self._addresses.get(host)
+        return known or await self._addresses.once.get(host, lambda: self._look_up(host))
+
+    async def mail_route(self, domain: str) -> MailRoute:
+        """Where mail for a domain goes."""
+        known = self._routes.get(domain)
+        return known or await self._routes.once.get(domain, lambda: self._find_route(domain))
+
+    async def close(self) -> None:
+        """End what is still being asked."""
+        await self._addresses.once.close()
+        await self._routes.once.close()
+
+    async def _look_up(self, host: str) -> Addresses:
+        answers = [await self._ask(host, "A"), await self._ask(host, "AAAA")]
+        found = tuple(text for texts in answers for text in texts or ())
+        unknown = not found and None in answers
+        result = Addresses("unknown" if unknown else "found" if found else "missing", found)
+        self._addresses.keep(host, result, unknown=unknown)
+        return result
+
+    async def _find_route(self, domain: str) -> MailRoute:
+        records = await self._ask(domain, "MX")
+        if records is None:
+            result = MailRoute("unknown")
+        elif records:
+            pairs = sorted((int(number), host) for number, host in map(str.split, records))
+            hosts = tuple(host.rstrip(".").lower() for _, host in pairs)
+            usable = tuple(host for host in hosts if host)[:_HOSTS_MAX]
+            result = MailRoute("mx", usable) if usable else MailRoute("refused")
+        else:
+            own = await self.addresses(domain)
+            states: dict[State, MailState] = {"found": "address", "missing": "missing"}
+            result = MailRoute(states.get(own.state, "unknown"))
+        self._routes.keep(domain, result, unknown=result.state == "unknown")
+        return result
+
+    async def _ask(self, name: str, kind: str) -> list[str] | None:
+        """The records as text, empty where there are none, None where nobody answered."""
+        try:
+            # Names as browsers take them (IDNA 2008), and never with a search domain behind.
+            wanted = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
+            async with self._room:
+                answer = await self._client().resolve(
+                    wanted, kind, search=False, lifetime=self._seconds_max
+                )
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return []
+        except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
+            return []
+        except (dns.exception.DNSException, OSError, UnicodeError):
+            return None
+        return [record.to_text() for record in answer]
+
+    def _client(self) -> dns.asyncresolver.Resolver:
+        if self._resolver is None:
+            resolver = dns.asyncresolver.Resolver(configure=not self._servers)
+            if self._servers:
+                resolver.nameservers = [_server(text) for text in self._servers]
+            self._resolver = resolver
+        return self._resolver
+
+
+def _server(text: str) -> dns.nameserver.Nameserver:
+    """An address with or without a port; the colons of an IPv6 address are none."""
+    address, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
+    return dns.nameserver.Do53Nameserver(address, int(port))
+
+
+class _Kept(Generic[T]):
+    """Answers for a while, the latest last; and the questions under way."""
+
+    def __init__(self) -> None:
+        self.once = Once[T]()
+        self._answers: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def get(self, name: str) -> T | None:
+        good_until, answer = self._answers.get(name, (0.0, None))
+        return answer if good_until > asyncio.get_running_loop().time() else None
+
+    def keep(self, name: str, answer: T, *, unknown: bool) -> None:
+        seconds = _UNKNOWN_SECONDS if unknown else _KEPT_SECONDS
+        self._answers.pop(name, None)
+        self._answers[name] = asyncio.get_running_loop().time() + seconds, answer
+        if len(self._answers) > _KEPT_MAX:
+            self._answers.popitem(last=False)

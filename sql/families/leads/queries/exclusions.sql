@@ -1,0 +1,2 @@
+-- The list of exclusions.
+select id, field, pattern from bellhand_leads.exclusions order by id
