@@ -13,6 +13,7 @@ URLS_MAX = 50_000
 # Sitemaps repeat themselves a lot and still unpack to less than so many times their weight.
 _RATIO_MAX = 300
 _URL_CHARS_MAX = 8192
+_DEPTH_MAX = 50
 _GZIP = b"\x1f\x8b"
 _PIECE_BYTES = 65_536
 # Where an address stands: element and what it is directly inside of.
@@ -89,7 +90,7 @@ def _read_xml(text: bytes, found: Sitemap) -> None:
 
 
 class _NoSitemap(Exception):
-    """The root element says that it is something else."""
+    """Its elements say that it is something else."""
 
 
 class _Collector:
@@ -105,6 +106,8 @@ class _Collector:
         name = tag.rpartition("}")[2].lower()
         if not self._open and name not in ("urlset", "sitemapindex", "rss", "feed"):
             raise _NoSitemap(f"it is no sitemap: it begins with <{name[:40]}>")
+        if len(self._open) > _DEPTH_MAX:
+            raise _NoSitemap(f"it is no sitemap: its elements nest more than {_DEPTH_MAX} deep")
         parent = self._open[-1] if self._open else ""
         self._open.append(name)
         if (name, parent) in _PAGE | _SITEMAP:

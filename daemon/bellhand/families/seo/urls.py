@@ -136,6 +136,8 @@ def address(url: str) -> Address | None:
     if parts is None or not parts.hostname or parts.scheme not in _PORTS:
         return None
     host = parts.hostname.removesuffix(".")
+    if not host:
+        return None
     if ":" in host:
         host = f"[{host}]"
     port = _odd_port(parts)
