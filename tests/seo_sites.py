@@ -74,7 +74,7 @@ def links(*paths: str, title: str = "A page") -> str:
 async def crawler(dsn: str, *ports: int, **web_settings: Any) -> AsyncIterator[Daemon]:
     """A daemon with the family, allowed to visit loopback at these ports."""
     own = {"ports": ports, "allow_networks": ("127.0.0.0/8",), "seconds_max": 5} | web_settings
-    async with at_work(dsn, seo.crawl_site, seo.crawl_sites, web=own) as daemon:
+    async with at_work(dsn, seo.crawl_site, seo.crawl_sites, seo.analyze, web=own) as daemon:
         yield daemon
 
 

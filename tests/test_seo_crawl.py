@@ -1,11 +1,16 @@
 """A site crawled end to end: a row in, a daemon at work on a served site, pages and links in tables."""
 
 import json
+import re
+import tomllib
 
+import asyncpg
 from aiohttp import web
 
+from bellhand.families import seo
 from daemons import insert, until
 from seo_sites import crawl, crawler, links, pages, site, states
+from support import ROOT, eventually
 
 HOME = """<!doctype html><html lang=en><title>Home</title>
   <link rel=canonical href="{self}/"><link rel=stylesheet href="/style.css">
@@ -128,3 +133,42 @@ async def test_sites_are_crawled_daily_or_monthly_as_they_ask(dsn, conn):
             "select unique_key, owner from bellhand.all_jobs where kind = 'seo.crawl' order by 1"
         )
         assert [tuple(row) for row in keys] == [("site:1", "u"), ("site:2", "u")]
+
+
+async def test_a_crawl_that_is_over_is_analyzed(dsn, conn):
+    """S3-10: the analysis is enqueued in the commit that ends the crawl, for the same owner."""
+    async with site({"/": links("/1"), "/1": "x"}) as acme, crawler(dsn, acme.port):
+        result = await crawl(conn, acme.url, analyze=True, user_id="u1")
+
+        async def judged() -> asyncpg.Record | None:
+            return await conn.fetchrow(
+                "select * from bellhand.all_jobs where kind = 'seo.analyze' and state = 'completed'"
+            )
+
+        row = await eventually(judged)
+    assert json.loads(row["payload"]) == {"crawl_id": result["crawl_id"]}
+    assert (row["owner"], row["attempts"]) == ("u1", 0)
+
+
+async def test_old_crawls_of_a_site_are_forgotten(dsn, conn):
+    """S3-24: as many as the site says stay, and everything of the others goes."""
+    async with site({"/": links("/1", "/2"), "/1": links("/"), "/2": "y"}) as acme:
+        await conn.execute(
+            "insert into bellhand_seo.sites (url, crawls_kept) values ($1, 2)", acme.url + "/"
+        )
+        async with crawler(dsn, acme.port):
+            ids = [(await crawl(conn, acme.url))["crawl_id"] for _ in range(4)]
+    for table, column in (("crawls", "id"), ("pages", "crawl_id"), ("links", "crawl_id")):
+        kept = await conn.fetch(f"select distinct {column} from bellhand_seo.{table} order by 1")
+        assert [row[0] for row in kept] == ids[2:], table
+
+
+def test_the_sample_configuration_has_the_daily_and_the_monthly_crawl():
+    """S3-06: at midnight, and on the first of a month."""
+    text = (ROOT / "config.example.toml").read_text()
+    uncommented = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    schedules = tomllib.loads(uncommented)["schedules"]
+    for recrawl, cron in (("daily", "0 0 * * *"), ("monthly", "0 0 1 * *")):
+        found = schedules[f"seo_{recrawl}"]
+        assert (found["kind"], found["cron"]) == ("seo.crawl_sites", cron)
+        assert seo.handlers.CrawlSites(**found["payload"]).recrawl == recrawl
