@@ -135,7 +135,7 @@ def address(url: str) -> Address | None:
     parts = _parts(url)
     if parts is None or not parts.hostname or parts.scheme not in _PORTS:
         return None
-    host = parts.hostname.removesuffix(".")
+    host = parts.hostname.rstrip(".")
     if not host:
         return None
     if ":" in host:
@@ -201,7 +201,7 @@ def _odd_port(parts: SplitResult) -> int | None:
 
 
 def _bare(parts: SplitResult) -> str:
-    return (parts.hostname or "").removesuffix(".").removeprefix("www.")
+    return (parts.hostname or "").rstrip(".").removeprefix("www.")
 
 
 @lru_cache(1000)
