@@ -36,6 +36,12 @@ test-system: .venv/dev  ## Tests that need a database, on the system's Postgres 
 		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m "database and not slow" $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
 
+# By itself, because a browser is 300 MB that nothing else here needs.
+test-browser: .venv/dev  ## Tests of the browser, with Chromium (installed if need be) and the extra `browser`
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
+	$(PIP) install --editable '.[browser]'
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest tests/test_browser.py
+
 bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers bellhand": less of it)
 	@$(BIN)/python -m bench $(BENCH)
 
@@ -72,4 +78,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system bench seo-check faults soak wheel setup clean
+.PHONY: help run test check test-embedded test-system test-browser bench seo-check faults soak wheel setup clean

@@ -22,13 +22,13 @@ KINDS = (
 
 @asynccontextmanager
 async def daemon(
-    dsn: str, *ports: int, records: dict | None = None, **web: object
+    dsn: str, *ports: int, records: dict | None = None, browser: dict | None = None, **web: object
 ) -> AsyncIterator[Daemon]:
     """A daemon with the family, allowed to visit loopback at these ports; every domain has mail."""
     web_settings = {"ports": ports, "allow_networks": ("127.0.0.0/8",), "seconds_max": 5, **web}
     async with names_served(records) as (server, _):
         web_settings["dns_servers"] = (server,)
-        async with at_work(dsn, *KINDS, web=web_settings) as ours:
+        async with at_work(dsn, *KINDS, web=web_settings, browser=browser or {}) as ours:
             yield ours
 
 

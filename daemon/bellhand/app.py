@@ -25,7 +25,7 @@ from .api.status import StatusPort
 from .bell import Bell, Listener, Sleep
 from .blocking import use_threads
 from .clients.services import Services
-from .clients.web import Web, WebLimits
+from .clients.web import BrowserLimits, Web, WebLimits
 from .db import Again, Away, Database, HandlerPool
 from .errors import Problem
 from .heartbeat import Beat, Heartbeat
@@ -70,7 +70,7 @@ class Daemon:
         self.database = _database(settings)
         self.pool = HandlerPool(self.database, settings.database.handler_connections)
         self.store = Store(self.database, self.pool)
-        self.web = Web(WebLimits(**settings.web.model_dump()))
+        self.web = Web(WebLimits(**settings.web.model_dump()), browser=BrowserLimits(**settings.browser.model_dump()))  # fmt: skip
         self.services = Services(
             settings.services, database=self.database, random=random, registry=self.metrics.registry
         )

@@ -195,6 +195,16 @@ class Web(Section):
         return servers
 
 
+class Browser(Section):
+    """The browser that renders pages which are empty without one; none unless a program is named."""
+
+    executable: str = ""
+    seconds_max: PositiveFloat = 20
+    quiet_seconds_max: PositiveFloat = 5
+    pages: PositiveInt = 2
+    requests_max: PositiveInt = 200
+
+
 class Settings(BaseSettings):
     """All of it; frozen, and an unknown key is an error. Made by `load`."""
 
@@ -218,6 +228,7 @@ class Settings(BaseSettings):
     status: Status = Status()
     log: Log = Log()
     web: Web = Web()
+    browser: Browser = Browser()
     services: Services = Services()
 
 

@@ -13,6 +13,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from .body import Bomb, Unpacker
+from .browser import Browser, BrowserLimits
 from .dns import Dns
 from .errors import BadAnswer, Busy, explained
 from .guard import networks, socket_guard
@@ -26,7 +27,7 @@ from .turns import TurnIsFar, Turns
 from .urls import parse
 from .walk import Walk, sendable
 
-__all__ = ["Page", "Web", "WebLimits"]
+__all__ = ["BrowserLimits", "Page", "Web", "WebLimits"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 # What is larger is decoded in a thread: some encodings take tens of milliseconds a megabyte.
@@ -63,6 +64,7 @@ class Web:
     """One session for the whole daemon; every connection it opens passes the guard.
 
     `resolver` and `tls` replace the system's lookup and trust, for tests and private setups.
+    `browser` renders pages for those who ask; None where there is none.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Web:
         *,
         resolver: AbstractResolver | None = None,
         tls: ssl.SSLContext | None = None,
+        browser: BrowserLimits | None = None,
     ) -> None:
         self.limits = limits
         self._guard = socket_guard(networks(limits.allow_networks), limits.ports)
@@ -90,6 +93,9 @@ class Web:
             slow_down=self._turns.slow_down,
         )
         self._recent = Recent(lambda url: self.get(url, html_only=True, obey_robots=True))
+        self.browser: Browser | None = None
+        if browser is not None and browser.executable:
+            self.browser = Browser(self._for_browser, browser)
         self.dns = Dns(servers=limits.dns_servers, seconds_max=limits.dns_seconds_max)
         self._session: aiohttp.ClientSession | None = None
 
@@ -104,6 +110,8 @@ class Web:
         await self.robots.close()
         await self.dns.close()
         await self._recent.close()
+        if self.browser is not None:
+            await self.browser.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -175,6 +183,9 @@ class Web:
                 yield
         except TurnIsFar as error:
             raise Busy(str(error), url=str(url), after_seconds=error.after_seconds) from error
+
+    async def _for_browser(self, address: str) -> Page:
+        return await self.get(address, obey_robots=True)
 
     async def _robots_txt(self, address: str) -> Answer:
         page = await self.get(address, body_bytes_max=ROBOTS_BYTES_MAX)

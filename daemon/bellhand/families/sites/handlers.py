@@ -127,6 +127,7 @@ async def _store(
     job.count(f"{what}_found", len(found))
     result = {
         "business_id": business.id, "pages": len(seen.pages), what: [one[key] for one in found],
+        "needs_browser": seen.needs_browser,
     }  # fmt: skip
     async with job.transaction(result) as conn:
         await rows.save(conn, f"save_{what}", business, found, seen.complete)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bellhand.clients.browser import Unrendered
 from bellhand.clients.errors import Busy, Forbidden, WebError
 from bellhand.clients.retry_after import retry_after_seconds
 from bellhand.clients.web import Page
@@ -14,6 +15,7 @@ from bellhand.outcomes import Cancelled, Failed, Retry, Snooze
 from . import status
 from .markup import Markup, read
 from .pages import worth_visiting
+from .shells import needs_browser
 
 PAGES_AT_ONCE = 2
 # Taking apart a page of this size and searching it can take longer than the loop should stand still.
@@ -25,11 +27,24 @@ Extract = Callable[[Markup, str], Found]
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What reading a site brought; `complete` unless a page could not be read."""
+    """What reading a site brought; `complete` unless a page could not be read.
+
+    `needs_browser` says that a page was empty without one, and none rendered it.
+    """
 
     pages: list[dict[str, Any]]
     found: Found
     complete: bool
+    needs_browser: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What is on one page, where it leads, and whether it is empty until its scripts have run."""
+
+    found: Found
+    onward: list[str]
+    is_shell: bool
 
 
 async def read_site(job: Job, url: str, pages_max: int, extract: Extract, *, key: str) -> Sight:
@@ -40,9 +55,12 @@ async def read_site(job: Job, url: str, pages_max: int, extract: Extract, *, key
         if isinstance(page, Forbidden):
             job.count("pages_forbidden")
             return {"forbidden": str(page), "found": []}
-        found, onward = await _searched(page, extract, pages_max if address == url else 0)
+        seen = await _searched(job, page, extract, pages_max if address == url else 0)
         job.count("pages_read")
-        return {"page": _noted(address, page), "found": found, "next": onward}
+        return {
+            "page": _noted(address, page), "found": seen.found, "next": seen.onward,
+            "shell": seen.is_shell,
+        }  # fmt: skip
 
     first = await job.step(f"read {url}", visit, url)
     if "forbidden" in first:
@@ -58,7 +76,8 @@ async def read_site(job: Job, url: str, pages_max: int, extract: Extract, *, key
         for thing in one["found"]:
             found.setdefault(thing[key], thing)
     pages = [one["page"] for one in visited if "page" in one]
-    return Sight(pages, list(found.values()), len(visited) == 1 + len(others))
+    complete = len(visited) == 1 + len(others)
+    return Sight(pages, list(found.values()), complete, any(one.get("shell") for one in visited))
 
 
 async def fetch(job: Job, url: str) -> Page | Forbidden:
@@ -86,15 +105,31 @@ def put_off(error: Busy) -> Snooze:
     return Snooze(error.after_seconds or 0, str(error))
 
 
-async def _searched(page: Page, extract: Extract, onward_max: int) -> tuple[Found, list[str]]:
-    """What is on the page and where it leads; large pages in a thread, which holds nobody up."""
+async def _searched(job: Job, page: Page, extract: Extract, onward_max: int) -> Searched:
+    """Search a page, and where it is an empty shell and there is a browser, what that makes of it."""
+    seen = await _search(page, page.text, extract, onward_max)
+    browser = job.web.browser
+    if not seen.is_shell or browser is None:
+        return seen
+    try:
+        html = await browser.render(page)
+    except Unrendered as error:
+        job.log.warning("page_unrendered", url=page.final_url, error=str(error))
+        return seen
+    job.count("pages_rendered")
+    return replace(await _search(page, html, extract, onward_max), is_shell=False)
 
-    def search() -> tuple[Found, list[str]]:
-        markup = read(page.text)
+
+async def _search(page: Page, html: str, extract: Extract, onward_max: int) -> Searched:
+    """Large pages are searched in a thread, which holds nobody up."""
+
+    def search() -> Searched:
+        markup = read(html)
         found = extract(markup, page.final_url) if page.status < 400 else []
-        return found, worth_visiting(markup, page.final_url, onward_max) if onward_max else []
+        onward = worth_visiting(markup, page.final_url, onward_max) if onward_max else []
+        return Searched(found, onward, needs_browser(markup, html))
 
-    return await asyncio.to_thread(search) if len(page.text) > LARGE_CHARS else search()
+    return await asyncio.to_thread(search) if len(html) > LARGE_CHARS else search()
 
 
 def _noted(url: str, page: Page) -> dict[str, Any]:
