@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     )
 
     dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
-    modules: Names = ("bellhand.families.sites",)
+    modules: Names = ("bellhand.families.leads", "bellhand.families.sites")
     worker: Worker = Worker()
     database: Database = Database()
     queue: Queue = Queue()

@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bellhand.settings import Settings
 
 DEMO = "bellhand.dev.demo"
+LEADS = "bellhand.families.leads"
 SITES = "bellhand.families.sites"
 BUSINESS = "Harbour Bakery (demo)"
 LOOKS_APART_SECONDS = 0.15
@@ -307,6 +308,7 @@ class _Run:
         lines = {
             "Insert": f'{self.psql} "$({command} env --dsn)"',
             "": insert,
+            **_tries(self.settings.modules, command),
             "Look": f"{command} list · {command} status · {command} watch {self.last or 1}",
             "Status": f"http://{status.host}:{self.daemon.status.port}/readyz?verbose",
             "Log": _short(self.home / "log"),
@@ -316,6 +318,12 @@ class _Run:
         for name, text in lines.items():
             say(f"  {paint(f'{name:<8}', 'bold')}  {text}")
         say()
+
+
+def _tries(modules: Sequence[str], command: str) -> dict[str, str]:
+    """Work worth a try, where its family is there; without keys the stand-ins answer."""
+    tried = "enqueue leads.collect services=Bakery,Plumber locations=Denver"
+    return {"Try": f"{command} {tried}"} if LEADS in modules else {}
 
 
 async def _enqueue(

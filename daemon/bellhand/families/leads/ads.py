@@ -19,6 +19,8 @@ from .keep import run
 from .payloads import CheckAds
 from .similar import names_alike
 
+CHECKS_TOLD_MAX = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -33,7 +35,10 @@ class Asked:
 
 @job_kind("leads.check_google_ads", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600)  # fmt: skip
 async def check_google_ads(args: CheckAds, job: Job) -> dict[str, Any]:
-    """Look whether businesses run Google Ads, one step each, and keep the evidence."""
+    """Look whether businesses run Google Ads, one step each, and keep the evidence.
+
+    The result tells the first looks; all are in bellhand_leads.ads_checks.
+    """
     asked, unknown = await _asked(args, job)
 
     async def look(one: Asked) -> dict[str, Any]:
@@ -42,7 +47,8 @@ async def check_google_ads(args: CheckAds, job: Job) -> dict[str, Any]:
     found = await job.each(asked, look, name=lambda one: f"ads of {one.name} in {one.location}")
     told = [one for one in found if one is not None]
     running = [one for one in told if one["runs_ads"]]
-    result: dict[str, Any] = {"checked": len(told), "runs_ads": len(running), "checks": told}
+    result: dict[str, Any] = {"checked": len(told), "runs_ads": len(running)}
+    result["checks"] = told[:CHECKS_TOLD_MAX]
     if unknown:
         result["unknown_lead_ids"] = unknown
     return result
