@@ -42,6 +42,11 @@ class Example:
     items: tuple[str, ...]
     more: int
 
+    @property
+    def said(self) -> bool:
+        """Whether there is more to it than the rule's own words."""
+        return bool(self.facts or self.items)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -54,6 +59,11 @@ class Finding:
     pages: int | None
     gain: float
     examples: tuple[Example, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the site as a whole is at fault, rather than some of its pages."""
+        return bool(self.examples) and self.examples[0].url is None
 
 
 @dataclass(slots=True)
@@ -187,6 +197,8 @@ def _example(row: Mapping[str, Any]) -> Example:
             items.extend(str(one)[:_TEXT_CHARS_MAX] for one in value)
         elif value is not None and name != "count":
             facts.append((name.replace("_", " "), _shown(value)))
+    if "count" in evidence and not items:
+        facts.append(("how many", _shown(evidence["count"])))
     whole = row["url"] is None
     known = (
         evidence.get("count")

@@ -61,9 +61,10 @@ class Page:
         return self.facts if self.status is not None and self.status < 300 else None
 
     @property
-    def canonical_key(self) -> UUID | None:
-        """The key of the canonical address; the page's own where it names none that can be read."""
-        return key_of(self.facts.canonical) if self.facts and self.facts.canonical else self.key
+    def canonical_key(self) -> UUID:
+        """The key of the canonical address; the page's own where there is none that can be read."""
+        named = key_of(self.facts.canonical) if self.facts and self.facts.canonical else None
+        return named or self.key
 
     @property
     def indexable(self) -> Facts | None:
@@ -101,7 +102,7 @@ class Outline:
     text_hash: str
     simhash: int
     words: int
-    canonical: UUID | None
+    canonical: UUID
     hreflangs: tuple[tuple[str, UUID | None, str], ...]
 
     @property

@@ -78,8 +78,8 @@ def canonical_noindex(site: Site) -> Iterator[tuple[int, Evidence]]:
 
 def canonical_chain(site: Site) -> Iterator[tuple[int, Evidence]]:
     for page, target in _canonicalised(site):
-        if target.html and target.canonical not in (None, target.key):
-            further = site.by_key.get(target.canonical) if target.canonical else None
+        if target.html and target.canonical != target.key:
+            further = site.by_key.get(target.canonical)
             yield (
                 page.id,
                 {"canonical": target.url, "of_that": further.url if further else "another"},
@@ -88,7 +88,7 @@ def canonical_chain(site: Site) -> Iterator[tuple[int, Evidence]]:
 
 def _canonicalised(site: Site) -> Iterator[tuple[Outline, Outline]]:
     for page in site.pages.values():
-        if page.html and page.canonical is not None and page.canonical != page.key:
+        if page.html and page.canonical != page.key:
             target = site.by_key.get(page.canonical)
             if target is not None:
                 yield page, target
