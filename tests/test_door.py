@@ -167,10 +167,11 @@ async def test_enqueue_returns_the_existing_job_of_a_unique_key(desk: Desk) -> N
 
 
 async def test_enqueue_takes_what_a_job_can_have(desk: Desk) -> None:
+    await desk.publish("notify.email")
     parent = await desk.insert(kind="sites.validate")
     row = await desk.conn.fetchrow(
         "select id, key, created from bellhand.enqueue(kind => 'sites.emails', payload => '{\"url\": \"x\"}', priority => 8, attempts_max => 7,"
-        " timeout_seconds => 2.5, tags => '{\"batch\": 3}', owner => 'u_17', depends_on => array[$1::bigint], notify => '[{\"email\": \"a@b.example\"}]')",
+        ' timeout_seconds => 2.5, tags => \'{"batch": 3}\', owner => \'u_17\', depends_on => array[$1::bigint], notify => \'[{"on": ["failed"], "to": "a@b.example"}]\')',
         parent,
     )
     job = await desk.see(row["id"])

@@ -15,10 +15,22 @@ JOB = [
 SITE = ["name", "website", "country", "excluded", "auto_check"]
 SITES = ["businesses", "emails", "phones", "socials", "page_checks", "status_changes"]
 SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
-SEO = ["sites", "crawls", "pages", "links", "sitemaps", "patterns"]
+SEO = [
+    "sites",
+    "crawls",
+    "pages",
+    "links",
+    "sitemaps",
+    "patterns",
+    "analyses",
+    "issues",
+    "reports",
+    "report_parts",
+]
 LEADS = ["leads", "keys", "sources", "pages", "exclusions", "ads_checks", "ads_evidence"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
+    "channel_status", "subscriptions",
 ]  # fmt: skip
 
 # What may be done, beside what the worker may: everything to the rows of every table.
@@ -88,7 +100,12 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
                     "select has_table_privilege($1, $2::oid, $3)", name, table["oid"], right
                 ):
                     found.add((role, right, table["name"]))
-    views = {"bellhand.all_jobs", "bellhand.lane_stats", "bellhand.service_status"}
+    views = {
+        "bellhand.all_jobs",
+        "bellhand.lane_stats",
+        "bellhand.service_status",
+        "bellhand.channel_status",
+    }
     worker = {("worker", "select", name) for name in views} | {
         ("worker", right, table["name"])
         for table in tables
@@ -223,6 +240,7 @@ async def test_nothing_of_a_producers_own_runs_as_the_owner(cast: Cast) -> None:
 
 
 WORTH = {
+    "jsonb[]": "array['{}'::jsonb]",
     "bigint": "1", "integer": "1", "smallint": "1::smallint", "text": "'a'", "boolean": "true", "uuid": "gen_random_uuid()",
     "jsonb": "'[]'::jsonb", "double precision": "1.0", "real": "1.0", "numeric": "1", "xid8": "'3'::xid8",
     "timestamp with time zone": "now()", "bigint[]": "array[1, 2, 3, 4]::bigint[]", "integer[]": "array[1, 1, 2, 2]", "real[]": "array[1, 1, 1, 1]::real[]",
@@ -237,6 +255,8 @@ EVERYTHING = """
       union all select 'k' || k::text from bellhand.kinds k union all select 'l' || l::text from bellhand.lanes l union all select 'w' || w::text from bellhand.workers w
       union all select 'd' || d::text from bellhand.dependencies d union all select 'e' || e::text from bellhand.events e union all select 'b' || b::text from bellhand_sites.businesses b
       union all select 'c' || c::text from bellhand_seo.crawls c union all select 'g' || g::text from bellhand_seo.pages g
+      union all select 'n' || n::text from bellhand.channels n union all select 'x' || x::text from bellhand.channel_secrets x
+      union all select 'u' || u::text from bellhand.subscriptions u union all select 't' || t::text from bellhand.notices t
       union all select 'a' || last_value from bellhand.asleep_until) x(x)"""
 
 

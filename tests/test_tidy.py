@@ -22,13 +22,16 @@ FUNCTION_LINES_MAX = 60
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
     {"pure": "cron errors kinds outcomes sql states stats systemd"},
-    {"tools": "db logs metrics settings settings_errors settings_parts settings_services"},
+    {
+        "tools": "db logs metrics settings settings_errors settings_notify settings_parts settings_services"
+    },
     {"database": "bell migrate positions preflight store"},
     {"what handlers see": "clients job steps"},
     {
         "engine": "attempt blocking deadlines heartbeat isolate isolated keeper limits progress settle worker",
         "api": "api",
         "families": "families",
+        "notify": "notify",
     },
     {"root": "app registration vitals"},
     {"surface": "__main__ cli dev testing"},

@@ -24,6 +24,8 @@ from . import __version__, systemd
 from .api.status import StatusPort
 from .bell import Bell, Listener, Sleep
 from .blocking import use_threads
+from .clients.hooks import Hooks
+from .clients.mail import Mail
 from .clients.services import Services
 from .clients.web import BrowserLimits, Web, WebLimits
 from .db import Again, Away, Database, HandlerPool
@@ -74,7 +76,8 @@ class Daemon:
         self.services = Services(
             settings.services, database=self.database, random=random, registry=self.metrics.registry
         )
-        tools = Tools(self.store, random, self.clock, self.web, self._stepped, self.services)
+        self.mail, self.hooks = Mail(settings.mail), Hooks(settings.notify)
+        tools = Tools(self.store, random, self.clock, self.web, self._stepped, self.services, self.mail, self.hooks)  # fmt: skip
         self.bell = Bell()
         self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
         self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random,
@@ -99,14 +102,8 @@ class Daemon:
             self.database, self.registration.held, beat_seconds=settings.worker.heartbeat_seconds, lease_seconds=settings.worker.lease_seconds,
             random=random, clock=self.clock, on_beat=self._beat, on_silence=self._silence,
         )  # fmt: skip
-        self.vitals = Vitals(
-            self.worker,
-            self.sleep,
-            self.listener,
-            self.heartbeat,
-            self.metrics,
-            poll_seconds=settings.worker.poll_seconds,
-        )
+        self.vitals = Vitals(self.worker, self.sleep, self.listener, self.heartbeat, self.metrics,
+                             poll_seconds=settings.worker.poll_seconds)  # fmt: skip
         self.status = StatusPort(settings.status, self.metrics, self.vitals.health, self.database)
         self.exit_hard_after: Callable[[float], None] = _no_exit  # a process of its own sets it
         self.ready = asyncio.Event()
@@ -136,6 +133,8 @@ class Daemon:
             await self.status.stop()
             await self.web.close()
             await self.services.close()
+            await self.mail.close()
+            await self.hooks.close()
             for link in self.database.links:
                 link.drop()
             systemd.notify("STOPPING=1")
@@ -270,11 +269,8 @@ class Daemon:
     def _silence(self) -> None:
         """Almost a lease without a beat: others may take our jobs any moment, so stop them and hand them back when we can."""
         self.metrics.set_db_up(False)
-        log.error(
-            "lease_running_out",
-            jobs=len(self.worker.running),
-            why="no heartbeat reached the database",
-        )
+        why = "no heartbeat reached the database"
+        log.error("lease_running_out", jobs=len(self.worker.running), why=why)
         self.worker.stop_all("silence")
 
     def _stepped(self, job: Job, _name: str, what: str) -> None:
@@ -334,6 +330,8 @@ class Daemon:
         else:
             self.settings = settings
             self.worker.limits = _limits(settings)
+            self.mail.reload(settings.mail)
+            self.hooks.reload(settings.notify)
             set_level(settings.log.level)
             try:
                 await self.registration.publish(settings)

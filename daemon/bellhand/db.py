@@ -236,3 +236,14 @@ class HandlerPool:
             return await connection.fetch(
                 sql, *args, timeout=self.database.statement_seconds + self.database.answer_seconds
             )
+
+
+async def give_back(connection: asyncpg.Connection, seconds: float) -> None:
+    """Its next user must not find what is left of this one: a transaction, locks, settings."""
+    if connection.is_in_transaction():
+        connection.terminate()
+    elif not connection.is_closed():
+        try:
+            await connection.reset(timeout=seconds)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            connection.terminate()

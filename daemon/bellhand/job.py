@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 import structlog
 
+from .db import give_back
 from .kinds import Kind
 from .outcomes import LeaseLost, encode, storable, storable_json
 from .sql import query
@@ -23,9 +24,12 @@ from .steps import Steps, finite, step_counts
 from .store import Store
 
 if TYPE_CHECKING:
+    from .clients.hooks import Hooks
+    from .clients.mail import Mail
     from .clients.services import Services
     from .clients.web import Web
 
+T = TypeVar("T")
 # Handlers and steps may count from several threads.
 _counting = threading.Lock()
 
@@ -42,6 +46,8 @@ class Tools:
     # the step waits for what this returns.
     on_step: Callable[[Job, str, str], Awaitable[None] | None] | None = None
     services: Services | None = None
+    mail: Mail | None = None
+    hooks: Hooks | None = None
 
 
 class Job:
@@ -149,16 +155,22 @@ class Job:
     @property
     def web(self) -> Web:
         """The guarded fetcher."""
-        if self._tools.web is None:
-            raise RuntimeError("this daemon was built without a web client")
-        return self._tools.web
+        return _there(self._tools.web, "a web client")
 
     @property
     def services(self) -> Services:
         """The outside services: serpapi, places, llm."""
-        if self._tools.services is None:
-            raise RuntimeError("this daemon was built without outside services")
-        return self._tools.services
+        return _there(self._tools.services, "outside services")
+
+    @property
+    def mail(self) -> Mail:
+        """The way to send mail."""
+        return _there(self._tools.mail, "a mail client")
+
+    @property
+    def hooks(self) -> Hooks:
+        """The way to post messages to other programs."""
+        return _there(self._tools.hooks, "a client for webhooks")
 
     @cached_property
     def log(self) -> structlog.stdlib.BoundLogger:
@@ -186,13 +198,9 @@ class Job:
     ) -> None:
         """Say how far the job is; cheap, written at most once a second."""
         given = {"done": finite(done), "total": finite(total), "message": message, "stage": stage}
-        self.state.update(
-            {
-                name: storable(v) if isinstance(v, str) else v
-                for name, v in given.items()
-                if v is not None
-            }
-        )
+        for name, v in given.items():
+            if v is not None:
+                self.state[name] = storable(v) if isinstance(v, str) else v
 
     def count(self, name: str, n: float = 1) -> None:
         """Add to a counter; what a step counted is taken back if the step fails."""
@@ -384,12 +392,7 @@ class Job:
         return row["id"], row["created"]
 
 
-async def give_back(connection: asyncpg.Connection, seconds: float) -> None:
-    """Its next user must not find what is left of this one: a transaction, locks, settings."""
-    if connection.is_in_transaction():
-        connection.terminate()
-    elif not connection.is_closed():
-        try:
-            await connection.reset(timeout=seconds)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            connection.terminate()
+def _there(tool: T | None, what: str) -> T:
+    if tool is None:
+        raise RuntimeError(f"this daemon was built without {what}")
+    return tool

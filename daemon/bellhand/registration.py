@@ -53,12 +53,17 @@ class Registration:
                 await asyncio.sleep(backoff.next_seconds())
 
     async def publish(self, settings: Settings) -> None:
-        """Publish kinds, lanes, schedules and what the insert trigger reads; again after a reload."""
+        """Publish kinds, lanes, schedules, channels and what the insert trigger reads; again after a reload."""
         self.settings = settings
         kinds = [kind.published() for kind in self.worker.kinds.values()]
         lanes = [{"name": name, **lane.model_dump()} for name, lane in settings.lanes.items()]
         schedules = [{"name": name, **one.model_dump()} for name, one in settings.schedules.items()]
         await self.store.publish(kinds, lanes, schedules)
+        shown = {"kind", "digest_seconds", "digest_max"}
+        await self.store.publish_channels(
+            [{"name": name, **one.model_dump(include=shown)} for name, one in settings.notify.channels.items()],
+            [{"name": name, **one.model_dump()} for name, one in settings.notify.subscriptions.items()],
+        )  # fmt: skip
         for name, value in settings.queue.model_dump().items():
             await self.store.set_meta(name, str(value))
 

@@ -28,6 +28,7 @@ from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
 
 from .cron import ticks_after
 from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
+from .settings_notify import Mail, Notify
 from .settings_parts import Names, Networks, Ports, Priority, Section
 from .settings_services import Services
 
@@ -218,7 +219,7 @@ class Settings(BaseSettings):
     )
 
     dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
-    modules: Names = ("bellhand.families.leads", "bellhand.families.sites")
+    modules: Names = ("bellhand.families.leads", "bellhand.families.sites", "bellhand.notify")
     worker: Worker = Worker()
     database: Database = Database()
     queue: Queue = Queue()
@@ -230,6 +231,8 @@ class Settings(BaseSettings):
     web: Web = Web()
     browser: Browser = Browser()
     services: Services = Services()
+    mail: Mail = Mail()
+    notify: Notify = Notify()
 
 
 def load(path: Path | None = None, **arguments: Any) -> Settings:

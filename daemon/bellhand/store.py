@@ -133,6 +133,14 @@ class Store:
         await self.chores.fetch(query("publish_kinds"), json.dumps(kinds))
         await self.chores.fetch(query("publish_schedules"), json.dumps(schedules))
 
+    async def publish_channels(
+        self, channels: list[dict[str, Any]], subscriptions: list[dict[str, Any]]
+    ) -> None:
+        """Publish who is told what, without addresses and keys."""
+        await self.chores.fetch(
+            query("publish_channels"), json.dumps(channels), json.dumps(subscriptions)
+        )
+
     async def set_meta(self, name: str, value: str) -> None:
         """Write a setting that the insert trigger reads."""
         await self.chores.fetch(query("set_meta"), name, value)

@@ -1,4 +1,4 @@
--- Deletes up to p_limit events, ticks and stats rows each that are older than the given days, oldest first.
+-- Deletes up to p_limit events, ticks, stats rows and notices each that are older than the given days, oldest first.
 create or replace function bellhand.delete_old(p_events_days integer, p_stats_days integer, p_limit integer default 5000) returns bigint
 language plpgsql as $$
 declare
@@ -13,5 +13,10 @@ begin
   get diagnostics n = row_count; total := total + n;
   delete from bellhand.schedule_ticks t where t.ctid = any (array(
     select x.ctid from bellhand.schedule_ticks x where x.tick < bellhand.now() - p_events_days * interval '1 day' limit p_limit));
+  get diagnostics n = row_count; total := total + n;
+  -- What no window counts any more, and what a digest that failed for good would still tell.
+  delete from bellhand.notices o where o.id = any (array(
+    select x.id from bellhand.notices x
+    where x.at < bellhand.now() - case when x.digest = 0 then interval '1 day' else p_events_days * interval '1 day' end limit p_limit));
   get diagnostics n = row_count; return total + n;
 end $$;

@@ -1,4 +1,4 @@
--- Moves jobs to history as failed or cancelled and tells those that wait for them. The caller has decided that they
+-- Moves jobs to history as failed or cancelled and tells those that wait for them, or want to know. The caller has decided that they
 -- are over; the row locks taken here keep a claim or a settle from deciding otherwise at the same time.
 create or replace function bellhand.finish(p_ids bigint[], p_state text, p_error text default null) returns bigint language plpgsql as $$
 declare
@@ -20,5 +20,8 @@ begin
   select array_agg(id) into over from kept;
   if over is null then return 0; end if;
   perform bellhand.release_dependents(over);
+  if exists (select from bellhand.watched w where w.job = any (over)) or exists (select from bellhand.subscriptions s where p_state = any (s.states)) then
+    perform bellhand.tell_over(over, bellhand.now());
+  end if;
   return cardinality(over);
 end $$;

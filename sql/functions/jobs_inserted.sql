@@ -4,16 +4,16 @@
 create or replace function bellhand.jobs_inserted() returns trigger language plpgsql
 security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  placed bigint; unknown text; checked boolean; later boolean := false; blocked boolean; soon boolean := true; bad record;
+  placed bigint; unknown text; checked boolean; watched boolean; later boolean := false; blocked boolean; soon boolean := true; bad record;
 begin
   insert into bellhand.queue (lane, rank, epoch, id)
     select k.lane, 10 - n.priority, n.epoch, n.id from new_jobs n join bellhand.kinds k on k.name = n.kind
-    where k.checks is null and n.run_at <= bellhand.now() and n.depends_on is null;
+    where k.checks is null and n.run_at <= bellhand.now() and n.depends_on is null and n.notify is null and not k.watched;
   get diagnostics placed = row_count;
   if placed < (select count(*) from new_jobs) then
-    select min(n.kind) filter (where k.name is null), bool_or(k.checks is not null), bool_or(n.run_at > bellhand.now()),
-           bool_or(n.depends_on is not null), bool_or(n.run_at <= bellhand.now() + interval '30 seconds')
-      into unknown, checked, later, blocked, soon
+    select min(n.kind) filter (where k.name is null), bool_or(k.checks is not null), bool_or(n.notify is not null or k.watched),
+           bool_or(n.run_at > bellhand.now()), bool_or(n.depends_on is not null), bool_or(n.run_at <= bellhand.now() + interval '30 seconds')
+      into unknown, checked, watched, later, blocked, soon
       from new_jobs n left join bellhand.kinds k on k.name = n.kind;
     if unknown is not null then
       if (select value from bellhand.meta where name = 'unknown_kinds') is distinct from 'hold' then
@@ -31,9 +31,15 @@ begin
         raise exception using errcode = 'BH002', message = format('payload does not fit kind %s', to_json(bad.kind)), detail = bad.problem,
           hint = format('See what it takes: select schema from bellhand.kinds where name = %L; or: bellhand kinds %s', bad.kind, bad.kind);
       end if;
+    end if;
+    if watched then
+      perform bellhand.watch_jobs(array(
+        select n.id from new_jobs n left join bellhand.kinds k on k.name = n.kind where n.notify is not null or k.watched));
+    end if;
+    if checked or watched then
       insert into bellhand.queue (lane, rank, epoch, id)
         select k.lane, 10 - n.priority, n.epoch, n.id from new_jobs n join bellhand.kinds k on k.name = n.kind
-        where k.checks is not null and n.run_at <= bellhand.now() and n.depends_on is null;
+        where (k.checks is not null or n.notify is not null or k.watched) and n.run_at <= bellhand.now() and n.depends_on is null;
     end if;
     if blocked then
       perform bellhand.place_dependents(array_agg(n.id)) from new_jobs n where n.depends_on is not null;

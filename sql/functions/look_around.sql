@@ -1,6 +1,6 @@
 -- What a worker must hear of now and then, in one statement: the lanes and their limits, the kinds that are paused, how
 -- long until the next cron tick; on the way parked jobs that it can run are put back, and dependents of parents that
--- finished meanwhile are released (p_since and bound as in sweep_dependencies).
+-- finished meanwhile are released (p_since and bound as in sweep_dependencies), and who wants to know of late jobs is told.
 create or replace function bellhand.look_around(p_kinds text[], p_since xid8,
   out lanes jsonb, out paused_kinds text[], out next_tick_seconds float8, out bound xid8, out unparked bigint)
 language plpgsql as $$
@@ -9,6 +9,8 @@ begin
     unparked := bellhand.unpark(p_kinds, 10000);
   end if;
   bound := bellhand.sweep_dependencies(p_since);
+  perform bellhand.tell_late();
+  perform bellhand.keep_notices();
   select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'concurrency', l.concurrency, 'rate_per_second', l.rate_per_second,
     'ranks', l.ranks, 'paused', l.paused) order by l.id) into lanes from bellhand.lanes l;
   paused_kinds := array(select k.name from bellhand.kinds k where k.paused);

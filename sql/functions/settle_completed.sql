@@ -1,6 +1,6 @@
 -- Moves completed jobs to history in one statement, fenced by (id, epoch) and the lease, and returns the ids that were lost
 -- to a newer claim, so mostly none. p_held are the leases that these jobs came with, p_leases those whose last jobs these
--- were: they go too. Jobs that waited for these are released. p_epochs may hold one epoch for all, and what is null for all
+-- were: they go too. Jobs that waited for these are released, and who wants to know is told. p_epochs may hold one epoch for all, and what is null for all
 -- may be left out of p_partial, p_results and p_progress.
 create or replace function bellhand.settle_completed(
   p_worker uuid, p_held bigint[], p_ids bigint[], p_epochs integer[], p_partial boolean[], p_results text[], p_progress text[],
@@ -36,6 +36,11 @@ begin
   end if;
   if exists (select from bellhand.dependencies d where d.parent = any (ours)) then
     perform bellhand.release_dependents(array(select i from unnest(ours) i where i <> all (coalesce(lost, '{}'))));
+  end if;
+  -- Whether there is anything to find is asked first: looking a thousand ids up in an empty index is a thousand looks.
+  if (exists (select from bellhand.watched) and exists (select from bellhand.watched w where w.job = any (ours)))
+     or exists (select from bellhand.subscriptions s where s.states && '{completed,partial}') then
+    perform bellhand.tell_over(array(select i from unnest(ours) i where i <> all (coalesce(lost, '{}'))), t);
   end if;
   return lost;
 end $$;

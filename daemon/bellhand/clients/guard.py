@@ -98,3 +98,16 @@ def socket_guard(
         return socket.socket(family, kind, protocol)
 
     return make
+
+
+def inside_only(allow: Iterable[Network]) -> Callable[[AddressInfo], socket.socket]:
+    """A guard for what goes without encryption although it is secret: to these networks, and no others."""
+    exceptions = tuple(allow)
+    guard = socket_guard(exceptions)
+
+    def make(info: AddressInfo) -> socket.socket:
+        if not any(ip_address(info[4][0]) in network for network in exceptions):
+            raise Refused(info[4][0])
+        return guard(info)
+
+    return make

@@ -7,8 +7,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
-from typing import Any
 
 import aiohttp
 from aiohttp.resolver import ThreadedResolver
@@ -16,7 +14,7 @@ from aiohttp.resolver import ThreadedResolver
 from ..settings_services import Service as ServiceSettings
 from .body import Bomb, Unpacker
 from .errors import ServiceError, WebError, explained
-from .guard import AddressInfo, Network, Refused, socket_guard
+from .guard import Network, inside_only, socket_guard
 
 RATIO_MAX = 100
 OURS = ("blocked_address", "bad_url")
@@ -99,7 +97,7 @@ class Wire:
         if self._session is None:
             guard = socket_guard(self._networks)
             if self.settings.base_url.startswith("http:"):
-                guard = _inside_only(self._networks)
+                guard = inside_only(self._networks)
             connector = aiohttp.TCPConnector(
                 socket_factory=guard, resolver=ThreadedResolver(), limit=0
             )
@@ -149,15 +147,3 @@ class Wire:
             what = "the answer cannot be unpacked"
             raise self._error("bad_answer", what, str(error), sick=True) from None
         return bytes(body)
-
-
-def _inside_only(networks: tuple[Network, ...]) -> Any:
-    """Without encryption a key goes to our own networks only."""
-    guard = socket_guard(networks)
-
-    def make(info: AddressInfo) -> Any:
-        if not any(ip_address(info[4][0]) in network for network in networks):
-            raise Refused(info[4][0])
-        return guard(info)
-
-    return make

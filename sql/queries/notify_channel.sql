@@ -1,0 +1,6 @@
+-- A channel with its keys in force, newest first, and what time it is; a row without a kind where there is no such channel.
+select c.kind, c.address, c.source, c.disabled_at is not null as disabled, c.disabled_reason,
+  array(select s.secret from bellhand.channel_secrets s where s.channel = c.name and (s.expires_at is null or s.expires_at > bellhand.now())
+        order by s.made_at desc, s.secret) as secrets,
+  extract(epoch from bellhand.now())::bigint as now
+from (values ($1::text)) asked(name) left join bellhand.channels c on c.name = asked.name
