@@ -54,6 +54,9 @@ faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2"
 soak: .venv/dev  ## Seeded random faults for hours (HOURS=8), with the memory watched
 	@$(BIN)/python -m faults soak --hours $(HOURS)
 
+matching: .venv/dev  ## How well matching does on public data (BELLHAND_TEST_DATA: where the data is)
+	@PYTHONPATH=daemon:tests $(BIN)/python tests/matching_figures.py
+
 wheel: .venv/dev  ## dist/bellhand-*.whl
 	$(BIN)/python -m build --wheel
 
@@ -75,7 +78,7 @@ clean:  ## Remove what was built; the development database stays
 	@touch $@
 
 .venv/dev: pyproject.toml .venv/bin/python
-	$(PIP) install --editable '.[dev,embedded,fast]'
+	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system test-browser bench seo-check faults soak wheel setup clean
+.PHONY: help run test check test-embedded test-system test-browser bench seo-check faults soak matching wheel setup clean

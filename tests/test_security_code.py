@@ -69,7 +69,7 @@ NEVER_CALLED = {
 }
 # Who imports by a name that is no constant, and whose name that is.
 IMPORTERS = {"kinds": "`modules` of the configuration"}
-PROCESSES = {"dev.postgres", "dev.programs", "isolate.spawn"}
+PROCESSES = {"dev.postgres", "dev.programs", "families.matching.process", "isolate.spawn"}
 # Who looks up an attribute by a name that is no constant, and where the names come from.
 DYNAMIC = {
     "blocking": "the handler's own code",
@@ -83,6 +83,7 @@ DYNAMIC = {
 FILES = {
     "sql": "our own statements",
     "settings_errors": "the operator's configuration",
+    "families.matching.verifier": "the weights that come with it",
     "isolate.__main__": "/proc of itself",
     "cli.app": "/dev/null",
     "cli.dev": "the development folder",

@@ -50,6 +50,11 @@ class Llm:
         self._opening = asyncio.Lock()
         self._wire: OpenAiWire | None = None
 
+    @property
+    def model(self) -> str:
+        """The model that answers."""
+        return self._settings.model
+
     async def close(self) -> None:
         """Close what the package holds open."""
         if self._wire is not None:

@@ -47,6 +47,16 @@ class Ad:
     block: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WebResult:
+    """One result of a web search that nobody paid for."""
+
+    title: str
+    link: str | None = None
+    snippet: str | None = None
+    position: int | None = None
+
+
 class SerpApi:
     """Searches; see Service.ask for what they raise."""
 
@@ -59,6 +69,7 @@ class SerpApi:
         self._used = Used(units_in=1, cost_microdollars=round(dollars_per_search * 1e6))
         self._page = TypeAdapter(LocalPage)
         self._ads = TypeAdapter(list[Ad])
+        self._results = TypeAdapter(list[WebResult])
 
     async def local(self, query: str, location: str, *, start: int = 0) -> LocalPage:
         """Businesses for these words at this place, from the `start`th on."""
@@ -83,6 +94,15 @@ class SerpApi:
             return await self._ask("ads", params, read_ads)
 
         return await self.service.remembered(["ads", params], self._ads, fetch)
+
+    async def search(self, query: str) -> list[WebResult]:
+        """What the web says about these words: the first page of results."""
+        params = {"engine": "google", "q": query, "hl": self._language}
+
+        async def fetch() -> list[WebResult]:
+            return await self._ask("search", params, read_results)
+
+        return await self.service.remembered(["search", params], self._results, fetch)
 
     async def _ask(self, operation: str, params: dict[str, str], read: Callable[[Answer], T]) -> T:
         request = Request("GET", "/search.json", params, {"Accept": "application/json"})
@@ -120,6 +140,25 @@ def read_ads(answer: Answer) -> list[Ad]:
             if ad is not None:
                 ads.append(ad)
     return ads
+
+
+def read_results(answer: Answer) -> list[WebResult]:
+    """The organic results of an answer; raises ServiceError for an answer that is an error."""
+    rows = _found(answer).get("organic_results")
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        title = text(row.get("title")) if isinstance(row, dict) else None
+        if title is not None:
+            position = number(row.get("position"))
+            found.append(
+                WebResult(
+                    title=title,
+                    link=text(row.get("link")),
+                    snippet=text(row.get("snippet")),
+                    position=None if position is None else int(position),
+                )
+            )
+    return found
 
 
 def _found(answer: Answer) -> dict[str, Any]:

@@ -28,7 +28,7 @@ CODES = (
     *("quota", "rate_limited", "timeout", "tls", "too_large", "too_long", "truncated", "unavailable"),
 )  # fmt: skip
 OPERATIONS = {
-    "serpapi": ("local", "ads"),
+    "serpapi": ("local", "ads", "search"),
     "places": ("search",),
     "openai": ("parse", "embed"),
 }

@@ -1,0 +1,137 @@
+"""The process that compares catalogues: `python -m bellhand.families.matching.compare MEMORY_BYTES_MAX`, started by
+process.py.
+
+It reads requests from stdin and answers each on stdout, one JSON value a line. It opens no connection and knows no
+credentials; it ends when its stdin does, in the middle of whatever it computes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .features import NAMES, Comparison
+from .item import item_from
+from .verifier import Verifier, shipped, train
+
+EVIDENCE = ("cosine", "words_shared", "code_same", "code_start", "sizes_differ", "colours_differ", "price_ratio", "rank_left", "rank_right")  # fmt: skip
+NICE = 10  # the daemon's loop comes first
+
+
+class Comparer:
+    """What was loaded, and the answers to questions about it."""
+
+    def __init__(self) -> None:
+        self.sides: dict[str, list[dict[str, Any]]] = {"source": [], "catalogue": []}
+        self.comparison: Comparison | None = None
+        self.verifier: Verifier | None = None
+        self.targets_of: dict[int, list[int]] = {}
+
+    def answer(self, asked: dict[str, Any]) -> Any:
+        """One request by its name: load, compare, score, learn."""
+        match asked["ask"]:
+            case "load":
+                self.sides[asked["side"]] += asked["items"]
+                return len(self.sides[asked["side"]])
+            case "compare":
+                return self.compare(asked["verifier"])
+            case "score":
+                return self.score(asked["start"], asked["stop"], asked["most"])
+            case "learn":
+                return self.learn(asked["pairs"])
+            case other:
+                raise ValueError(f"nobody knows how to {other}")
+
+    def compare(self, verifier: str | None) -> int:
+        """Find the candidates of every source; returns how many pairs there are."""
+        sides = [[item_from(row) for row in self.sides[side]] for side in ("source", "catalogue")]
+        self.comparison = Comparison(*sides)
+        pairs = self.comparison.candidates()
+        for source, target in pairs:
+            self.targets_of.setdefault(source, []).append(target)
+        self.verifier = Verifier.from_json(verifier) if verifier else shipped()
+        return len(pairs)
+
+    def score(self, start: int, stop: int, most: int) -> list[dict[str, Any]]:
+        """The `most` likeliest targets of the sources from `start` to `stop`."""
+        assert self.comparison is not None
+        assert self.verifier is not None
+        pairs = [(s, t) for s in range(start, stop) for t in self.targets_of.get(s, ())]
+        rows = self.comparison.features(pairs)
+        chances = self.verifier.probability(rows)
+        found: list[dict[str, Any]] = []
+        best = sorted(range(len(pairs)), key=lambda k: (pairs[k][0], -chances[k], pairs[k][1]))
+        taken = 0
+        for place, k in enumerate(best):
+            source, target = pairs[k]
+            taken = taken + 1 if place and pairs[best[place - 1]][0] == source else 1
+            if taken <= most:
+                found.append(
+                    {
+                        "source": self.sides["source"][source]["id"],
+                        "target": self.sides["catalogue"][target]["id"],
+                        "confidence": round(float(chances[k]), 4),
+                        "evidence": self._evidence(rows[k]),
+                    }
+                )
+        return found
+
+    def learn(self, pairs: Sequence[tuple[int, int, bool]]) -> str:
+        """The shipped verifier, corrected by what people said about these pairs (by ids)."""
+        places = [{row["id"]: k for k, row in enumerate(rows)} for rows in self.sides.values()]
+        self.compare(None)
+        assert self.comparison is not None
+        known = [(places[0][s], places[1][t]) for s, t, _ in pairs]
+        same = np.array([float(one) for _, _, one in pairs])
+        # Yes and no count the same, however many of each there are.
+        share = float(np.clip(same.mean(), 0.05, 0.95))
+        weights = np.where(same == 1, 0.5 / share, 0.5 / (1 - share))
+        rows = self.comparison.features(known)
+        return train(rows, same, NAMES, weights=weights, start=shipped()).to_json()
+
+    @staticmethod
+    def _evidence(row: np.ndarray) -> dict[str, float]:
+        """What a reviewer may want to see; what is not known is left out."""
+        told = {name: round(float(row[NAMES.index(name)]), 3) for name in EVIDENCE}
+        return {name: value for name, value in told.items() if value >= 0}
+
+
+def read_requests(requests: queue.Queue[str]) -> None:
+    """Pass on what comes; when nobody can ask any more, nobody wants the answer."""
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    limit = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(NICE)
+    requests: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=read_requests, args=(requests,), daemon=True).start()
+    comparer = Comparer()
+    while True:
+        try:
+            told = {"answer": comparer.answer(json.loads(requests.get()))}
+        except MemoryError:
+            told = {
+                "error": f"the catalogues need more memory than matching may take ({limit} bytes)"
+            }
+        except Exception as error:  # the boundary: the job that asked decides what it means
+            told = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
