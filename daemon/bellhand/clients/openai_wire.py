@@ -95,11 +95,11 @@ def _explained() -> Iterator[None]:
     """What the package raises, as our own errors; ours may come wrapped, depending on its version."""
     try:
         yield
-    except (ServiceError, Snooze):
-        raise
+    except (ServiceError, Snooze) as error:
+        raise error.with_traceback(None) from None  # without the twenty frames of the package
     except openai.APIConnectionError as error:
         if isinstance(error.__cause__, ServiceError | Snooze):
-            raise error.__cause__ from None
+            raise error.__cause__.with_traceback(None) from None
         raise openai_error(
             "connect", "no connection", type(error).__name__, retryable=True
         ) from None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
@@ -46,5 +47,15 @@ def fingerprint(key: str) -> str:
 
 
 def without(key: str, text: str) -> str:
-    """The text with the key blacked out, written plainly or as in an address."""
-    return text.replace(key, HIDDEN).replace(quote(key, safe=""), HIDDEN)
+    """The text with the key blacked out, however much of it is escaped as addresses or JSON escape."""
+    return _spellings(key).sub(HIDDEN, text)
+
+
+@lru_cache(maxsize=16)
+def _spellings(key: str) -> re.Pattern[str]:
+    # Programs differ in which characters they escape in an address, so each may be either.
+    each = (
+        rf"(?:\\*{re.escape(c)}|{''.join(f'%{byte:02x}' for byte in c.encode('utf-8', 'replace'))})"
+        for c in key
+    )
+    return re.compile("".join(each), re.I)
