@@ -131,6 +131,7 @@ class Link:
         self.role = role
         self.settings = settings
         self.connection: asyncpg.Connection | None = None
+        self.opened = 0
         self._turn = asyncio.Lock()
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
@@ -151,6 +152,7 @@ class Link:
         async with self._turn:
             if self.connection is None or self.connection.is_closed():
                 self.connection = await self.database.connect(self.role, **self.settings)
+                self.opened += 1
             with _translated(self.drop):
                 yield self.connection
 

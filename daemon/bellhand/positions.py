@@ -1,8 +1,10 @@
 """Where a claim looks: a position for every (lane, rank) in use, and what each lane may still give.
 
 A rank is 10 - priority. A position (xid, id) says that nothing before it can ever become visible again, so a claim
-skips dead index entries however many there are. Ranks that nobody has claimed yet have no position; the gaps between
-the known ones are looked at as ranges, which are empty until somebody uses a new priority.
+skips dead index entries however many there are. That holds for one life of the server: a crash undoes claims that had
+not reached the disk and gives their transactions' ids to others, so a new connection starts without positions. Ranks
+that nobody has claimed yet have none either; the gaps between the known ones are looked at as ranges, which are empty
+until somebody uses a new priority.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ class Positions:
     only: frozenset[str] = frozenset()  # names of the lanes to serve; empty: all
     lanes: dict[int, LaneUse] = field(default_factory=dict)
     known: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    connection: int = 0  # the one they were learned over
 
     def update(self, lanes: Iterable[Lane]) -> None:
         """Take in the lanes as the database has them now."""
@@ -134,6 +137,14 @@ class Positions:
             [x[0] for x in places],
             [x[1] for x in places],
         )
+
+    def are_of_before(self, connection: int) -> bool:
+        """Whether a claim went over a connection that they were not learned over; then they are forgotten."""
+        if connection == self.connection:
+            return False
+        self.connection = connection
+        self.known = dict.fromkeys(self.known, (0, 0))
+        return True
 
     def advance(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Take in what advance_hints.sql answered."""

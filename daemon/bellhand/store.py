@@ -52,7 +52,7 @@ class Store:
         self.claims = database.link("claim", synchronous_commit="off", lock_timeout="1000")
         self.settles = database.link("settle", synchronous_commit="on")
         self.chores = database.link("keep")
-        self._bound = 0
+        self._bound, self._bound_opened = 0, 0
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
@@ -61,6 +61,11 @@ class Store:
         return await self.claims.fetch(
             query("claim"), self.worker, self.generation, room, oldest, *where
         )
+
+    @property
+    def claims_opened(self) -> int:
+        """The number of the connection that claims go over: what was learned over one holds as long as it does."""
+        return self.claims.opened
 
     async def hand_back_unknown(self, *columns: Any) -> tuple[int, list[int]]:
         """After an outage: ids and epochs that run, ids not settled; how many jobs went back, which are lost."""
@@ -150,7 +155,9 @@ class Store:
     async def look_around(self, kinds: list[str]) -> Surroundings:
         """Hear what changed; puts parked jobs back and sweeps dependencies on the way."""
         (row,) = await self.chores.fetch(query("look_around"), kinds, self._bound)
-        self._bound = row["bound"]
+        # A crash of the server gives ids of lost transactions to others: after a new connection all is looked at once more.
+        self._bound = row["bound"] if self._bound_opened == self.chores.opened else 0
+        self._bound_opened = self.chores.opened
         lanes = [
             Lane(**{**lane, "ranks": tuple(lane["ranks"])})
             for lane in json.loads(row["lanes"] or "[]")

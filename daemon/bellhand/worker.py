@@ -154,6 +154,8 @@ class Worker:
             seconds > self.limits.claim_seconds
         ):  # we stood still: what it gave us may be somebody else's by now
             raise Away(f"the answer to a claim took {seconds:.1f} s")
+        if self.positions.are_of_before(self.store.claims_opened):
+            self.bell.ring()  # this look may have passed by jobs: look again at once
         jobs = [row for row in rows if row[0] is not None]
         self.wait_seconds = min(
             (row["wait_seconds"] for row in rows if row[0] is None), default=0.0
