@@ -69,19 +69,29 @@ NEVER_CALLED = {
 }
 # Who imports by a name that is no constant, and whose name that is.
 IMPORTERS = {"kinds": "`modules` of the configuration"}
-PROCESSES = {"dev.postgres", "dev.programs", "families.matching.process", "isolate.spawn"}
+PROCESSES = {
+    "dev.postgres",
+    "dev.programs",
+    "families.matching.process",
+    "families.seo.pdf",
+    "isolate.spawn",
+}
 # Who looks up an attribute by a name that is no constant, and where the names come from.
 DYNAMIC = {
     "blocking": "the handler's own code",
     "cli.config": "the fields of the settings",
+    "cli.dev": "the services that have a stand-in",
     "db": "a list of socket options",
+    "families.seo.compare": "the fields of its own dataclass",
     "families.seo.facts": "the fields of its own dataclass",
+    "families.seo.views": "the fields of its own dataclass",
     "isolate.process": "an isolated handler, one of five levels",
     "testing": "the test's own code",
 }
-# Who opens files, and who names them. Handlers, clients, the API and the engine are not among them.
+# Who opens files, and who names them. Handlers, the API and the engine are not among them.
 FILES = {
     "sql": "our own statements",
+    "clients.secret": "the key_file of a service in the configuration",
     "settings_errors": "the operator's configuration",
     "families.matching.verifier": "the weights that come with it",
     "isolate.__main__": "/proc of itself",

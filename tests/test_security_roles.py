@@ -28,6 +28,11 @@ SEO = [
     "report_parts",
 ]
 LEADS = ["leads", "keys", "sources", "pages", "exclusions", "ads_checks", "ads_evidence"]
+PROJECT = ["id", "name", "one_to_one", "owner"]
+ITEM = ["sku", "title", "brand", "price", "description", "attributes"]
+MATCHING = [
+    "projects", "items", "runs", "run_items", "run_chunks", "candidates", "matches", "answers", "matching_jobs",
+]  # fmt: skip
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
     "channel_status", "subscriptions",
@@ -45,6 +50,12 @@ GRANTED = {
     *(("producer", right, "bellhand_leads.exclusions") for right in ("select", "insert", "update", "delete")),
     *(("producer", "update", f"bellhand_leads.leads.{column}") for column in ("excluded", "exclusion")),
     ("producer", "select", "bellhand_leads.leads"),
+    *(("producer", right, f"bellhand_matching.projects.{column}") for right in ("select", "insert") for column in PROJECT),
+    *(("producer", "insert", f"bellhand_matching.items.{column}") for column in ("project_id", "side", *ITEM)),
+    *(("producer", "update", f"bellhand_matching.items.{column}") for column in ITEM),
+    *(("producer", right, "bellhand_matching.items") for right in ("select", "delete")),
+    ("producer", "select", "bellhand_matching.matches"),
+    *(("reader", "select", f"bellhand_matching.{name}") for name in MATCHING),
     *(("reader", "select", f"bellhand_leads.{name}") for name in LEADS),
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
     *(("reader", "select", f"bellhand_seo.{name}") for name in SEO),
@@ -105,6 +116,7 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
         "bellhand.lane_stats",
         "bellhand.service_status",
         "bellhand.channel_status",
+        "bellhand_matching.matching_jobs",
     }
     worker = {("worker", "select", name) for name in views} | {
         ("worker", right, table["name"])

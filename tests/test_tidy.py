@@ -287,7 +287,8 @@ def texts() -> Iterator[Path]:
         for path in (ROOT / top).rglob("*"):
             if path.is_file() and path.suffix in names and "__pycache__" not in path.parts:
                 yield path
-    yield from (path for path in ROOT.glob("*") if path.is_file() and path.suffix in names)
+    here = (path for path in ROOT.glob("*") if path.is_file() and path.name != ".git")
+    yield from (path for path in here if path.suffix in names)
 
 
 def test_nothing_in_the_tree_knows_the_machine_it_was_made_on() -> None:
