@@ -144,3 +144,13 @@ async def test_a_start_page_that_is_busy_is_tried_again_later(dsn, conn):
         row = await conn.fetchrow("select attempts from bellhand.all_jobs")
     assert (result["pages"], result["errors"]) == (1, 0)
     assert row["attempts"] == 2
+
+
+async def test_naughty_sitemaps_spoil_nothing(dsn, conn):
+    """What no table takes is no address; the rest is read."""
+    text = b"{self}/one\nhttp://a.test/\x00\xff\n{self}/tw\x00o\n{self}/three\xed\xa0\x80\n\x00\n"
+    async with site({"/": "x", "/one": "x"}) as acme, crawler(dsn, acme.port):
+        acme.pages["/sitemap.xml"] = text.replace(b"{self}", acme.url.encode())
+        await crawl(conn, acme.url)
+        found = await pages(conn, acme.url)
+    assert [path for path, row in found.items() if row["status"] == 200] == ["/", "/one"]

@@ -176,3 +176,22 @@ async def test_a_site_that_asks_for_an_hour_of_peace_gets_it(dsn, conn):
         assert row["attempts"] == 0, "no attempt was burned"
         assert "left alone" in row["error"]
         assert acme.asked.total() < 30
+
+
+async def test_a_site_that_asks_for_a_moment_of_peace_loses_no_page(dsn, conn):
+    asked = 0
+
+    async def moment(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        return web.Response(text="x", content_type="text/html")
+
+    served = {f"/p{n}": "x" for n in range(30)} | {"/p0": moment}
+    served |= {"/": links(*served)}
+    async with site(served) as acme, crawler(dsn, acme.port, wait_seconds_max=0.5):
+        result = await crawl(conn, acme.url, sitemaps=False)
+        found = await pages(conn, acme.url)
+    assert {row["status"] for row in found.values()} == {200}
+    assert (result["pages"], len(found), asked) == (31, 31, 2)

@@ -94,18 +94,27 @@ async def grow(pages: int) -> None:
                 pattern_pages_max=pages,
             )  # fmt: skip
             began = last = time.monotonic()
-            before = 0
-            print(f"{'pages':>8}{'seconds':>10}{'pages/s':>10}{'RSS MB':>10}{'PSS MB':>10}")
+            before, spent = 0, ours.cpu_seconds()
+            columns = ("pages", "seconds", "pages/s", "CPU ms", "Postgres ms", "RSS MB", "PSS MB")
+            print("".join(f"{column:>13}" for column in columns))
             for mark in [*(m for m in MARKS if m < pages), pages]:
                 while (done := await _pages(ours)) < mark:
                     await asyncio.sleep(0.1)
-                now, memory = time.monotonic(), memory_megabytes(ours.pid)
-                pace = (done - before) / (now - last)
-                print(
-                    f"{done:>8}{now - began:>10.1f}{pace:>10.0f}{memory['rss']:>10.0f}{memory['pss']:>10.0f}",
-                    flush=True,
+                now, cpu, memory = time.monotonic(), ours.cpu_seconds(), memory_megabytes(ours.pid)
+                each = [
+                    (after - start) / (done - before) * 1e3
+                    for after, start in zip(cpu, spent, strict=True)
+                ]
+                values = (
+                    done,
+                    now - began,
+                    (done - before) / (now - last),
+                    *each,
+                    memory["rss"],
+                    memory["pss"],
                 )
-                last, before = now, done
+                print("".join(f"{value:>13.1f}" for value in values), flush=True)
+                last, before, spent = now, done, cpu
 
 
 async def _pages(ours: Crawler) -> int:

@@ -21,6 +21,8 @@ from .sitemaps import Sitemap, read_sitemap
 
 # So many rows of the frontier are in memory at once, however large the site.
 BATCH_MAX = 500
+# So many results wait for the one statement that is under way; then the next fetches wait too.
+UNWRITTEN_MAX = 50
 # Above this, reading a page takes longer than a loop should stand still.
 LARGE_CHARS = 30_000
 # So many fetches in a row without an answer say that the site is gone, not a page of it.
@@ -195,7 +197,7 @@ class Crawl:
             while ready or running or fresh or writing:
                 if self._job.asked or self._rest_seconds or self._gone():
                     ready.clear()  # they wait in the frontier
-                while ready and len(running) < self._width and len(fresh) < BATCH_MAX:
+                while ready and len(running) < self._width and len(fresh) < UNWRITTEN_MAX:
                     running.add(asyncio.create_task(self._ask(ready.popleft())))
                 if fresh and writing is None:
                     last, fresh = fresh, []

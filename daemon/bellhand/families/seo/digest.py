@@ -113,7 +113,7 @@ def of_error(asked: Waiting, error: WebError) -> Digest:
     """What the lack of an answer says: not now, not allowed, or an error that stays."""
     row = _row(asked)
     if error.code == "host_busy":
-        row |= {"attempts": asked.attempts, "first": False}
+        row |= {"state": "waiting", "attempts": asked.attempts, "first": False}
         return Digest(row, rest_seconds=error.after_seconds or 1.0)
     if error.code == "robots":
         row |= {"state": "robots", "attempts": 0, "first": False}

@@ -12,7 +12,7 @@ from typing import Any, cast
 import asyncpg
 
 from bellhand.job import Job
-from bellhand.outcomes import LeaseLost
+from bellhand.outcomes import LeaseLost, clean, storable_json
 from bellhand.sql import query
 
 from .digest import Digest, Waiting, merged
@@ -99,7 +99,7 @@ class Frontier:
         links = [(digest.row["id"], link) for digest in digests for link in digest.links]
         rows = await _fetch(
             self._job, "store_pages", self.crawl_id, self._job.epoch, self._pattern_pages_max,
-            json.dumps([digest.row for digest in digests]),
+            json.dumps(storable_json([digest.row for digest in digests])),
             [t.address.key for t in targets], [t.address.url for t in targets],
             [t.role for t in targets], [t.state for t in targets], [t.depth for t in targets],
             [t.address.pattern for t in targets],
@@ -139,7 +139,7 @@ class Frontier:
         }
         rows = await _fetch(
             self._job, "store_sitemap", self.crawl_id, self._job.epoch, self._pattern_pages_max, row.id,
-            len(found.pages) + len(found.sitemaps), found.error,
+            len(found.pages) + len(found.sitemaps), found.error and clean(found.error),
             list(pages), [one.url for one in pages.values()],
             ["trap" if one.circular else "waiting" for one in pages.values()],
             [one.pattern for one in pages.values()],

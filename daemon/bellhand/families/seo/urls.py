@@ -16,6 +16,8 @@ _REPEATS_MAX = 3
 _CACHED_MAX = 20_000
 _PORTS = {"http": 80, "https": 443}
 _SPACE = " \x00\t\n\r\x0b\x0c"
+# No address has them, and no table takes them all.
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _DROPPED = re.compile(r"[\t\n\r]")
 _PATH_SESSION = re.compile(r";(?:jsessionid|sid|phpsessid)=[^/?#;]*", re.IGNORECASE)
 # What campaigns and servers append for themselves: the page is the same without it.
@@ -132,7 +134,7 @@ def _joined(base: str, href: str) -> Address | None:
 @lru_cache(_CACHED_MAX)
 def address(url: str) -> Address | None:
     """The address without fragment, default port, tracking and session; None if it cannot be read."""
-    parts = _parts(url)
+    parts = None if _UNWRITABLE.search(url) else _parts(url)
     if parts is None or not parts.hostname or parts.scheme not in _PORTS:
         return None
     host = parts.hostname.rstrip(".")
