@@ -4,6 +4,7 @@ python tests/matching_figures.py         prints the figures of docs/matching.md
 python tests/matching_figures.py --ship  trains verifier.json anew, on training splits alone
 """
 
+import asyncio
 import os
 import sys
 import time
@@ -12,12 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import openai
 
 from bellhand.families.matching import verifier
 from bellhand.families.matching.assignment import one_to_one
 from bellhand.families.matching.features import NAMES, PAIR_FEATURES, Comparison
 from bellhand.families.matching.verifier import Verifier, best_threshold, train
+from bellhand.settings_services import OpenAi
 from matching_data import SETS, Catalogues, Labelled, Pair, abt_buy, labelled
+from matching_model import PUBLISHED, judge_pairs
 from support import ROOT
 
 ALONE = [NAMES.index(name) for name in (*PAIR_FEATURES, "cosine", "whole_cosine")]
@@ -192,6 +196,23 @@ def main() -> None:
         print(f"  {what:34} {found}  threshold {threshold:.3f}  {seconds:.1f} s", flush=True)
     found, threshold = by_cosine(catalogues)
     print(f"  {'nearest by n-grams':34} {found}  threshold {threshold:.3f}")
+    if os.environ.get("OPENAI_API_KEY"):
+        asyncio.run(ask_a_model(folder))
+    else:
+        print("No OPENAI_API_KEY: the model's figures are left out")
+
+
+async def ask_a_model(folder: Path) -> None:
+    """The same test pairs as the AI stage asks about them, beside what others published."""
+    model = os.environ.get("BELLHAND_SERVICES__OPENAI__MODEL") or OpenAi().model
+    print(f"Pairs by {model} ($OPENAI_BASE_URL for another server), nothing learned:")
+    async with openai.AsyncOpenAI() as client:
+        for name in SETS:
+            said, same = await judge_pairs(client, model, labelled(folder / name))
+            right = sum(a and b for a, b in zip(said, same, strict=True))
+            print(f"  {name:15} {Figure(sum(said), right, sum(same))}", flush=True)
+    for name, (abt, walmart) in PUBLISHED.items():
+        print(f"  published: {name:13} abt-buy {abt}  walmart-amazon {walmart}")
 
 
 if __name__ == "__main__":

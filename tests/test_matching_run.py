@@ -88,6 +88,23 @@ async def test_what_a_person_decided_stays(dsn, conn):
         assert found["SRC-1004"] == ("T-4", "fuzzy", "accepted")
 
 
+async def test_a_person_makes_a_match_by_hand(dsn, conn):
+    """What was merely proposed gives way, what was reviewed does not."""
+    await project(conn)
+    async with matcher(dsn):
+        await run(conn, stages=LOCAL)
+        ids = dict(await conn.fetch("select sku, id from bellhand_matching.items"))
+        by_hand = "select (bellhand_matching.match_by_hand($1, $2, 'ann')).status"
+        assert await conn.fetchval(by_hand, ids["SRC-1006"], ids["T-2"]) == "accepted"
+        found = await matches(conn)
+        assert found["SRC-1006"] == ("T-2", "person", "accepted")
+        assert "SRC-1002" not in found
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await conn.execute(by_hand, ids["SRC-1002"], ids["T-2"])
+        with pytest.raises(asyncpg.RaiseError, match="of one project"):
+            await conn.execute(by_hand, ids["T-2"], ids["SRC-1002"])
+
+
 async def test_a_project_learns_from_reviews(dsn, conn):
     await project(conn)
     async with matcher(dsn):

@@ -4,12 +4,16 @@ import asyncio
 import json
 from typing import Any
 
+import openai
 import pytest
 from aiohttp import web
 
 import outside
+from bellhand.families.matching.item import Item
 from daemons import insert, until
 from matching import by_word, items, matcher, matches, project, run, serving, verdict
+from matching_data import Labelled
+from matching_model import judge_pairs
 from support import eventually
 
 _impatient = outside._impatient
@@ -130,6 +134,36 @@ async def test_a_slow_chunk_ends_alone(dsn, conn):
         assert fared["S0"][1] == "the chunk timed out after 1 s"
 
 
+async def test_the_end_is_estimated_from_the_measured_pace(dsn, conn):
+    """S1-13: nothing before the last stage is under way, then the pace of its chunks, never in the past."""
+    await project(conn, *hard(8))
+    async with serving() as services, matcher(dsn, services):
+        gate, view = asyncio.Event(), "select * from bellhand_matching.matching_jobs"
+
+        async def slow(items_: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            if len(services.questions) > 1:
+                await gate.wait()
+            await asyncio.sleep(0.05)
+            return [verdict(one, 0) for one in items_]
+
+        services.judge = slow
+        job = await insert(conn, "matching.run", json.dumps({"project_id": "p1", "accept_confidence": 0.99, "ask_confidence": 0, "ai_chunk_items": 2, "chunks_at_once": 1}))  # fmt: skip
+        assert (await conn.fetchrow(view))["estimated_completion"] is None
+
+        async def one_chunk_is_done() -> Any:
+            row = await conn.fetchrow(view)
+            return row["processed_items"] == 2 and row
+
+        row = await eventually(one_chunk_is_done, 20)
+        assert (row["status"], row["current_stage"], row["current_stage_name"]) == ("processing", 3, "AI Matching")  # fmt: skip
+        assert float(row["progress_percentage"]) == 25.0
+        told = await conn.fetchrow("select told_at, pace_started_at from bellhand_matching.runs")
+        pace = told["told_at"] - told["pace_started_at"]
+        assert row["estimated_completion"] == told["told_at"] + 3 * pace
+        gate.set()
+        await until(conn, job, "completed", 20)
+
+
 async def test_the_budget_is_kept_and_what_was_not_asked_says_so(dsn, conn):
     await project(conn, *hard(12))
     async with serving() as services, matcher(dsn, services):
@@ -184,3 +218,22 @@ async def test_what_a_text_says_is_no_instruction(dsn, conn):
         (question,) = services.questions
         assert len(question[0]["description"]) == 400
         assert (await items(conn))["S"] == ("unmatched", None)
+
+
+async def test_the_model_is_measured_with_the_questions_of_the_stage():
+    """What `make matching` prints when there is a key: the right answers make no mistakes, silence finds nothing."""
+    data = Labelled(
+        [Item("Sony PSLX350H"), Item("Bose AM53BK")],
+        [Item("turntable PSLX350H"), Item("speaker")],
+        {"test": [((0, 0), 1), ((1, 1), 0)] * 8},
+    )
+    async with serving() as services:
+        base = f"http://127.0.0.1:{services.port}/v1"
+        async with openai.AsyncOpenAI(api_key="any", base_url=base, max_retries=0) as client:
+            services.judge = by_word("PSLX350H")
+            said, same = await judge_pairs(client, "any", data)
+            assert said == same == [True, False] * 8
+            assert [len(question) for question in services.questions] == [10, 6]
+            services.judge = lambda items_: []
+            said, _ = await judge_pairs(client, "any", data)
+            assert said == [False] * 16

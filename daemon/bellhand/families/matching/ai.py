@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
 from bellhand.clients.errors import ServiceError
 from bellhand.clients.prices import Budget
 
-from .chunks import Undecided, reason
+from .chunks import Undecided, reason, side_by_side
 from .questions import SYSTEM, Asked, BadVerdict, Verdict, Verdicts, judged, question, tokens_max
 from .run import Row, Run, fetch, item_row
 
@@ -36,7 +35,7 @@ class Ai:
         new = [one for one in asked if one.item["id"] not in known]
         parts = [new[k : k + self._per_question] for k in range(0, len(new), self._per_question)]
         try:
-            found = await asyncio.gather(*(self._ask(part) for part in parts))
+            found = await side_by_side([self._ask(part) for part in parts])
         finally:
             await self._tell_dollars()
         verdicts: dict[int, Verdict | str] = {**known}
@@ -62,13 +61,11 @@ class Ai:
         model = self._run.job.services.llm.model
         keys = {one.key(model): one.item["id"] for one in asked}
         rows = await fetch(self._run.job, "known_answers", list(keys))
-        self._run.job.count("answers_known", len(rows))
         return {keys[row["question"]]: Verdict.model_validate_json(row["answer"]) for row in rows}
 
     async def _ask(self, part: Sequence[Asked]) -> dict[int, Verdict | str]:
         """The model's word on each item, or why there is none; a question that is too much is halved."""
         llm = self._run.job.services.llm
-        self._run.job.count("questions")
         try:
             answer = await llm.parse(
                 Verdicts, system=SYSTEM, user=question(part), max_tokens=tokens_max(len(part)), budget=self._budget

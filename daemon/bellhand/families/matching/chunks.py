@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from bellhand.clients.errors import ServiceError
 from bellhand.outcomes import LeaseLost
 
 from .run import Run
 
-Undecided = dict[int, str]
+T = TypeVar("T")
+Undecided = dict[int, str]  # why, by the item
 
 
 class ItemsFailed(Exception):
@@ -68,6 +69,17 @@ async def in_chunks(
     if chunks and not any(done):
         counted = (await run.fetch("run"))[0]["failed_items"]
         raise RuntimeError(f"not one chunk of stage {stage} succeeded; {counted} items say why in bellhand_matching.run_items")  # fmt: skip
+
+
+async def side_by_side(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all; the first that raises ends the others, and none outlives the chunk."""
+    tasks = [asyncio.ensure_future(one) for one in coroutines]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def reason(error: ServiceError) -> str:

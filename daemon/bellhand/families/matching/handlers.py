@@ -68,7 +68,7 @@ class RunMatching(BaseModel):
     chunks_at_once: int = Field(default=2, ge=1, le=32)
     chunk_timeout_seconds: float = Field(default=300, gt=0, le=3600)
     ai_dollars_max: float | None = Field(default=None, ge=0)
-    memory_bytes_max: int = Field(default=6_000_000_000, ge=500_000_000)
+    memory_bytes_max: int = Field(default=6_000_000_000, ge=500_000_000, le=64_000_000_000)
 
     @model_validator(mode="before")
     @classmethod
@@ -95,7 +95,7 @@ class Project(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     project_id: str = Field(min_length=1, max_length=200)
-    memory_bytes_max: int = Field(default=6_000_000_000, ge=500_000_000)
+    memory_bytes_max: int = Field(default=6_000_000_000, ge=500_000_000, le=64_000_000_000)
 
 
 class DuplicateItems(ValueError):

@@ -17,7 +17,7 @@ from typing import Any
 LINE_BYTES_MAX = 64 * 1024 * 1024
 STDERR_CHARS_MAX = 2_000
 # Enough to find Python's modules; nothing that could open the database.
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR")
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class CompareError(Exception):

@@ -76,8 +76,6 @@ class Run:
             if row[0] is None:
                 raise LeaseLost
             saved |= set(row[0])
-        if saved:
-            self.job.count("matches", len(saved))
         for match in matches[:SAVE_AT_ONCE]:
             if match["source"] in saved:
                 self.job.log.debug("match_found", method=method, **{k: match[k] for k in ("source", "target", "confidence")})  # fmt: skip

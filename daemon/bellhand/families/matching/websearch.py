@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from bellhand.clients.errors import ServiceError
 from bellhand.clients.serpapi import WebResult
 
-from .chunks import Undecided, reason
+from .chunks import Undecided, reason, side_by_side
 from .item import Item, codes_of, item_from, plain, words_of
 from .run import Row, Run, item_of
 
@@ -43,11 +43,10 @@ class WebSearch:
             except ServiceError as error:
                 failed[row["id"]] = reason(error)
                 return None
-            self._run.job.count("searches")
             found = decide(item, results, index)
             return found and {"source": row["id"], **found}
 
-        found = [match for match in await asyncio.gather(*map(one, rows)) if match]
+        found = [match for match in await side_by_side([one(row) for row in rows]) if match]
         saved = await self._run.save(
             "web_search", [match for match in found if match["confidence"] >= self._accept]
         )
