@@ -259,12 +259,10 @@ async def test_endless_slow_and_broken_answers_are_left_at_once(dsn, conn) -> No
                 f"http://127.0.0.1:{port}/{name}",
             )
             await insert(conn, "t.fine", notify=asks(name, "completed"))
-        await eventually(
-            lambda: conn.fetchval("select failures > 0 from bellhand.channels where name = 'slow'")
-        )
+        await eventually(lambda: conn.fetchval("select attempts > 0 from bellhand.jobs"))
         rows = await deliveries(conn)
-        assert [row["state"] for row in rows] == ["completed", "retrying"]
-        assert "took too long" in rows[1]["error"]
+    assert (rows[0]["state"], rows[0]["attempts"]) == ("completed", 0)
+    assert "the receiver took too long" in rows[1]["error"]
 
 
 async def test_a_large_result_is_left_out_and_said_so(dsn, conn) -> None:
@@ -349,3 +347,52 @@ async def test_secrets_and_addresses_are_shown_to_nobody(dsn, conn, capsys, tmp_
     shown += "".join(capsys.readouterr())
     for canary in ("c4n4ry", "QzRuNHJ5", secret.removeprefix("whsec_")):
         assert canary not in shown
+
+
+async def test_a_dead_receiver_holds_up_nobody_and_gets_everything_once_it_is_back(
+    dsn, conn
+) -> None:
+    dead, alive = Receiver(*[500] * 1000), Receiver()
+    async with (
+        serving(("/hook", dead.take), ("/alive", alive.take)) as port,
+        delivering(dsn, port, notify={"concurrency": 4}),
+    ):
+        await channel(conn, port)
+        await conn.execute(
+            "select bellhand.set_channel('two', 'webhook', $1)", f"http://127.0.0.1:{port}/alive"
+        )
+        for _ in range(40):
+            await insert(conn, "t.fine", notify=asks("shop", "completed"))
+        await insert(conn, "t.fine", notify=asks("two", "completed"))
+        await alive.until(1)
+        await eventually(
+            lambda: conn.fetchval(
+                "select retry_at is not null from bellhand.channel_status where name = 'shop'"
+            )
+        )
+        assert len(dead.got) < 40
+        dead.answers.clear()
+        await conn.execute("select bellhand.enable_channel('shop')")
+        ids = "select count(*) = 0 from bellhand.jobs"
+
+        async def drained() -> bool:
+            with suppress(asyncpg.PostgresError):
+                await conn.execute("select bellhand.run_now(s.id) from bellhand.scheduled s")
+            return bool(await conn.fetchval(ids))
+
+        await eventually(drained, 20)
+        limit = await conn.fetchval("select concurrency from bellhand.lanes where name = 'notify'")
+        assert limit == 4
+    assert len({headers["webhook-id"] for headers, _ in dead.got}) == 40
+
+
+async def test_a_job_is_retried_although_its_channel_went_away(dsn, conn) -> None:
+    async with delivering(dsn):
+        await channel(conn, 1)
+        job = await insert(conn, "t.fails", notify=asks("shop", "completed"))
+        await until(conn, job, "failed")
+        await conn.execute("delete from bellhand.channels")
+        await conn.execute("select bellhand.retry($1)", job)
+        await eventually(
+            lambda: conn.fetchval("select epoch > 1 from bellhand.history where id = $1", job)
+        )

@@ -379,13 +379,14 @@ class Job:
         owner: str | None = None,
         tags: dict[str, Any] | None = None,
         depends_on: Sequence[int] | None = None,
+        notify: Sequence[dict[str, Any]] | None = None,
         conn: asyncpg.Connection | None = None,
     ) -> tuple[int, bool]:
         """Enqueue another job, in the transaction of `conn` if given; its id and if it is new."""
         values = (
             kind, encode(payload, "payload") or "{}", unique_key, run_at, priority, None, None,
             encode(tags, "dictionary of tags"), owner or self.owner,
-            list(depends_on) if depends_on else None, None, None, f"job:{self.id}",
+            list(depends_on) if depends_on else None, None, encode(notify, "notify"), f"job:{self.id}",
         )  # fmt: skip
         fetch = conn.fetch if conn is not None else self._tools.store.pool.fetch
         (row,) = await fetch(query("enqueue"), *values)

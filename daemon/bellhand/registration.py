@@ -12,7 +12,7 @@ import structlog
 from . import __version__
 from .db import Again, Away, Backoff
 from .heartbeat import Held
-from .settings import Settings
+from .settings import Lane, Settings
 from .store import Surroundings
 from .worker import Worker
 
@@ -56,7 +56,10 @@ class Registration:
         """Publish kinds, lanes, schedules, channels and what the insert trigger reads; again after a reload."""
         self.settings = settings
         kinds = [kind.published() for kind in self.worker.kinds.values()]
-        lanes = [{"name": name, **lane.model_dump()} for name, lane in settings.lanes.items()]
+        known = dict(settings.lanes)
+        if any(kind["lane"] == "notify" for kind in kinds):
+            known.setdefault("notify", Lane(concurrency=settings.notify.concurrency))
+        lanes = [{"name": name, **lane.model_dump()} for name, lane in known.items()]
         schedules = [{"name": name, **one.model_dump()} for name, one in settings.schedules.items()]
         await self.store.publish(kinds, lanes, schedules)
         shown = {"kind", "digest_seconds", "digest_max"}

@@ -109,6 +109,7 @@ class Notify(Section):
     """How notifications go out."""
 
     link: str = ""
+    concurrency: PositiveInt = 16
     seconds_max: PositiveFloat = 20
     connect_seconds: PositiveFloat = 5
     ports: Ports = (80, 443)

@@ -12,6 +12,7 @@ create table bellhand.channels (
   disabled_reason text,
   failing_since   timestamptz,                                    -- the first failure after the last success
   failures        integer     not null default 0,                 -- since then
+  retry_at        timestamptz,                                    -- until then nobody tries: it failed five times and more
   last_error      text,
   constraint address_is_somewhere check (address is not null or source = 'config')
 );

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from ..settings_notify import Channel, Notify
-from .errors import explained
+from .errors import Forbidden, explained
 from .guard import inside_only, networks, socket_guard
 from .retry_after import retry_after_seconds
 from .secret import Key
@@ -89,7 +89,16 @@ class Hooks:
         Without encryption only networks of allow_networks are talked to.
         """
         own = self.settings
-        url = parse(address, ports=own.ports)
+        try:
+            return await self._post(parse(address, ports=own.ports), body, headers)
+        except Forbidden as error:
+            why = error.why.replace("web.", "notify.")
+            if error.code == "blocked_address" and address.lower().startswith("http:"):
+                why = "without encryption only networks of notify.allow_networks are posted to; use https"
+            raise Forbidden(error.code, error.what, why, url=error.url) from None
+
+    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer:
+        own = self.settings
         timeout = aiohttp.ClientTimeout(total=own.seconds_max, sock_connect=own.connect_seconds)
         with explained(f"{url.scheme}://{url.raw_host}"):
             async with (

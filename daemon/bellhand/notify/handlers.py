@@ -177,6 +177,8 @@ async def _way(to: str, job: Job, kind: str) -> Way:
             f"channel {to} is disabled: {row['disabled_reason']}; once that is put right: "
             f"select bellhand.enable_channel('{to}'), bellhand.replay('{to}')"
         )
+    if row["wait_seconds"] > 0:
+        raise Snooze(row["wait_seconds"], f"channel {to} failed several times in a row")
     if row["source"] == "sql":
         return Way(to, row["address"], tuple(row["secrets"]), row["now"])
     try:
@@ -198,7 +200,7 @@ async def _post(
     try:
         answer = await job.hooks.post(way.where, body, headers)
     except WebError as error:
-        why = without(way.where, str(error))
+        why = without(way.where, str(error)).replace("the site", "the receiver")
         await _fared(job, way, why, gone=False)
         raise (Failed(why) if error.code in REFUSED_BY_US else Retry(why)) from None
     if answer.taken:
