@@ -136,7 +136,9 @@ async def test_a_subscription_hears_of_its_kinds_however_they_came(
             job = await insert(conn, "t.fails")
             await insert(conn, "t.fine")
             texts = [body["text"] for body in await chat.until(2)]
-            await over(conn, 2)
+            assert await conn.fetchval("select bellhand.test_channel('conf')") > job
+            assert (await chat.until(3))[2] == {"text": "*channel conf works*"}
+            await over(conn, 3)
     assert sorted(text.split("\n")[0] for text in texts) == [
         "*t.fails has failed*",
         "*t.fine is completed*",

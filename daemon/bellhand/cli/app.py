@@ -16,7 +16,18 @@ import structlog
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from bellhand import __version__
-from bellhand.cli import actions, dev, enqueue, inspection, jobs, leads, maintenance, run, watch
+from bellhand.cli import (
+    actions,
+    channels,
+    dev,
+    enqueue,
+    inspection,
+    jobs,
+    leads,
+    maintenance,
+    run,
+    watch,
+)
 from bellhand.cli.context import ALL_FIELDS, Cli, Options
 from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
 from bellhand.cli.output import paint, plain, tell
@@ -64,6 +75,8 @@ for group, command, name in COMMANDS:
     app.command(command, name=name, group=group)
 app.command(inspection.kinds)
 inspection.kinds.group = (LOOK,)
+app.command(channels.channels)
+channels.channels.group = (LOOK,)
 app.command(leads.leads)
 leads.leads.group = (WORK,)
 app["--help"].group = app["--version"].group = app.meta.group_parameters

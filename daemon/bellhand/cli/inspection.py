@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from bellhand.cli.channels import fares
 from bellhand.cli.context import Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
@@ -27,6 +28,7 @@ async def status(*, cli: Given) -> int:
         workers = [dict(row) for row in await database.rows("status_workers")]
         outcomes = await database.rows("status_outcomes", float(WINDOW_SECONDS))
         clock = await database.row("status_clock")
+        channels = [dict(row) for row in await database.rows("cli_channels")]
     by_lane: dict[str, dict[str, int]] = defaultdict(dict)
     waits: dict[str, float] = defaultdict(float)
     for row in outcomes:
@@ -48,6 +50,9 @@ async def status(*, cli: Given) -> int:
     if not workers and not cli.quiet:
         tell("start one with: bellhand run")
     _lanes(lanes)
+    for channel in channels:
+        if channel["disabled_at"] or channel["failing_since"]:
+            say(f"{paint('●', 'red')} channel {plain(channel['name'])} {plain(fares(channel))}")
     if clock["schedule"]:
         due = duration(max(0.0, clock["schedule_seconds"]))
         say(f"next schedule: {plain(clock['schedule'])} in {due}")

@@ -19,7 +19,7 @@ _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _MARKDOWN = re.compile(r"([\\`*_~|>#\[\]()<-])")
 _VERBS = {
     "completed": "is completed", "partial": "is completed in part", "failed": "has failed",
-    "cancelled": "was cancelled", "late": "is late", "disabled": "was disabled",
+    "cancelled": "was cancelled", "late": "is late", "disabled": "was disabled", "test": "works",
 }  # fmt: skip
 
 
