@@ -41,7 +41,6 @@ class Town:
     asked: list[str] = field(default_factory=list)
     trouble: Callable[[str], Answer] = lambda _: None
     slow: Callable[[str], float] = lambda _: 0.0
-    judge: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     async def search(self, request: web.Request) -> web.Response:
         query = request.query
@@ -69,9 +68,8 @@ class Town:
     async def chat(self, request: web.Request) -> web.Response:
         asked = await request.json()
         told = json.loads(asked["messages"][-1]["content"])
-        names = ", ".join(one["name"] for one in told["businesses"])
-        judge = self.judge or judged
-        text = json.dumps({"leads": [judge(one) for one in told["businesses"]]})
+        names = ", ".join(one["name"] for one in told["businesses"].values())
+        text = json.dumps({name: judged(one) for name, one in told["businesses"].items()})
         message = {"role": "assistant", "content": text, "refusal": None}
         body = {
             "id": "x", "object": "chat.completion", "created": 1, "model": asked["model"],
@@ -87,7 +85,7 @@ class Town:
 
 
 def judged(one: dict[str, Any]) -> dict[str, Any]:
-    return {"ref": one["ref"], "category": "Shop", "fit_score": 80, "summary": one["name"]}
+    return {"category": "Shop", "fit_score": 80, "summary": one["name"]}
 
 
 def row(title: str, **fields: Any) -> dict[str, Any]:

@@ -238,7 +238,7 @@ async def test_a_place_nobody_knows_is_told_by_its_step(dsn, conn):
     )
     async with town_at_work(dsn, town):
         job = await conn.fetchval(
-            "insert into bellhand.jobs (kind, payload, attempts_max) values ('leads.collect', $1, 1) returning id",
+            "insert into bellhand.jobs (kind, payload, attempts_max) values ('leads.collect', $1, 2) returning id",
             json.dumps({"services": "glass", "locations": "Atlantis, Dhaka"}),
         )  # fmt: skip
         done = await ended(conn, job)
@@ -246,6 +246,9 @@ async def test_a_place_nobody_knows_is_told_by_its_step(dsn, conn):
     error = await conn.fetchval("select error from bellhand.steps where job = $1 and error is not null", job)  # fmt: skip
     assert "Unsupported `Atlantis` location" in error
     assert await names(conn) == ["Dhaka Glass"]
+    # The second attempt asked again where it was refused, and not where there was nothing.
+    assert town.asked.count("glass in Atlantis from 0") == 2
+    assert town.asked.count("places glass in Atlantis from 0") == 1
 
 
 async def test_a_daemon_that_goes_away_leaves_a_job_that_another_finishes(dsn, conn):

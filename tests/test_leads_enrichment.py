@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bellhand.clients.serpapi import Ad
 from bellhand.families.leads.ads import evidence
-from bellhand.families.leads.enrich import Judgement, Judgements, usable
+from bellhand.families.leads.enrich import Judgement, answer_model, bounded
 from leads_town import Town, collected, ended, enqueue, row, shop, steps, town_at_work
 
 WHERE = ("glass", "Austin, TX")
@@ -95,17 +95,15 @@ async def test_excluded_leads_are_not_judged(dsn, conn):
     assert [call for call in town.asked if call.startswith("judge")] == ["judge Shop 002 CCC"]
 
 
-def test_what_a_model_makes_up_is_left_out():
-    said = [
-        Judgement(ref=1, category=" Shop\x00 ", fit_score=900, summary="x" * 900),
-        Judgement(ref=1, category="again", fit_score=1, summary=""),
-        Judgement(ref=7, category="nobody", fit_score=1, summary=""),
-        Judgement(ref=2, category="", fit_score=-5, summary=""),
-    ]
-    one, two = usable(Judgements(leads=said), {1, 2})
-    assert (one["id"], one["category"], one["fit_score"]) == (1, "Shop\\x00", 100)
-    assert len(one["summary"]) == 500
-    assert (two["id"], two["fit_score"]) == (2, 0)
+def test_what_a_model_says_is_kept_within_bounds():
+    said = Judgement(category=" Shop\x00 ", fit_score=900, summary="x" * 900)
+    assert bounded(said) == {"category": "Shop\\x00", "fit_score": 100, "summary": "x" * 500}
+    assert bounded(Judgement(category="", fit_score=-5, summary=""))["fit_score"] == 0
+
+
+def test_the_answer_has_a_field_for_each_lead_and_no_other():
+    schema = answer_model(3).model_json_schema()
+    assert schema["required"] == ["lead_1", "lead_2", "lead_3"] == list(schema["properties"])
 
 
 AD = {

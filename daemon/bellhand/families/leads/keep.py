@@ -41,12 +41,16 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A page of results, and what it took to get it; `first` is the position of its first place."""
+    """A page of results, and what it took to get it; `first` is the position of its first place.
+
+    `last` says that nothing follows, `next_start` where it follows, if that is a number.
+    """
 
     number: int
     places: Sequence[Place]
     first: int = 1
     next_start: int | None = None
+    last: bool = True
     calls: int = 1
     cost_microdollars: int = 0
     seconds: float = 0.0
@@ -86,7 +90,7 @@ async def keep_page(
         (row,) = await run(
             conn, "save_page", search.job_id, search.service, search.location, search.source,
             page.number, page.next_start, counts.found, counts.new, counts.merged, counts.excluded,
-            page.calls, page.cost_microdollars, page.seconds,
+            page.calls, page.cost_microdollars, page.seconds, page.last,
         )  # fmt: skip
     return row
 

@@ -43,10 +43,11 @@ async def search(job: Job, args: Collect, pair: tuple[str, str], rules: Rules) -
             continue
         if found:
             return told
+    # A wait costs no attempt, and its reason is shown. Where in the clients it arose helps nobody.
     if len(waits) + len(errors) == len(sources) and waits:
-        raise waits[0]  # it costs no attempt, and its reason is shown
+        raise waits[0].with_traceback(None)
     if errors:
-        raise errors[0]
+        raise errors[0].with_traceback(None)
     return told
 
 
@@ -64,7 +65,7 @@ class _Cursor:
 
 async def _pages(job: Job, one: Search, pages_max: int, rules: Rules) -> int:
     """Read and store pages until the last; how many usable places they had."""
-    cursor = await _behind_stored(job, one)
+    cursor = await _behind_stored(job, one, pages_max)
     while not cursor.over and cursor.number < pages_max:
         page = await _fetch(job, one, cursor)
         async with job.connection() as conn:
@@ -74,21 +75,25 @@ async def _pages(job: Job, one: Search, pages_max: int, rules: Rules) -> int:
     return cursor.found
 
 
-async def _behind_stored(job: Job, one: Search) -> _Cursor:
+async def _behind_stored(job: Job, one: Search, pages_max: int) -> _Cursor:
     """Behind the pages that an earlier attempt stored: they are not paid for again.
 
-    Places goes on with a token that soon means nothing; there all is read anew.
+    Places goes on with a token that soon means nothing: what broke off there is read anew.
     """
     cursor = _Cursor()
-    if one.source != "serpapi":
-        return cursor
     async with job.connection() as conn:
         stored = await run(conn, "pages", one.job_id, one.service, one.location, one.source)
+    if not stored:
+        return cursor
+    end = stored[-1]
+    cursor.over = end["last"] or end["page"] >= pages_max
+    if one.source == "places" and not cursor.over:
+        return cursor
     for page in stored:
         _count(job, page)
-        cursor.number, cursor.start = page["page"], page["next_start"] or 0
-        cursor.first, cursor.over = cursor.start + 1, page["next_start"] is None
         cursor.found += page["leads_found"]
+    cursor.number, cursor.start = end["page"], end["next_start"] or 0
+    cursor.first = cursor.start + 1
     return cursor
 
 
@@ -111,7 +116,7 @@ async def _fetch(job: Job, one: Search, cursor: _Cursor) -> Fetched:
     first, cursor.first = cursor.first, cursor.first + len(places)
     cursor.over = cursor.over or not places
     return Fetched(
-        cursor.number, places, first, next_start, meter.calls, meter.cost_microdollars,
+        cursor.number, places, first, next_start, cursor.over, meter.calls, meter.cost_microdollars,
         loop.time() - started,
     )  # fmt: skip
 

@@ -74,6 +74,7 @@ create table bellhand_leads.pages (
   location    text not null,
   source      text not null,
   page        integer not null,
+  last        boolean not null,
   next_start  integer,
   leads_found integer not null,
   leads_new   integer not null,
@@ -85,7 +86,7 @@ create table bellhand_leads.pages (
   stored_at   timestamptz not null default bellhand.now(),
   primary key (job_id, service, location, source, page)
 );
-comment on column bellhand_leads.pages.next_start is 'Where the next page begins; null after the last one, or where a service counts otherwise.';
+comment on column bellhand_leads.pages.next_start is 'Where the next page begins, if the service goes on from a number; a token that soon means nothing is not kept.';
 
 -- For estimates: the newest first.
 create index pages_stored on bellhand_leads.pages (stored_at);
