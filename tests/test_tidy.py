@@ -226,7 +226,8 @@ def test_functions_are_named_as_their_files() -> None:
             assert re.search(pattern, path.read_text()), path.relative_to(ROOT)
 
 
-def strings(paths: list[Path]) -> tuple[set[str], list[re.Pattern[str]]]:
+@cache
+def strings(paths: tuple[Path, ...]) -> tuple[set[str], list[re.Pattern[str]]]:
     """What is written in these modules as text, and as patterns what is put together there."""
     plain: set[str] = set()
     patterns: list[re.Pattern[str]] = []
@@ -253,7 +254,7 @@ def test_every_query_is_used() -> None:
         name = path.stem
         if home != SQL:
             users = [m for m in MODULES if m.is_relative_to(PACKAGE / "families" / home.name)]
-        plain, patterns = strings(users)
+        plain, patterns = strings(tuple(users))
         used = name in plain or any(p.fullmatch(name) for p in patterns)
         assert used, f"nobody runs {path.relative_to(ROOT)}"
 
