@@ -48,6 +48,9 @@ bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers
 seo-check: .venv/dev  ## The crawler beside linkinator on Debian's documentation (SEO=grow: its pace and memory to 30,000 pages)
 	@$(BIN)/python -m bench.seo $(SEO)
 
+seo-judge: .venv/dev  ## The rules beside another parser on Debian's documentation (SEO=grow: their pace and memory on 30,000 pages)
+	@$(BIN)/python -m bench.seo.judge $(SEO)
+
 faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2": only those)
 	@$(BIN)/python -m faults $(FAULTS)
 
@@ -81,4 +84,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system test-browser bench seo-check faults soak matching wheel setup clean
+.PHONY: help run test check test-embedded test-system test-browser bench seo-check seo-judge faults soak matching wheel setup clean

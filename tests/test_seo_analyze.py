@@ -80,6 +80,7 @@ async def test_a_crawl_is_judged_and_every_issue_is_a_row(dsn, conn):
 
 
 async def test_judging_again_replaces_what_was_found(dsn, conn):
+    """S3-10: enqueueAnalysis(siteId, userId, priority), by the names an app in JavaScript has."""
     async with site(SHOP) as shop, analyst(dsn, shop.port):
         crawled = await crawl(conn, shop.url)
         await conn.execute(
@@ -88,7 +89,7 @@ async def test_judging_again_replaces_what_was_found(dsn, conn):
         )
         first = await analyze(conn, crawl_id=crawled["crawl_id"])
         before = await issues(conn, crawled["crawl_id"])
-        again = await analyze(conn, site_id=crawled["site_id"])
+        again = await analyze(conn, siteId=crawled["site_id"], userId="u_17")
         assert again["analysis_id"] != first["analysis_id"]
         assert await issues(conn, crawled["crawl_id"]) == before
         assert await conn.fetchval("select count(*) from bellhand_seo.analyses") == 1, (

@@ -6,6 +6,7 @@ from bellhand.families.seo.rules import ALL, SEVERITIES
 from bellhand.families.seo.score import POINTS
 from bellhand.families.seo.views import Target
 from seo_pages import WORDS, html, judged, page
+from support import ROOT
 
 HTTP = "http://shop.example/tea"
 OG = '<meta property="og:title" content="x">'
@@ -173,3 +174,11 @@ def test_an_empty_page_and_a_drawing_break_rules_but_no_check():
     assert names(page(html="")) >= {"title-missing", "lang-missing", "doctype"}
     assert "title-missing" not in names(page(html=None, content_type="image/svg+xml"))
     assert names(page(html=html(), status=404)) == {"not-found", "sitemap-broken"}
+
+
+def test_the_documentation_lists_every_rule_with_its_points():
+    table = (ROOT / "docs" / "seo.md").read_text()
+    marks = {"error": "**", "warning": "*", "notice": ""}
+    for category, points in POINTS.items():
+        named = ", ".join(f"{r.name}{marks[r.severity]}" for r in ALL if r.category == category)
+        assert f"| {category} | {points} | {named} |" in table

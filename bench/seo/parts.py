@@ -76,8 +76,11 @@ class Crawler:
         return cpu_seconds(self.pid), family_cpu_seconds(self.server_pid)
 
     async def enqueue(self, **payload: object) -> int:
+        return await self.enqueue_as("seo.crawl", **payload)
+
+    async def enqueue_as(self, kind: str, **payload: object) -> int:
         made = await self.conn.fetchval(
-            "select id from bellhand.enqueue('seo.crawl', $1::jsonb)", json.dumps(payload)
+            "select id from bellhand.enqueue($1, $2::jsonb)", kind, json.dumps(payload)
         )
         return int(made)
 

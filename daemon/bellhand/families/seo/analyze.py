@@ -5,9 +5,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 from urllib.parse import unquote
+from uuid import UUID
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bellhand.job import Job
 from bellhand.kinds import job_kind
@@ -16,6 +17,7 @@ from bellhand.sql import query
 
 from .compare import Change, by_severity, changes
 from .facts import Facts, has_anchor
+from .payloads import Payload
 from .rules import BY_NAME, Issue, Judge
 from .score import Found, Score, score, share
 from .summary import summarize
@@ -27,18 +29,18 @@ ISSUES_AT_ONCE = 2000
 UNVISITED_MAX = 10_000
 SITEMAPS_MAX = 1000
 FRAGMENTS_MAX = 20_000
+WHOLE_SITE = UUID(int=0)
 
 
-class Analysis(BaseModel):
+class Analysis(Payload):
     """Which crawl: by its id, or the newest of a site that is over; and what is to be made of what is found.
 
     With `summary` a language model writes a few paragraphs for at most `summary_dollars_max`.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     crawl_id: int | None = Field(default=None, ge=1)
     site_id: int | None = Field(default=None, ge=1)
+    user_id: str | None = Field(default=None, max_length=500)
     reports: list[Literal["html", "pdf", "csv"]] = Field(default=[], max_length=3)
     summary: bool = False
     summary_dollars_max: float = Field(default=0.05, ge=0, le=10)
@@ -68,7 +70,8 @@ async def analyze(args: Analysis, job: Job) -> dict[str, Any] | None:
         await run.finish(conn, found, scored, summary)
         if args.reports:
             payload = {"crawl_id": crawl["id"], "formats": args.reports}
-            await job.enqueue("seo.report", payload, owner=job.owner or crawl["owner"], conn=conn)
+            owner = args.user_id or job.owner or crawl["owner"]
+            await job.enqueue("seo.report", payload, priority=job.priority, owner=owner, conn=conn)
     return result
 
 
@@ -95,7 +98,7 @@ class _Run:
         self.previous_id: int | None = crawl["previous_analysis_id"]
         self.html_pages = 0
         self.site = Site(start_url=crawl["url"])
-        self.keys: dict[int, Any] = {}
+        self.keys: dict[int, UUID] = {}
         self.judge = Judge(self.site)
 
     async def begin(self) -> None:
@@ -217,7 +220,7 @@ class _Run:
                 await conn.execute(
                     _query("save_issues"), self.id, [i.rule.name for i in part],
                     [i.rule.severity for i in part], [i.page_id for i in part],
-                    [self.keys.get(i.page_id) if i.page_id else None for i in part],
+                    [self.keys[i.page_id] if i.page_id else WHOLE_SITE for i in part],
                     [encode(i.evidence) for i in part], self.previous_id, timeout=STATEMENT_SECONDS,
                 )  # fmt: skip
         self.job.count("issues", len(issues))

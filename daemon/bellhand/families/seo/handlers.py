@@ -11,26 +11,15 @@ from bellhand.sql import query
 
 from .crawl import Crawl, Options
 from .frontier import STATEMENT_SECONDS, Frontier
+from .payloads import Payload
 from .urls import site_url
 
-# How apps that queue crawls in JavaScript call the same things.
-_ALIASES = {"siteId": "site_id", "maxPages": "max_pages", "userId": "user_id"}
 
-
-def _with_aliases(schema: dict[str, Any]) -> None:
-    """Let the check at the INSERT know the other names too."""
-    properties = schema["properties"]
-    for alias, name in _ALIASES.items():
-        properties[alias] = properties[name]
-
-
-class CrawlSite(BaseModel):
+class CrawlSite(Payload):
     """Which site (of bellhand_seo.sites, or by its address, entered as one), and how far to go.
 
     Without max_pages the site's own number holds. user_id becomes the owner of crawl and analysis.
     """
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_with_aliases)
 
     site_id: int | None = Field(default=None, ge=1)
     url: str | None = Field(default=None, min_length=1, max_length=8000)
@@ -48,13 +37,6 @@ class CrawlSite(BaseModel):
     concurrency: int = Field(default=8, ge=1, le=64)
     retry_seconds: float = Field(default=5, ge=0, le=60)
     analyze: bool = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _by_any_name(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {_ALIASES.get(name, name): value for name, value in given.items()}
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "CrawlSite":

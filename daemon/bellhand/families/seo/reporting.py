@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bellhand.job import Job
 from bellhand.kinds import job_kind
@@ -13,6 +13,7 @@ from bellhand.outcomes import Failed
 from bellhand.sql import query
 
 from . import report
+from .payloads import Payload
 from .pdf import NoPdf, pdf_of
 
 STATEMENT_SECONDS = 30.0
@@ -22,10 +23,8 @@ ROWS_AT_ONCE = 2000
 Format = Literal["html", "pdf", "csv"]
 
 
-class Reporting(BaseModel):
+class Reporting(Payload):
     """Which crawl, and what is to be made of its analysis."""
-
-    model_config = ConfigDict(extra="forbid")
 
     crawl_id: int = Field(ge=1)
     formats: list[Format] = Field(default=["html"], min_length=1, max_length=3)

@@ -26,15 +26,15 @@ create table bellhand_seo.issues (
   rule text not null,
   severity text not null check (severity in ('error', 'warning', 'notice')),
   page_id bigint,
-  url_key uuid,
+  url_key uuid not null,
   is_new boolean,
   evidence jsonb not null
 );
 comment on column bellhand_seo.issues.page_id is 'Null where the site as a whole is at fault: then the evidence says on how many pages it shows.';
-comment on column bellhand_seo.issues.url_key is 'Of the page: the same in every crawl, so that issues can be found again.';
+comment on column bellhand_seo.issues.url_key is 'Of the page: the same in every crawl, so that issues can be found again; all zeros for the site as a whole.';
 comment on column bellhand_seo.issues.is_new is 'Not there in the analysis before; null if there was none.';
 -- One issue a rule and page; also how the next analysis looks for it. It begins with what the cascade deletes by.
-create unique index issues_one on bellhand_seo.issues (analysis_id, rule, url_key) nulls not distinct;
+create unique index issues_one on bellhand_seo.issues (analysis_id, rule, url_key);
 
 -- Kept in the database, not in a folder: any daemon or API on any machine can hand them out, a backup has them, and they
 -- appear in the commit that completes their job. In parts, so that neither side ever holds a large one in memory.

@@ -2,8 +2,8 @@
 -- with its page.
 select o.rule, count(*) filter (where seen.yes) as fixed, count(*) filter (where not seen.yes) as gone
   from bellhand_seo.issues o
-  cross join lateral (select o.url_key is null or exists (
+  cross join lateral (select o.page_id is null or exists (
     select from bellhand_seo.pages p where p.crawl_id = $3 and p.url_key = o.url_key and p.state = 'done') as yes) seen
   where o.analysis_id = $1 and not exists (
-    select from bellhand_seo.issues n where n.analysis_id = $2 and n.rule = o.rule and n.url_key is not distinct from o.url_key)
+    select from bellhand_seo.issues n where n.analysis_id = $2 and n.rule = o.rule and n.url_key = o.url_key)
   group by o.rule order by o.rule
