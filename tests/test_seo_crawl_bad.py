@@ -92,6 +92,7 @@ async def test_bad_pages_are_noted_and_the_rest_is_read(dsn, conn):
         (web.Response(status=404), "HTTP status 404"),
         (web.Response(status=301, headers={"Location": "http://other.example/"}), "another site"),
         (web.Response(status=301, headers={"Location": "javascript:0"}), "no address"),
+        (web.Response(status=301, headers={"Location": "/"}), "in a circle"),
         (bomb, "bomb"),
     ],
 )

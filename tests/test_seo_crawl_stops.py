@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
+import asyncio
 import json
 import signal
 from typing import Any
@@ -195,3 +196,19 @@ async def test_a_site_that_asks_for_a_moment_of_peace_loses_no_page(dsn, conn):
         found = await pages(conn, acme.url)
     assert {row["status"] for row in found.values()} == {200}
     assert (result["pages"], len(found), asked) == (31, 31, 2)
+
+
+async def test_a_crawl_delay_is_kept_also_after_a_restart(dsn, conn):
+    """Fetches of one host must not wait for one another longer than they have patience."""
+    served = tree(14) | {"/robots.txt": b"User-agent: *\nCrawl-delay: 0.2"}
+    async with site(served) as acme:
+        async with crawler(dsn, acme.port, wait_seconds_max=1):
+            job = await begun(conn, acme.url, concurrency=20)
+            await stored(conn, 3)
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), acme.asked.total()
+        async with crawler(dsn, acme.port, wait_seconds_max=1):
+            await until(conn, job, "completed", 20)
+        assert loop.time() - began >= 0.2 * (acme.asked.total() - before - 2)
+    assert max(acme.asked[path] for path in served) <= 2
+    assert {row["status"] for row in (await pages(conn, acme.url)).values()} == {200}

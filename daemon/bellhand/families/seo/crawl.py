@@ -75,8 +75,12 @@ class Crawl:
         Raises Failed, Retry or Snooze where the site as a whole cannot be crawled now.
         """
         await self._begin()
+        homes = await self._frontier.homes()
+        if not homes:
+            raise Failed("the start page redirects in a circle")
+        await self._obey(homes[0])
         if self._options.sitemaps:
-            await self._read_sitemaps()
+            await self._read_sitemaps(homes[0])
         self._job.progress(stage="pages")
         while batch := await self._next_pages():
             await self._work(batch)
@@ -91,7 +95,6 @@ class Crawl:
         while batch := await self._next_pages():
             if batch[0].depth != 0:
                 break
-            await self._obey(batch[0].url)
             for outcome in await self._work(batch):
                 self._judge_start(batch[0], outcome)
             await self._look_around()
@@ -114,9 +117,11 @@ class Crawl:
 
     def _judge_start(self, asked: Waiting, outcome: Digest) -> None:
         row = outcome.row
+        if outcome.rest_seconds is not None:
+            return  # it is asked for after the rest
         if row["state"] == "waiting":
             why = row.get("error") or f"HTTP status {row.get('status')}"
-            raise Retry(f"{asked.url}: {why}", after_seconds=outcome.rest_seconds)
+            raise Retry(f"{asked.url}: {why}")
         if row["state"] == "robots":
             raise Failed(f"robots.txt of {asked.url} does not want this page visited")
         if row.get("error"):
@@ -134,13 +139,12 @@ class Crawl:
 
     # -- sitemaps
 
-    async def _read_sitemaps(self) -> None:
+    async def _read_sitemaps(self, home: str) -> None:
         """Read those that robots.txt names, else /sitemap.xml, and what they lead to."""
         self._job.progress(stage="sitemaps")
-        for home in await self._frontier.homes():
-            verdict = await self._job.web.robots.allowed(home)
-            named = verdict.sitemaps or ("/sitemap.xml",)
-            await self._frontier.add_sitemaps([urljoin(home, one) for one in named[:SITEMAPS_MAX]])
+        verdict = await self._job.web.robots.allowed(home)
+        named = verdict.sitemaps or ("/sitemap.xml",)
+        await self._frontier.add_sitemaps([urljoin(home, one) for one in named[:SITEMAPS_MAX]])
         while (row := await self._frontier.waiting_sitemap()) and row.read < SITEMAPS_MAX:
             found = await self._read_sitemap(row)
             nested = row.level < SITEMAP_LEVELS_MAX
@@ -157,6 +161,8 @@ class Crawl:
                 row.url, body_bytes_max=SITEMAP_BYTES_MAX, obey_robots=self._options.respect_robots
             )
         except WebError as error:
+            if error.code == "host_busy":
+                raise Snooze(error.after_seconds or 1.0, str(error)) from error
             return Sitemap(error=str(error))
         if page.status >= 400:
             return Sitemap(error=f"HTTP status {page.status}")
@@ -286,6 +292,7 @@ class Crawl:
         if seconds:
             self._job.progress(message=f"the site rests for {seconds:.0f} s")
             await asyncio.sleep(seconds)
+            self._job.progress(message=batch[0].url)
 
     def _gone(self) -> bool:
         return self._silent >= SILENT_MAX
