@@ -103,9 +103,12 @@ class Handler:
                 if not answer:
                     await asyncio.sleep(60)
                 return answer
+        first = not self.mailbox.exists() or "body" not in self.mailbox.read_text()
         self.write(
             sender=envelope.mail_from, to=envelope.rcpt_tos, body=base64.b64encode(body).decode(), tls=server.transport.get_extra_info("sslcontext") is not None,
         )  # fmt: skip
+        if first and b"[linger]" in body:
+            await asyncio.sleep(60)  # taken, and nobody hears of it
         return "250 2.0.0 queued as 1"
 
 

@@ -1,15 +1,19 @@
 """Who is told what, and how, when a job is over or late."""
 
+# ruff: noqa: F401, F811 (fixtures are used by name)
+
 import asyncio
 import json
 from pathlib import Path
 
 import asyncpg
+import pytest
 from aiohttp import web
 
 from daemons import insert, until
 from mailserver import mail_server
 from notifying import Receiver, all_over, asks, deliveries, delivering, over, prepared, slack
+from processes import Fleet, fleet
 from support import eventually
 from websites import serving
 
@@ -264,3 +268,52 @@ async def test_without_a_mail_server_mails_wait_and_say_for_what(
         assert "set host and sender under [mail]" in text
         (row,) = await deliveries(conn)
         assert (row["state"], row["attempts"]) == ("scheduled", 0)
+
+
+async def test_the_roles_that_ship_are_enough(dsn: str, conn: asyncpg.Connection) -> None:
+    """A producer asks, a worker ends the job and tells."""
+    await prepared(conn)
+    await conn.execute("select bellhand.subscribe('s', 'ops', '{failed,late}', '*', 1)")
+    await conn.execute("set role bellhand_producer")
+    await conn.execute(
+        "insert into bellhand.jobs (kind, notify) values ('t.fails', $1)",
+        asks("a@b.example", "failed"),
+    )
+    await conn.execute("set role bellhand_worker")
+    await conn.execute("set bellhand.now = '2100-01-01'")
+    assert await conn.fetchval("select bellhand.tell_late()") == 1
+    await conn.execute(
+        "select bellhand.finish(array_agg(id), 'failed', 'x') from bellhand.jobs where kind = 't.fails'"
+    )
+    await conn.execute("select bellhand.keep_notices()")
+    await conn.execute("set role bellhand_reader")
+    assert await conn.fetchval("select count(*) from bellhand.channel_status") == 1
+    for secret in ("channels", "channel_secrets", "notices"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await conn.fetch(f"select * from bellhand.{secret}")
+    await conn.execute("reset role")
+    assert [row["kind"] for row in await deliveries(conn)] == [
+        "notify.slack",
+        "notify.email",
+        "notify.slack",
+    ]
+
+
+async def test_killed_after_the_server_took_a_mail_it_goes_out_again_and_is_recognised(
+    fleet: Fleet, dsn: str, conn: asyncpg.Connection, tmp_path: Path
+) -> None:
+    with mail_server(tmp_path) as server:
+        daemons = {"modules": ["notifying", "bellhand.notify"], "mail": server.settings()}
+        first = fleet.start(dsn, **daemons)
+        await first.until("ready")
+        await insert(
+            conn, "t.fails", '{"error": "[linger]"}', notify=asks("ann@example.com", "failed")
+        )
+        await eventually(server.mails)
+        first.child.kill()
+        second = fleet.start(dsn, **daemons)
+        (delivery,) = await over(conn, seconds=25)
+        await second.until("ready")
+    one, two = (message for _, message in server.mails())
+    assert one["Message-ID"] == two["Message-ID"] == f"<{delivery['key']}@bellhand.test>"
+    assert (delivery["state"], delivery["crashes"]) == ("completed", 1)
