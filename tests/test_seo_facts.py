@@ -166,6 +166,10 @@ def test_a_page_knows_where_fragments_may_point():
     )
     assert not has_anchor(found.anchors, "three")
     assert not has_anchor("", "one")
+    long = "<p>" + "<b>word</b> " * 100_000 + "<p id=end>"
+    assert has_anchor(page(long).anchors, "end"), "what was cut off may well be there"
+    many = "".join(f"<p id=p{n}>" for n in range(6000))
+    assert has_anchor(page(many).anchors, "anything"), "there are too many to keep"
 
 
 @pytest.mark.parametrize(

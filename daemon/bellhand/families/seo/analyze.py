@@ -200,7 +200,8 @@ class _Run:
             self.keys[page.id] = page.key
             if page.html is not None:
                 self.html_pages += 1
-                anchors[page.id] = (page.url, page.html.anchors)
+                if not page.truncated:
+                    anchors[page.id] = (page.url, page.html.anchors)
             issues.extend(self.judge.page(page))
         for row in wanted:
             url, marks = anchors.get(row["to_page"], ("", ""))

@@ -20,6 +20,8 @@ from .likeness import simhash, text_hash, words_of
 __all__ = ["Facts", "Link", "Robots", "has_anchor", "read"]
 
 _ANCHORS_MAX = 5000
+_UNKNOWN = "*"
+_END_CHARS = 20
 _KEPT_HEADERS = (
     "cache-control", "content-encoding", "content-security-policy", "content-type", "etag", "expires", "last-modified",
     "permissions-policy", "referrer-policy", "strict-transport-security", "x-content-type-options",
@@ -175,7 +177,9 @@ def read(page_text: str, final_url: str, headers: Mapping[str, str]) -> Facts:
     sent = _headers(headers)
     base = _joined(final_url, found.base) if found.base else final_url
     root = tree.css_first("html")
-    anchors = _anchors(tree)
+    # Of a page that was cut nobody knows what the rest would hold.
+    whole = fit.rstrip()[-_END_CHARS:] == page_text.rstrip()[-_END_CHARS:]
+    anchors = _anchors(tree) if whole else _UNKNOWN
     everywhere, main = _texts(tree)
     words = words_of(main)
     return Facts(
@@ -203,9 +207,9 @@ def has_anchor(anchors: str, fragment: str) -> bool:
     """Whether a page with these `anchors` has an element that `fragment` points to."""
     if not fragment or fragment == "top" or fragment.startswith((":~:", "!", "/")):
         return True  # the page itself, a text in it, or the state of a script
+    if anchors == _UNKNOWN:
+        return True
     marks = base64.b85decode(anchors)
-    if len(marks) >= 4 * _ANCHORS_MAX:
-        return True  # there were more
     wanted = zlib.crc32(fragment.encode("utf-8", "replace")).to_bytes(4, "big")
     return any(marks[at : at + 4] == wanted for at in range(0, len(marks), 4))
 
@@ -225,7 +229,7 @@ def _anchors(tree: LexborHTMLParser) -> str:
     names = {node.id for node in tree.css("[id]")}
     names |= {node.attributes.get("name") for node in tree.css("a[name]")}
     marks = [zlib.crc32(n.encode("utf-8", "replace")).to_bytes(4, "big") for n in names if n]
-    return base64.b85encode(b"".join(marks[:_ANCHORS_MAX])).decode()
+    return base64.b85encode(b"".join(marks)).decode() if len(marks) <= _ANCHORS_MAX else _UNKNOWN
 
 
 def _texts(tree: LexborHTMLParser) -> tuple[str, str]:
