@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from bellhand import Job, job_kind
 from bellhand.clients.mail import Mail, MailError, Message
 from bellhand.outcomes import Failed, Retry, Snooze
 from bellhand.settings_notify import Mail as MailSettings
+from bellhand.testing import Bellhand
 from mailserver import PASSWORD, USER, MailServer, mail_server
 from websites import raw_server
+
+pytest_plugins = ["testing_fixtures"]
 
 KEY = uuid.UUID("018f2f63-1111-7000-8000-000000000001")
 
@@ -34,14 +38,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory):
+def smtp(tmp_path_factory: pytest.TempPathFactory):
     with mail_server(tmp_path_factory.mktemp("mail")) as running:
         yield running
 
 
 @asynccontextmanager
-async def mail(server: MailServer, **settings: Any) -> AsyncIterator[Mail]:
-    client = Mail(MailSettings(**server.settings(**settings)))
+async def mail(smtp: MailServer, **settings: Any) -> AsyncIterator[Mail]:
+    client = Mail(MailSettings(**smtp.settings(**settings)))
     try:
         yield client
     finally:
@@ -58,14 +62,14 @@ def message(*to: str, **more: Any) -> Message:
     )
 
 
-def last(server: MailServer) -> tuple[dict[str, Any], Any]:
-    return server.mails()[-1]
+def last(smtp: MailServer) -> tuple[dict[str, Any], Any]:
+    return smtp.mails()[-1]
 
 
 async def test_a_mail_arrives_in_two_parts_and_is_recognised_when_it_comes_twice(
-    server: MailServer,
+    smtp: MailServer,
 ) -> None:
-    async with mail(server) as client:
+    async with mail(smtp) as client:
         sent = await client.send(
             message(
                 html="<p>All <b>done</b>, Zoë.</p>",
@@ -75,7 +79,7 @@ async def test_a_mail_arrives_in_two_parts_and_is_recognised_when_it_comes_twice
         )
         again = await client.send(message())
     assert sent.message_id == again.message_id == f"<{KEY}@bellhand.test>"
-    envelope, first = server.mails()[-2]
+    envelope, first = smtp.mails()[-2]
     assert (envelope["sender"], envelope["to"]) == ("jobs@bellhand.test", ["ann@example.com"])
     assert first["From"] == "Jobs <jobs@bellhand.test>"
     assert (first["Message-ID"], first["Reply-To"]) == (sent.message_id, "help@example.com")
@@ -87,13 +91,13 @@ async def test_a_mail_arrives_in_two_parts_and_is_recognised_when_it_comes_twice
     assert "250" in sent.answer or "queued" in sent.answer
 
 
-async def test_one_connection_carries_many_mails_but_not_for_ever(server: MailServer) -> None:
-    before = server.connections()
-    async with mail(server, connection_messages_max=3) as client:
+async def test_one_connection_carries_many_mails_but_not_for_ever(smtp: MailServer) -> None:
+    before = smtp.connections()
+    async with mail(smtp, connection_messages_max=3) as client:
         for n in range(7):
             await client.send(message(subject=f"Mail {n}"))
-    assert server.connections() - before == 3
-    assert [m["Subject"] for _, m in server.mails()[-7:]] == [f"Mail {n}" for n in range(7)]
+    assert smtp.connections() - before == 3
+    assert [m["Subject"] for _, m in smtp.mails()[-7:]] == [f"Mail {n}" for n in range(7)]
 
 
 async def test_a_connection_that_died_meanwhile_is_noticed_before_anything_is_sent(
@@ -122,20 +126,20 @@ async def test_a_connection_that_died_meanwhile_is_noticed_before_anything_is_se
     ],
 )
 async def test_what_will_never_be_taken_and_what_may_be_later_are_told_apart(
-    server: MailServer, to: str, subject: str, code: str, retryable: bool
+    smtp: MailServer, to: str, subject: str, code: str, retryable: bool
 ) -> None:
-    async with mail(server) as client:
+    async with mail(smtp) as client:
         with pytest.raises(MailError) as caught:
             await client.send(message(to, subject=subject))
         assert (caught.value.code, caught.value.retryable) == (code, retryable)
         assert isinstance(caught.value.outcome(), Retry if retryable else Failed)
         assert not caught.value.unsure
         await client.send(message(subject="afterwards"))
-    assert last(server)[1]["Subject"] == "afterwards"
+    assert last(smtp)[1]["Subject"] == "afterwards"
 
 
-async def test_recipients_are_refused_one_by_one(server: MailServer) -> None:
-    async with mail(server) as client:
+async def test_recipients_are_refused_one_by_one(smtp: MailServer) -> None:
+    async with mail(smtp) as client:
         sent = await client.send(
             message("unknown@example.com", "ann@example.com", "later@example.com")
         )
@@ -143,7 +147,7 @@ async def test_recipients_are_refused_one_by_one(server: MailServer) -> None:
         "unknown@example.com": "550 5.1.1 no such user",
         "later@example.com": "450 4.2.0 try again later",
     }
-    assert last(server)[0]["to"] == ["ann@example.com"]
+    assert last(smtp)[0]["to"] == ["ann@example.com"]
 
 
 def strings(test_data: Path) -> list[str]:
@@ -160,17 +164,17 @@ def strings(test_data: Path) -> list[str]:
     return [*naughty, *odd]
 
 
-async def test_no_text_becomes_a_header_or_a_recipient(server: MailServer, test_data: Path) -> None:
+async def test_no_text_becomes_a_header_or_a_recipient(smtp: MailServer, test_data: Path) -> None:
     """With the naughty strings as subject, as text, and as an address."""
     taken = strings(test_data)
-    before = len(server.mails())
-    async with mail(server, connection_messages_max=10_000) as client:
+    before = len(smtp.mails())
+    async with mail(smtp, connection_messages_max=10_000) as client:
         for n, text in enumerate(taken):
             await client.send(message(subject=text, text=text, html=text, key=n))
         for text in taken:
             with pytest.raises(MailError, match="bad message"):
                 await client.send(message(f"ann@example.com\r\n{text}"))
-    mails = server.mails()[before:]
+    mails = smtp.mails()[before:]
     assert len(mails) == len(taken)
     names = {"from", "to", "subject", "message-id", "content-type", "mime-version"}
     for envelope, one in mails:
@@ -191,21 +195,21 @@ async def test_no_text_becomes_a_header_or_a_recipient(server: MailServer, test_
     ],
 )
 async def test_headers_that_could_be_others_are_refused(
-    server: MailServer, headers: dict[str, str]
+    smtp: MailServer, headers: dict[str, str]
 ) -> None:
-    async with mail(server) as client:
+    async with mail(smtp) as client:
         with pytest.raises(MailError, match="bad message"):
             await client.send(message(headers=headers))
         await client.send(message(headers={"List-Unsubscribe": "<https://example.com/u>"}))
-    assert last(server)[1]["List-Unsubscribe"] == "<https://example.com/u>"
+    assert last(smtp)[1]["List-Unsubscribe"] == "<https://example.com/u>"
 
 
-async def test_domains_and_names_of_any_alphabet_are_sent_to(server: MailServer) -> None:
-    async with mail(server) as client:
+async def test_domains_and_names_of_any_alphabet_are_sent_to(smtp: MailServer) -> None:
+    async with mail(smtp) as client:
         await client.send(message("ann@bücher.example"))
-        assert last(server)[0]["to"] == ["ann@xn--bcher-kva.example"]
+        assert last(smtp)[0]["to"] == ["ann@xn--bcher-kva.example"]
         await client.send(message("zoë@bücher.example"))
-        assert last(server)[0]["to"] == ["zoë@xn--bcher-kva.example"]
+        assert last(smtp)[0]["to"] == ["zoë@xn--bcher-kva.example"]
 
 
 async def test_a_password_goes_over_tls_only_and_stands_in_no_text(
@@ -235,20 +239,20 @@ async def test_a_password_goes_over_tls_only_and_stands_in_no_text(
 
 
 async def test_without_encryption_on_the_other_side_starttls_sends_nothing(
-    server: MailServer,
+    smtp: MailServer,
 ) -> None:
-    before = len(server.mails())
-    async with mail(server, tls="starttls") as client:
+    before = len(smtp.mails())
+    async with mail(smtp, tls="starttls") as client:
         with pytest.raises(MailError) as caught:
             await client.send(message())
     assert (caught.value.code, caught.value.ours) == ("tls", True)
-    assert len(server.mails()) == before
+    assert len(smtp.mails()) == before
 
 
 async def test_a_server_that_hangs_is_left_and_the_mail_may_have_been_taken(
-    server: MailServer,
+    smtp: MailServer,
 ) -> None:
-    async with mail(server, seconds_max=0.5) as client:
+    async with mail(smtp, seconds_max=0.5) as client:
         with pytest.raises(MailError) as caught:
             await client.send(message(subject="[hang]"))
         assert (caught.value.code, caught.value.retryable, caught.value.unsure) == (
@@ -257,7 +261,7 @@ async def test_a_server_that_hangs_is_left_and_the_mail_may_have_been_taken(
             True,
         )
         await client.send(message(subject="next"))
-    assert last(server)[1]["Subject"] == "next"
+    assert last(smtp)[1]["Subject"] == "next"
 
 
 async def test_a_server_that_says_nonsense_is_left_too() -> None:
@@ -277,9 +281,9 @@ async def test_a_server_that_says_nonsense_is_left_too() -> None:
     assert caught.value.retryable
 
 
-async def test_what_cannot_be_sent_is_said_before_a_connection(server: MailServer) -> None:
-    before = server.connections()
-    async with mail(server, message_bytes_max=1000) as client:
+async def test_what_cannot_be_sent_is_said_before_a_connection(smtp: MailServer) -> None:
+    before = smtp.connections()
+    async with mail(smtp, message_bytes_max=1000) as client:
         with pytest.raises(MailError, match="too large"):
             await client.send(message(text="x" * 2000))
         with pytest.raises(MailError, match="101 recipients"):
@@ -288,4 +292,16 @@ async def test_what_cannot_be_sent_is_said_before_a_connection(server: MailServe
     with pytest.raises(MailError, match=r"set host and sender under \[mail\]") as caught:
         await client.send(message())
     assert isinstance(caught.value.outcome(), Snooze)
-    assert server.connections() == before
+    assert smtp.connections() == before
+
+
+def test_handlers_under_test_send_mail_too(desk: Bellhand, smtp: MailServer) -> None:
+    @job_kind("t.mails")
+    async def mails(job: Job) -> str:
+        return (await job.mail.send(message(key=job.idempotency_key))).message_id
+
+    desk.use(mails)
+    assert "set host and sender" in str(desk.run("t.mails").error)
+    desk.use_mail(**smtp.settings())
+    done = desk.run("t.mails")
+    assert done.result == last(smtp)[1]["Message-ID"]

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import Problem
 from ..kinds import ATTRIBUTE, Kind, find_kinds
 from ..outcomes import encode
+from ..settings_notify import Mail
 from ..settings_services import Services
 from ..states import OVER
 from .crashes import MOMENTS, CrashTest
@@ -120,6 +121,12 @@ class Bellhand:
     def use_services(self, **sections: Any) -> None:
         """Settings of outside services, for example `serpapi={"base_url": stand_in, "key": "any"}`; loopback is allowed."""
         self._engine.service_settings = Services(allow_networks=LOCAL, **sections)
+        self._loop.run(self._engine.restart())
+
+    def use_mail(self, **settings: Any) -> None:
+        """Settings of the mail server, for example `host="127.0.0.1", port=2525, tls="none", sender="a@example.com"`; without
+        them mail waits."""
+        self._engine.mail_settings = Mail(**settings)
         self._loop.run(self._engine.restart())
 
     def enqueue(

@@ -13,6 +13,8 @@ from typing import Any
 from .. import __version__
 from ..bell import Bell, Sleep
 from ..blocking import use_threads
+from ..clients.hooks import Hooks
+from ..clients.mail import Mail
 from ..clients.services import Services
 from ..clients.web import Web, WebLimits
 from ..db import Database, HandlerPool
@@ -24,6 +26,8 @@ from ..metrics import Metrics
 from ..outcomes import Completed, Ended
 from ..positions import Positions
 from ..settings import Retention
+from ..settings_notify import Mail as MailSettings
+from ..settings_notify import Notify
 from ..settings_services import Services as ServicesSettings
 from ..settle import Settler
 from ..sql import query
@@ -37,6 +41,7 @@ THREADS = 256  # those of attempts that died stay until the end of the test
 PROMOTE_LIMIT = 1_000
 GRACE_SECONDS = 5.0
 LOCAL = ("127.0.0.0/8", "::1/128")
+ANY_PORT = tuple(range(1, 65536))
 
 RETURNED = ("", "returned")
 OnStep = Callable[[Job, str, str], Awaitable[None] | None]
@@ -62,7 +67,7 @@ class Life:
 
     def __init__(
         self, dsn: str, now: str | None, kinds: dict[str, Kind], web: Web, services: ServicesSettings,
-        on_step: OnStep | None,
+        mail: MailSettings, on_step: OnStep | None,
     ) -> None:  # fmt: skip
         self.database = Database(dsn, settings={"bellhand.now": now} if now else {})
         self.store = Store(self.database, HandlerPool(self.database, 16))
@@ -73,7 +78,9 @@ class Life:
         self.services = Services(
             services, database=self.database, random=random.random, registry=self.metrics.registry
         )
-        tools = Tools(self.store, random.random, time.monotonic, web, on_step, self.services)
+        self.mail = Mail(mail)
+        self.hooks = Hooks(Notify(allow_networks=LOCAL, ports=ANY_PORT))
+        tools = Tools(self.store, random.random, time.monotonic, web, on_step, self.services, self.mail, self.hooks)  # fmt: skip
         self.settler = Settler(
             self.store, batch_max=100, random=random.random, on_settled=self._settled
         )
@@ -154,6 +161,8 @@ class Life:
         if self.settling is not None:
             self.settling.cancel()
         await self.services.close()
+        await self.mail.close()
+        await self.hooks.close()
         for link in self.database.links:
             link.drop()
         for job in self.jobs():
@@ -188,8 +197,9 @@ class Engine:
         self.now: str | None = None
         self.life: Life | None = None
         self.dead: list[Life] = []
-        self.web = Web(WebLimits(allow_networks=LOCAL, ports=tuple(range(1, 65536))))
+        self.web = Web(WebLimits(allow_networks=LOCAL, ports=ANY_PORT))
         self.service_settings = ServicesSettings(allow_networks=LOCAL)
+        self.mail_settings = MailSettings()
         use_threads(THREADS)
 
     async def alive(self) -> Life:
@@ -200,7 +210,7 @@ class Engine:
 
     async def new_life(self, on_step: OnStep | None) -> Life:
         """Another worker."""
-        life = Life(self.dsn, self.now, self.kinds, self.web, self.service_settings, on_step)
+        life = Life(self.dsn, self.now, self.kinds, self.web, self.service_settings, self.mail_settings, on_step)  # fmt: skip
         await life.start()
         return life
 
