@@ -163,7 +163,7 @@ async def test_a_step_has_its_own_time_limit(dsn, conn, monkeypatch):
     assert (kind.step_timeout_seconds, kind.timeout_seconds) == (600, None)
     monkeypatch.setattr(collect_leads, ATTRIBUTE, replace(kind, step_timeout_seconds=0.5, attempts_max=1))  # fmt: skip
     town = Town({("glass", "Delhi"): [row("Delhi Glass")]})
-    town.slow = lambda call: 3.0 if "Dhaka" in call else 0.0
+    town.slow = lambda call: 2.0 if "Dhaka" in call else 0.0
     async with town_at_work(dsn, town):
         job = await enqueue(conn, "leads.collect", services="glass", locations="Dhaka, Delhi")
         done = await ended(conn, job)
@@ -255,7 +255,7 @@ async def test_a_daemon_that_goes_away_leaves_a_job_that_another_finishes(dsn, c
     """S0-31: nothing that was found is lost or searched for again."""
     town = Town({(f"s{n}", "Dhaka"): [row(f"Shop {n}")] for n in range(4)})
     held = asyncio.Event()
-    town.slow = lambda call: 3.0 if call.startswith("s2") and not held.is_set() else 0.0
+    town.slow = lambda call: 1.0 if call.startswith("s2") and not held.is_set() else 0.0
     async with town_at_work(dsn, town):
         job = await enqueue(conn, "leads.collect", services="s0,s1,s2,s3", locations="Dhaka")
         await eventually(lambda: any(call.startswith("s2") for call in town.asked))

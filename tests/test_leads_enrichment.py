@@ -154,6 +154,8 @@ async def test_a_business_that_advertises_is_told_with_the_ad_that_shows_it(dsn,
         (Ad("x", domain="other.com", advertiser="Acme Glass LLC"), "acme.com", None),
         (Ad("x", advertiser="ACME Glass Inc."), None, "advertiser"),
         (Ad("Acme Glass", domain="directory.com"), None, None),
+        (Ad("x", domain="other.com", advertiser="Grady Acme Glass LLC"), None, None),
+        (Ad("x", domain="127.0.0.9"), "127.0.0.9", "domain"),
         (Ad("x", domain="facebook.com", advertiser="Acme Glass"), "acme.com", "advertiser"),
     ],
 )

@@ -14,10 +14,10 @@ from bellhand.kinds import job_kind
 from bellhand.outcomes import storable_json
 
 from .business import Business
-from .contact import own_domain, website_of
+from .contact import host_of, own_domain, website_of
 from .keep import run
 from .payloads import CheckAds
-from .similar import names_alike
+from .similar import names_equal
 
 CHECKS_TOLD_MAX = 100
 
@@ -63,15 +63,16 @@ async def google_ads_check(args: CheckAds, job: Job) -> dict[str, Any]:
 def evidence(ads: Sequence[Ad], query: str, name: str, domain: str | None) -> list[dict[str, Any]]:
     """The ads that are the business's own: they lead to its domain, or name it as the advertiser.
 
-    Beside a domain that leads elsewhere a name proves nothing: resellers advertise brands.
+    The whole name, not a part of it. Beside a domain that leads elsewhere a name proves nothing:
+    resellers advertise brands.
     """
     own = Business(name)
     found = []
     for ad in ads:
         ad_domain = own_domain(ad.domain) if ad.domain else None
-        if domain and ad_domain == domain:
+        if domain and ad.domain and (ad_domain or ad.domain) == domain:
             why = "domain"
-        elif ad.advertiser and not (domain and ad_domain) and names_alike(own, Business(ad.advertiser)):  # fmt: skip
+        elif ad.advertiser and not (domain and ad_domain) and names_equal(own, Business(ad.advertiser)):  # fmt: skip
             why = "advertiser"
         else:
             continue
@@ -116,7 +117,8 @@ async def _asked(args: CheckAds, job: Job) -> tuple[list[Asked], list[int]]:
         if row["excluded"] or not row["location"]:
             continue
         queries = (row["name"], *row["services"])[: args.searches_max]
-        one = Asked(row["name"], row["domain"], row["location"], queries, row["id"])
+        domain = row["domain"] or (host_of(row["website"]) if row["website"] else None)
+        one = Asked(row["name"], domain, row["location"], queries, row["id"])
         asked.setdefault(row["id"], one)
     for given in args.businesses:
         site = website_of(given.domain)

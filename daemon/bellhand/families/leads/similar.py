@@ -68,7 +68,12 @@ def names_alike(one: Business, other: Business) -> bool:
         others = [word for word in others if word not in places]
         if not rest or not others:
             return True
-    return fuzz.ratio(one.compact, other.compact) >= NAMES_ALIKE
+    return names_equal(one, other)
+
+
+def names_equal(one: Business, other: Business) -> bool:
+    """Whether both names are spelled the same or nearly so, as a whole."""
+    return one.compact == other.compact or fuzz.ratio(one.compact, other.compact) >= NAMES_ALIKE
 
 
 def addresses_alike(one: Business, other: Business) -> bool | None:

@@ -1,6 +1,6 @@
 -- The leads $1 (or what they were merged into) as a search for their ads needs them: the location where each was found last, and
 -- the services it was found for there.
-select asked.id as asked_id, l.id, l.name, l.domain, l.excluded, place.location, coalesce(words.services, '{}') as services
+select asked.id as asked_id, l.id, l.name, l.domain, l.website, l.excluded, place.location, coalesce(words.services, '{}') as services
   from unnest($1::bigint[]) with ordinality asked(id, place)
   join bellhand_leads.leads given on given.id = asked.id
   join bellhand_leads.leads l on l.id = coalesce(given.merged_into, given.id)
