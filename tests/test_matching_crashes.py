@@ -1,4 +1,4 @@
-"""A run that dies at every step ends as one that does not: the same matches, nothing asked twice that was answered."""
+"""A run that dies in any step ends as one that does not: the same matches, nothing asked twice that was answered."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ FORGET = "truncate bellhand_matching.matches, bellhand_matching.answers"
 
 
 async def test_a_run_is_crash_safe_at_every_step(desk: Bellhand) -> None:
-    """S1-20: killed before, inside and after every step, and before its end is written."""
+    """S1-20: killed when the body of a step had run and nothing was written of it, and before its own end is."""
 
     async def ask(statement: str) -> Any:
         connection = await asyncpg.connect(desk.dsn, timeout=10)
@@ -46,6 +46,7 @@ async def test_a_run_is_crash_safe_at_every_step(desk: Bellhand) -> None:
             desk.assert_crash_safe(
                 "matching.run", project_id="p1", accept_confidence=SURE, ask_confidence=0,
                 effects=lambda: [asyncio.run(ask(FOUND)), asyncio.run(ask(FARED))],
+                at=("inside", "at the end"),
                 reset=lambda: asyncio.run(ask(FORGET)),
             )  # fmt: skip
 

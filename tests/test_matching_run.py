@@ -30,6 +30,8 @@ async def test_stages_follow_one_another_over_what_is_left(dsn, conn):
         told = json.loads(job["result"])
         assert told["total_items"] == 6
         assert told["matches_found"] == len(found)
+        assert told["items"]["identifier"] == 1
+        assert sum(told["items"].values()) == 6
         assert not job["partial"]
 
 
@@ -171,8 +173,16 @@ async def test_a_project_that_is_not_there_fails_at_once(dsn, conn):
         assert "there is no project nowhere" in row["error"]
 
 
+async def test_stages_that_cannot_follow_one_another_are_refused(dsn, conn):
+    await project(conn)
+    async with matcher(dsn):
+        job = await run(conn, "failed", stages=["identifiers", "ai"])
+        assert "name both" in job["error"]
+        assert job["attempts"] == 1
+
+
 async def test_many_items_with_the_same_title(dsn, conn):
-    """Nothing tells them apart: each target goes to one of them at most, in bounded time."""
+    """Nothing tells them apart: what is unmatched says so, each target goes to one item at most, in bounded time."""
     same = [{"sku": f"S{n}", "title": "Cable 2 m black"} for n in range(1500)]
     targets = [{"sku": f"C{n}", "title": "Black cable, 2 m"} for n in range(1500)]
     await project(conn, same, targets)
@@ -182,6 +192,9 @@ async def test_many_items_with_the_same_title(dsn, conn):
         pairs = await conn.fetch("select source_id, target_id from bellhand_matching.matches")
         assert len({p["target_id"] for p in pairs}) == len(pairs) == told["matches_found"]
         assert told["failed_items"] == 0
+        assert told["matches_found"] < 20
+        why = await conn.fetchval("select error from bellhand_matching.run_items where state = 'unmatched' limit 1")  # fmt: skip
+        assert str(why).endswith("entries of the catalogue are equally likely")
 
 
 async def test_a_pause_and_a_kill_go_on_where_they_stopped(dsn, conn):

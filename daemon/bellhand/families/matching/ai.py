@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -13,6 +14,7 @@ from .questions import SYSTEM, Asked, BadVerdict, Verdict, Verdicts, judged, que
 from .run import Row, Run, fetch, item_row
 
 # Fewer items a question may help against these.
+GONE = "its candidates are not kept any more: start a new run"
 SPLIT_FOR = ("truncated", "bad_answer", "too_long", "refused")
 
 
@@ -30,7 +32,7 @@ class Ai:
 
     async def chunk(self, number: int) -> Undecided:
         """Decide what is left of a chunk: questions side by side, matches saved, failures returned."""
-        asked, unasked = await self._asked(number)
+        asked, unasked, gone = await self._asked(number)
         known = await self._known(asked)
         new = [one for one in asked if one.item["id"] not in known]
         parts = [new[k : k + self._per_question] for k in range(0, len(new), self._per_question)]
@@ -41,27 +43,35 @@ class Ai:
         verdicts: dict[int, Verdict | str] = {**known}
         for part in found:
             verdicts |= part
-        return await self._settle(asked, unasked, verdicts)
+        return await self._settle(asked, unasked, verdicts, dict.fromkeys(gone, GONE))
 
-    async def _asked(self, number: int) -> tuple[list[Asked], list[int]]:
-        """The items of the chunk with their candidates, and those that have none any more."""
-        rows = [
-            item_row(row) for row in await self._run.fetch("chunk_items", self._run.stage, number)
-        ]
+    async def _asked(self, number: int) -> tuple[list[Asked], list[int], list[int]]:
+        """The items of the chunk with their candidates; those whose candidates are all taken; those whose are not kept."""
+        rows = await self._run.fetch("chunk_items", self._run.stage, number)
         found = await self._run.fetch("chunk_candidates", self._run.stage, number, self._candidates)
         candidates = {
             source: tuple(item_row(row) for row in group)
             for source, group in groupby(found, key=lambda row: row["source_id"])
         }
-        asked = [Asked(row, candidates[row["id"]]) for row in rows if row["id"] in candidates]
-        return asked, [row["id"] for row in rows if row["id"] not in candidates]
+        asked = [
+            Asked(item_row(row), candidates[row["id"]]) for row in rows if row["id"] in candidates
+        ]
+        rest = [row for row in rows if row["id"] not in candidates]
+        taken = [row["id"] for row in rest if row["has_candidates"]]
+        return asked, taken, [row["id"] for row in rest if not row["has_candidates"]]
 
     async def _known(self, asked: Sequence[Asked]) -> dict[int, Verdict]:
         """What the model has said to the same question before."""
         model = self._run.job.services.llm.model
-        keys = {one.key(model): one.item["id"] for one in asked}
+        keys = defaultdict(list)
+        for one in asked:
+            keys[one.key(model)].append(one.item["id"])
         rows = await fetch(self._run.job, "known_answers", list(keys))
-        return {keys[row["question"]]: Verdict.model_validate_json(row["answer"]) for row in rows}
+        return {
+            item: Verdict.model_validate_json(row["answer"])
+            for row in rows
+            for item in keys[row["question"]]
+        }
 
     async def _ask(self, part: Sequence[Asked]) -> dict[int, Verdict | str]:
         """The model's word on each item, or why there is none; a question that is too much is halved."""
@@ -91,9 +101,14 @@ class Ai:
             more, self._told_dollars = self._budget.spent - self._told_dollars, self._budget.spent
             await self._run.fetch("add_dollars", more)
 
-    async def _settle(self, asked: Sequence[Asked], unasked: list[int], verdicts: dict[int, Verdict | str]) -> Undecided:  # fmt: skip
+    async def _settle(
+        self,
+        asked: list[Asked],
+        unasked: list[int],
+        verdicts: dict[int, Verdict | str],
+        failed: Undecided,
+    ) -> Undecided:
         matches: list[Row] = []
-        failed: Undecided = {}
         for one in asked:
             item, verdict = one.item["id"], verdicts[one.item["id"]]
             if isinstance(verdict, str):

@@ -13,7 +13,9 @@ import queue
 import resource
 import sys
 import threading
+from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -61,28 +63,29 @@ class Comparer:
         return len(pairs)
 
     def score(self, start: int, stop: int, most: int) -> list[dict[str, Any]]:
-        """The `most` likeliest targets of the sources from `start` to `stop`."""
+        """The `most` likeliest targets of the sources from `start` to `stop`.
+
+        Where nothing tells several targets apart, each of them has its share of the confidence.
+        """
         assert self.comparison is not None
         assert self.verifier is not None
         pairs = [(s, t) for s in range(start, stop) for t in self.targets_of.get(s, ())]
         rows = self.comparison.features(pairs)
-        chances = self.verifier.probability(rows)
-        found: list[dict[str, Any]] = []
+        chances = [round(float(chance), 4) for chance in self.verifier.probability(rows)]
+        alike = Counter(
+            (source, chance) for (source, _), chance in zip(pairs, chances, strict=True)
+        )
         best = sorted(range(len(pairs)), key=lambda k: (pairs[k][0], -chances[k], pairs[k][1]))
-        taken = 0
-        for place, k in enumerate(best):
-            source, target = pairs[k]
-            taken = taken + 1 if place and pairs[best[place - 1]][0] == source else 1
-            if taken <= most:
-                found.append(
-                    {
-                        "source": self.sides["source"][source]["id"],
-                        "target": self.sides["catalogue"][target]["id"],
-                        "confidence": round(float(chances[k]), 4),
-                        "evidence": self._evidence(rows[k]),
-                    }
-                )
-        return found
+        return [
+            {
+                "source": self.sides["source"][source]["id"],
+                "target": self.sides["catalogue"][pairs[k][1]]["id"],
+                "confidence": round(chances[k] / alike[source, chances[k]], 4),
+                "evidence": self._evidence(rows[k], alike[source, chances[k]]),
+            }
+            for source, group in groupby(best, key=lambda k: pairs[k][0])
+            for k in islice(group, most)
+        ]
 
     def learn(self, pairs: Sequence[tuple[int, int, bool]]) -> str:
         """The shipped verifier, corrected by what people said about these pairs (by ids)."""
@@ -98,10 +101,11 @@ class Comparer:
         return train(rows, same, NAMES, weights=weights, start=shipped()).to_json()
 
     @staticmethod
-    def _evidence(row: np.ndarray) -> dict[str, float]:
+    def _evidence(row: np.ndarray, alike: int) -> dict[str, float]:
         """What a reviewer may want to see; what is not known is left out."""
         told = {name: round(float(row[NAMES.index(name)]), 3) for name in EVIDENCE}
-        return {name: value for name, value in told.items() if value >= 0}
+        known = {name: value for name, value in told.items() if value >= 0}
+        return known | ({"alike": alike} if alike > 1 else {})
 
 
 def read_requests(requests: queue.Queue[str]) -> None:

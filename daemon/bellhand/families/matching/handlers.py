@@ -2,7 +2,7 @@
 
 import json
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -80,6 +80,12 @@ class RunMatching(BaseModel):
         if isinstance(config, dict) and "jobType" in config:
             named.setdefault("job_type", config["jobType"])
         return named
+
+    @model_validator(mode="after")
+    def _candidates_first(self) -> Self:
+        if "ai" in self.wanted and "fuzzy" not in self.wanted:
+            raise ValueError("the stage ai asks about the candidates of the stage fuzzy: name both")
+        return self
 
     @property
     def wanted(self) -> tuple[Stage, ...]:

@@ -33,8 +33,10 @@ begin
     update bellhand_matching.run_items i set state = 'waiting', stage = i.stage - 1, error = null
       where i.run_id = run.id and i.state = 'failed' and i.stage > 0;
   end if;
+  -- What failed in an older run may be tried again for a while, and needs its candidates.
   delete from bellhand_matching.candidates c using bellhand_matching.runs r
-    where r.project_id = p_project and r.id < run.id and r.finished_at is not null and c.run_id = r.id;
+    where r.project_id = p_project and r.id < run.id and c.run_id = r.id
+      and (r.finished_at is not null and r.failed_items = 0 or r.told_at < bellhand.now() - interval '30 days');
   return query select r.* from bellhand_matching.runs r where r.id = run.id;
 end $$;
 revoke execute on function bellhand_matching.begin_run from public;
