@@ -51,6 +51,9 @@ seo-check: .venv/dev  ## The crawler beside linkinator on Debian's documentation
 seo-judge: .venv/dev  ## The rules beside another parser on Debian's documentation (SEO=grow: their pace and memory on 30,000 pages)
 	@$(BIN)/python -m bench.seo.judge $(SEO)
 
+bench-sites: .venv/dev  ## Pages a second of our fetcher and of Scrapy, the same work on one core (needs BELLHAND_TEST_DATA)
+	@$(BIN)/python -m bench.sites
+
 faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2": only those)
 	@$(BIN)/python -m faults $(FAULTS)
 
@@ -93,4 +96,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system test-browser bench seo-check seo-judge faults soak matching llm wheel setup clean
+.PHONY: help run test check test-embedded test-system test-browser bench bench-sites seo-check seo-judge faults soak matching llm wheel setup clean

@@ -33,7 +33,7 @@ async def look(job: Job, url: str) -> tuple[status.Status, float | None]:
         facts = await asyncio.to_thread(status.of_page, url, answer)
     else:
         facts = status.of_page(url, answer)
-    if facts.word in ("ok", "redirected") and answer.is_html:
+    if facts.word == "ok" and answer.is_html:
         probe = await _probe(job, answer)
         facts = status.with_probe(facts, answer, probe) if probe else facts
     return status.with_names(facts, addresses, mail), retry_after_seconds(answer.headers)

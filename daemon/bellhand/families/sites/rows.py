@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from bellhand.job import Job
-from bellhand.outcomes import Cancelled, Failed, Snooze
+from bellhand.outcomes import Cancelled, Failed, Snooze, storable_json
 from bellhand.sql import query
 
 from .pages import website_url
@@ -51,7 +51,7 @@ async def save(
 ) -> asyncpg.Record:
     """Store results, unless they are of a website that the business no longer has."""
     stored = await conn.fetchrow(
-        _query(name), business.id, business.website, json.dumps(found), *values,
+        _query(name), business.id, business.website, json.dumps(storable_json(found)), *values,
         timeout=STATEMENT_SECONDS,
     )  # fmt: skip
     if stored is None:
