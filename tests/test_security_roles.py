@@ -33,6 +33,14 @@ ITEM = ["sku", "title", "brand", "price", "description", "attributes"]
 MATCHING = [
     "projects", "items", "runs", "run_items", "run_chunks", "candidates", "matches", "answers", "matching_jobs",
 ]  # fmt: skip
+# What an app says of its own; the rest is written by whoever mails.
+CRM = {
+    "customers": ["id", "name", "email", "tier", "time_zone", "consent", "deleted_at"],
+    "promotions": ["id", "subject", "body", "url", "starts_at", "ends_at"],
+    "opportunities": ["id", "customer_id", "title", "offer", "url", "status", "estimated_value", "urgency"],
+    "reviews": ["id", "customer_id", "about", "url", "rating", "reviewed_at"],
+}  # fmt: skip
+CRM_READ = ["policy", "promotions", "opportunities", "reviews", "suppressions", "messages"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
     "channel_status", "subscriptions",
@@ -55,6 +63,14 @@ GRANTED = {
     *(("producer", "update", f"bellhand_matching.items.{column}") for column in ITEM),
     *(("producer", right, "bellhand_matching.items") for right in ("select", "delete")),
     ("producer", "select", "bellhand_matching.matches"),
+    *(
+        ("producer", right, f"bellhand_crm.{table}.{column}")
+        for right in ("select", "insert", "update") for table, columns in CRM.items() for column in columns
+    ),
+    *(("producer", "select", f"bellhand_crm.{name}") for name in ("suppressions", "messages")),
+    *(("producer", "insert", f"bellhand_crm.suppressions.{column}") for column in ("address", "scope", "reason")),
+    *(("reader", "select", f"bellhand_crm.{name}") for name in CRM_READ),
+    *(("reader", "select", f"bellhand_crm.customers.{column}") for column in (*CRM["customers"], "created_at")),
     *(("reader", "select", f"bellhand_matching.{name}") for name in MATCHING),
     *(("reader", "select", f"bellhand_leads.{name}") for name in LEADS),
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
@@ -259,6 +275,7 @@ WORTH = {
     "timestamp with time zone[]": "array[now(), now(), now(), now()]",
     "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
+    "time without time zone": "'08:00'::time",
 }  # fmt: skip
 EVERYTHING = """
     select md5(string_agg(x, ',' order by x)) from (
@@ -269,6 +286,7 @@ EVERYTHING = """
       union all select 'c' || c::text from bellhand_seo.crawls c union all select 'g' || g::text from bellhand_seo.pages g
       union all select 'n' || n::text from bellhand.channels n union all select 'x' || x::text from bellhand.channel_secrets x
       union all select 'u' || u::text from bellhand.subscriptions u union all select 't' || t::text from bellhand.notices t
+      union all select 'y' || y::text from bellhand_crm.messages y union all select 'z' || z::text from bellhand_crm.suppressions z
       union all select 'a' || last_value from bellhand.asleep_until) x(x)"""
 
 

@@ -220,6 +220,7 @@ class Settings(BaseSettings):
 
     dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
     modules: Names = (
+        "bellhand.families.crm",
         "bellhand.families.leads",
         "bellhand.families.seo",
         "bellhand.families.sites",

@@ -8,8 +8,10 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP as WIRE_FORMAT
+from email.message import Message as AnyMessage
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
 
 import aiosmtplib
@@ -27,6 +29,18 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,76}")
 # What says who, to whom and what is written from the other fields of a message.
 _OURS = ("from", "to", "cc", "bcc", "subject", "message-id", "date", "sender", "mime-version")
+
+
+class _Whole(UnstructuredHeader, BaseHeader):
+    """An address in a header is no text: Python would write one longer than a line as =?utf-8?q?...?=, which nobody can follow."""
+
+    def fold(self, *, policy: Policy[AnyMessage[str, str]]) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_headers = HeaderRegistry()
+_headers.map_to_type("list-unsubscribe", _Whole)
+WIRE_FORMAT = SMTP.clone(header_factory=_headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""The kinds of the crm family: what a mail is about, and then sending.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from bellhand.job import Job
+from bellhand.kinds import job_kind
+from bellhand.outcomes import Cancelled, Failed, Snooze
+
+from .payloads import Letter, Opportunity, Promotion, ReviewRequest, Scan
+from .sending import Draft, row, send
+from .texts import Link
+
+OPEN = ("new", "qualified", "proposal")
+# A server that puts mail off may do so for hours.
+mail_kind = partial(
+    job_kind, lane="crm", attempts_max=10, backoff_base_seconds=60, backoff_max_seconds=14_400
+)
+
+
+@mail_kind("crm.send_promotion")
+async def send_promotion(args: Promotion, job: Job) -> dict[str, Any]:
+    """Mail a promotion to a customer who has agreed to such mail."""
+    promotion = await row(job, "promotion", args.promotion_id)
+    if promotion is None:
+        raise Failed(f"there is no promotion {args.promotion_id} in bellhand_crm.promotions")
+    if promotion["over"]:
+        raise Cancelled(f"promotion {promotion['id']} is over")
+    if (promotion["starts_in_seconds"] or 0) > 0:
+        raise Snooze(promotion["starts_in_seconds"], "the promotion has not begun")
+    draft = Draft(
+        "promotion", args.customer_id, promotion["id"], promotion["subject"], promotion["body"],
+        link=_link(promotion["url"], "See the offer"),
+    )  # fmt: skip
+    return await send(job, draft)
+
+
+@mail_kind("crm.process_opportunity_offer")
+async def process_opportunity_offer(args: Opportunity, job: Job) -> dict[str, Any]:
+    """Mail the offer of an opportunity that is still open."""
+    found = await row(job, "opportunity", args.opportunity_id)
+    if found is None:
+        raise Failed(f"there is no opportunity {args.opportunity_id} in bellhand_crm.opportunities")
+    if found["status"] not in OPEN:
+        raise Cancelled(f"opportunity {found['id']} is {found['status']}")
+    opportunity = {"title": found["title"], "value": f"{found['estimated_value']:,f}"}
+    draft = Draft(
+        "offer", found["customer_id"], f"{found['id']} {found['status']}", found["title"], found["offer"],
+        link=_link(found["url"], "See the offer"), names=(("opportunity", opportunity),),
+    )  # fmt: skip
+    return await send(job, draft)
+
+
+@mail_kind("crm.send_review_request")
+async def send_review_request(args: ReviewRequest, job: Job) -> dict[str, Any]:
+    """Ask a customer for a review, unless there is one."""
+    review = await row(job, "review", args.review_id)
+    if review is None:
+        raise Failed(f"there is no review {args.review_id} in bellhand_crm.reviews")
+    if review["reviewed_at"] is not None:
+        raise Cancelled(f"review {review['id']} has been written")
+    draft = Draft(
+        "review_request", review["customer_id"], review["id"], "How was it?", "",
+        about=review["about"], template="review_request", link=Link(review["url"], "Write a review"),
+    )  # fmt: skip
+    return await send(job, draft)
+
+
+@mail_kind("crm.send_reminder")
+async def send_reminder(args: Letter, job: Job) -> dict[str, Any]:
+    """Remind a customer of something of theirs; in the night it waits for the morning."""
+    return await send(job, _letter("reminder", args, job, patient=True))
+
+
+@mail_kind("crm.send_notification", priority=7)
+async def send_notification(args: Letter, job: Job) -> dict[str, Any]:
+    """Tell a customer something at once, at any hour."""
+    return await send(job, _letter("notification", args, job, patient=False))
+
+
+@job_kind("crm.process_opportunities", lane="crm", timeout_seconds=300)
+async def process_opportunities(args: Scan, job: Job) -> dict[str, Any]:
+    """Enqueue the offers of open opportunities, the most valuable first; made for a schedule."""
+    found = await row(job, "enqueue_offers", args.opportunities_max)
+    return {"queued": found["queued"]}
+
+
+def _letter(purpose: str, args: Letter, job: Job, *, patient: bool) -> Draft:
+    return Draft(
+        purpose, args.customer_id, args.key or f"job {job.key}", args.subject, args.message,
+        link=_link(args.url, "Open"), promotional=False, patient=patient,
+    )  # fmt: skip
+
+
+def _link(url: str | None, label: str) -> Link | None:
+    return Link(url, label) if url else None

@@ -1,0 +1,51 @@
+"""What the jobs of the crm family are asked to do; the names are those that apps have (seed 004)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+Key = Annotated[str | None, Field(min_length=1, max_length=200)]
+
+
+class Payload(BaseModel):
+    """Names as in the payload; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Promotion(Payload):
+    """A promotion to a customer, who gets it once."""
+
+    customer_id: Id = Field(alias="customerId")
+    promotion_id: Id = Field(alias="promotionId")
+
+
+class Opportunity(Payload):
+    """The offer of an opportunity, once for each status that it is in."""
+
+    opportunity_id: Id = Field(alias="opportunityId")
+
+
+class ReviewRequest(Payload):
+    """A review that is asked for once."""
+
+    review_id: Id = Field(alias="reviewId")
+
+
+class Letter(Payload):
+    """What to write to a customer; with a `key`, once for that key, whatever job asks; else once a job."""
+
+    customer_id: Id = Field(alias="customerId")
+    subject: str = Field(min_length=1, max_length=200)
+    message: str = Field(min_length=1, max_length=20_000)
+    url: str | None = Field(default=None, max_length=2000, pattern=r"^https?://[!-~]+$")
+    key: Key = None
+
+
+class Scan(Payload):
+    """How many opportunities to look at in one go."""
+
+    opportunities_max: int = Field(default=500, ge=1, le=10_000)
