@@ -217,7 +217,7 @@ async def test_entities_and_files_of_a_document_type_are_not_read(
 
     async with serving(("/", answer)) as port, daemon(dsn, port):
         number = await enter(conn, f"http://127.0.0.1:{port}/")
-        rows = await all_over(conn, 3)
+        rows = await all_over(conn, 4)
         row = await business(conn, number)
     assert {job["state"] for job in rows} == {"completed"}
     assert row["emails"] == ["me@acme-glass.com"]
@@ -280,7 +280,7 @@ async def test_a_title_of_the_web_is_stored_as_text_and_cut(dsn: str, conn: asyn
     hostile = "<title>\x1b[2J'); drop table x; -- \u202e&lt;script&gt;" + "x" * 5000
     async with serving(("/", html(hostile))) as port, daemon(dsn, port):
         number = await enter(conn, f"http://127.0.0.1:{port}/")
-        await all_over(conn, 3)
+        await all_over(conn, 4)
         title = (await business(conn, number))["website_title"]
     assert title.startswith("\x1b[2J'); drop table x; -- \u202e<script>x")
     assert len(title) == 500
