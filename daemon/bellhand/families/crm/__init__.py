@@ -1,6 +1,7 @@
 """Customers: mail to them that goes out once at most, and the opportunities that are worth one."""
 
 from .handlers import (
+    cleanup_old_data,
     process_opportunities,
     process_opportunity_offer,
     send_notification,
@@ -10,6 +11,7 @@ from .handlers import (
 )
 
 __all__ = [
+    "cleanup_old_data",
     "process_opportunities",
     "process_opportunity_offer",
     "send_notification",

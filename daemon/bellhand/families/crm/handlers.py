@@ -9,7 +9,7 @@ from bellhand.job import Job
 from bellhand.kinds import job_kind
 from bellhand.outcomes import Cancelled, Failed, Snooze
 
-from .payloads import Letter, Opportunity, Promotion, ReviewRequest, Scan
+from .payloads import Cleanup, Letter, Opportunity, Promotion, ReviewRequest, Scan
 from .sending import Draft, row, send
 from .texts import Link
 
@@ -85,6 +85,23 @@ async def process_opportunities(args: Scan, job: Job) -> dict[str, Any]:
     """Enqueue the offers of open opportunities, the most valuable first; made for a schedule."""
     found = await row(job, "enqueue_offers", args.opportunities_max)
     return {"queued": found["queued"]}
+
+
+@job_kind("crm.cleanup_old_data", lane="crm", priority=3, attempts_max=3, timeout_seconds=3600)
+async def cleanup_old_data(args: Cleanup, job: Job) -> dict[str, Any]:
+    """Take names, addresses and words out of old mails and deleted customers, batch by batch."""
+    if args.dry_run:
+        found = await row(job, "erasable", args.days)
+        return {"dry_run": True, "messages": found["messages"], "customers": found["customers"]}
+    erased = {"messages": 0, "customers": 0}
+    for what in erased:
+        batch = args.batch_rows
+        while batch == args.batch_rows:
+            job.check()
+            batch = (await row(job, f"erase_{what}", args.days, args.batch_rows))["erased"]
+            erased[what] += batch
+            job.progress(done=sum(erased.values()), stage=what)
+    return {"dry_run": False, **erased}
 
 
 def _letter(purpose: str, args: Letter, job: Job, *, patient: bool) -> Draft:

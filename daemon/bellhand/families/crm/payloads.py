@@ -45,6 +45,14 @@ class Letter(Payload):
     key: Key = None
 
 
+class Cleanup(Payload):
+    """How old data must be, how much of it one statement takes, and whether only to count it."""
+
+    days: int = Field(default=30, ge=1, le=36_500)
+    batch_rows: int = Field(default=1000, ge=1, le=100_000)
+    dry_run: bool = Field(default=False, alias="dryRun")
+
+
 class Scan(Payload):
     """How many opportunities to look at in one go."""
 

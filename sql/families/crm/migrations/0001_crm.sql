@@ -32,6 +32,9 @@ create table bellhand_crm.customers (
 comment on column bellhand_crm.customers.consent is 'Agreed to promotional mail.';
 comment on column bellhand_crm.customers.deleted_at is 'Since when nothing is done for the customer any more.';
 
+-- Who was deleted and not yet erased (erase_customers).
+create index customers_erasable on bellhand_crm.customers (deleted_at) where name is not null or email is not null;
+
 create table bellhand_crm.promotions (
   id text primary key default gen_random_uuid()::text check (char_length(id) between 1 and 200),
   subject text not null check (char_length(subject) between 1 and 200),
@@ -101,6 +104,8 @@ comment on column bellhand_crm.messages.state is
 comment on column bellhand_crm.messages.said is 'What the mail server answered, or why it could not.';
 -- How many went out in the last hour, and to one address in the last day (begin_message).
 create index messages_begun on bellhand_crm.messages (begun_at);
+-- What still holds words and addresses, the oldest first (erase_messages).
+create index messages_erasable on bellhand_crm.messages (begun_at) where address <> '';
 create index messages_address on bellhand_crm.messages (lower(address), begun_at) where promotional;
 
 select bellhand.allow(who, 'usage on schema bellhand_crm') from unnest(array['producer', 'reader', 'worker']) who;
