@@ -224,3 +224,9 @@ def test_recorded_answers_are_read(test_data: Path) -> None:
         with pytest.raises(ServiceError) as caught:
             read_local(broke)
         assert (caught.value.code, caught.value.pause) == ("quota", True)
+
+
+async def test_a_search_of_the_web_needs_no_place(outside: Services) -> None:
+    found = await outside.serpapi.search("acoustic panel 60x60")
+    assert [one.position for one in found] == list(range(1, len(found) + 1))
+    assert found, "the stand-in knows something about everything"

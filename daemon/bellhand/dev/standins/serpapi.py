@@ -14,6 +14,7 @@ from .sites import Sites
 
 PAGE = 20
 ADS_MAX = 4
+ANYWHERE = "United States"
 SUCCESS = "Success"
 NO_RESULTS = "Google hasn't returned any results for this query."
 
@@ -27,7 +28,8 @@ async def search(request: web.Request, sites: Sites) -> web.Response:
     if not words:
         return web.json_response({"error": "Missing query `q` parameter."}, status=400)
     engine = query.get("engine", "google")
-    place = query.get("location", "")
+    # A search of the web may leave its place out; the engines of places may not.
+    place = query.get("location", ANYWHERE if engine == "google" else "")
     if engine == "google_maps":
         words, _, place = words.partition(" in ")
     if not businesses.known(place):
