@@ -8,18 +8,16 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 import phonenumbers
-import tldextract
 from w3lib.url import safe_url_string, url_query_cleaner
 from yarl import URL
+
+from bellhand.clients.domains import domain_parts
 
 from .words import BUILDERS, ELSEWHERE, ELSEWHERE_ANYWHERE
 
 WEBSITE_BYTES_MAX = 8192
 
 # With private suffixes: acme.wixsite.com is a site of its own, wixsite.com is nobody's.
-_split = tldextract.TLDExtract(
-    suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True
-)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _TRACKING = re.compile(r"utm_\w+|gclid|fbclid|msclkid|gad_source|y_source|mc_[ce]id|_ga|igshid")
 
@@ -84,7 +82,7 @@ def host_of(url: str) -> str:
 @lru_cache(maxsize=20_000)
 def own_domain(host: str) -> str | None:
     """The registrable domain of a host, None for an IP address and for directories and networks."""
-    parts = _split(host)
+    parts = domain_parts(host)
     domain = parts.top_domain_under_public_suffix
     if domain in BUILDERS:
         below = parts.subdomain.rpartition(".")[2]
@@ -95,7 +93,7 @@ def own_domain(host: str) -> str | None:
 
 
 def _is_name(host: str) -> bool:
-    return "." in host and bool(_split(host).suffix)
+    return "." in host and bool(domain_parts(host).suffix)
 
 
 def _is_ip(host: str) -> bool:

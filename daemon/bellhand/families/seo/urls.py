@@ -7,8 +7,9 @@ from hashlib import blake2b
 from urllib.parse import SplitResult, urljoin, urlsplit
 from uuid import UUID
 
-import tldextract
 from w3lib.url import canonicalize_url
+
+from bellhand.clients.domains import registrable
 
 LENGTH_MAX = 8192
 # Sites have paths of a few segments; where the same one comes so often a relative link goes in circles.
@@ -37,10 +38,6 @@ _FILE = re.compile(
 )
 _DIGITS = re.compile(r"\d+")
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
-
-_split_domain = tldextract.TLDExtract(
-    suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +205,7 @@ def _bare(parts: SplitResult) -> str:
 
 @lru_cache(1000)
 def _registrable(host: str) -> str:
-    return _split_domain(host).top_domain_under_public_suffix or host.lower()
+    return registrable(host)
 
 
 def _hash(text: str) -> UUID:

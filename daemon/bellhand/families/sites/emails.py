@@ -8,8 +8,9 @@ from functools import lru_cache
 from itertools import islice
 from urllib.parse import parse_qsl, unquote
 
-import tldextract
 from email_validator import EmailNotValidError, validate_email
+
+from bellhand.clients.domains import domain_parts
 
 from .markup import Link, Markup
 from .words import (
@@ -52,8 +53,6 @@ _SPACED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SHIELD = re.compile(r"/cdn-cgi/l/email-protection#([0-9a-fA-F]+)")
-
-_split = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +148,7 @@ def clean(local: str, domain: str) -> str | None:
     host = _host(domain)
     if not local or not host or host.startswith("www."):
         return None
-    parts = _split(host)
+    parts = domain_parts(host, private=False)
     if parts.domain in PLACEHOLDER_DOMAINS and parts.suffix in PLACEHOLDER_SUFFIXES:
         return None
     if local in PLACEHOLDER_NAMES or f"{parts.domain}.{parts.suffix}" in PLACEHOLDER_HOSTS:
@@ -183,7 +182,7 @@ def _host(domain: str) -> str | None:
     """The domain up to its public suffix, freed from the word that was typed onto it."""
     labels = domain.split(".")
     while len(labels) > 1:
-        parts = _split(".".join(labels).lower())
+        parts = domain_parts(".".join(labels).lower(), private=False)
         if parts.suffix and parts.domain:
             return ".".join(labels).lower()
         if labels[-1].lower() in FILE_ENDINGS:

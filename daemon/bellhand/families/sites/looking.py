@@ -5,13 +5,13 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from bellhand.clients.dns import Addresses, MailRoute
+from bellhand.clients.domains import registrable
 from bellhand.clients.errors import Busy, WebError
 from bellhand.clients.retry_after import retry_after_seconds
 from bellhand.clients.web import Page
 from bellhand.job import Job
 
 from . import status
-from .pages import registrable
 from .reading import LARGE_CHARS, put_off
 
 PROBE_SECONDS = 10.0

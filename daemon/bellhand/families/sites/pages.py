@@ -3,8 +3,9 @@
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
-import tldextract
 from w3lib.url import canonicalize_url
+
+from bellhand.clients.domains import registrable
 
 from .markup import Markup
 from .words import FILE_ENDINGS, words
@@ -29,10 +30,6 @@ _ENDING = re.compile(r"\.(\w{2,5})\Z")
 _GAP = re.compile(r"[\W_]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?!\d)", re.IGNORECASE)
 
-_split = tldextract.TLDExtract(
-    suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True
-)
-
 
 def website_url(text: str) -> str:
     """What people write into a website field as an address: acme.com means http://acme.com."""
@@ -40,11 +37,6 @@ def website_url(text: str) -> str:
     if cleaned.startswith("//"):
         return "http:" + cleaned
     return cleaned if _SCHEME.match(cleaned) else "http://" + cleaned
-
-
-def registrable(host: str) -> str:
-    """The domain somebody registered, acme.co.uk for www.acme.co.uk; other hosts as they are."""
-    return _split(host).top_domain_under_public_suffix or host.lower()
 
 
 def worth_visiting(page: Markup, url: str, pages_max: int) -> list[str]:

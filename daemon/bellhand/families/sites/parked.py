@@ -3,8 +3,9 @@
 import re
 from urllib.parse import urlsplit
 
+from bellhand.clients.domains import registrable
+
 from .markup import Markup
-from .pages import registrable
 from .words import words
 
 # A page about domains has a lot to say; a parking page has not.

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from bellhand.clients.dns import Addresses, MailRoute
+from bellhand.clients.domains import registrable
 from bellhand.clients.errors import BadAnswer, Forbidden, WebError
 from bellhand.clients.web import Page
 
 from .markup import Markup, read
-from .pages import registrable
 from .parked import parked
 from .shells import needs_browser
 from .technologies import technologies
