@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 TESTS ?=
+MARKS ?=
 BENCH ?=
 SEO ?= check
 FAULTS ?= --all
@@ -16,9 +17,10 @@ help:  ## This list
 run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C stops it
 	@$(BIN)/bellhand dev
 
-# Side by side, since either waits more than it works; each prints when it is over.
-test: check  ## Everything: style, types, tests on both Postgres versions
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-system
+# Side by side, since either waits more than it works; each prints when it is over. The families run on one version.
+test: check system-postgres  ## Everything: style, types, tests on both Postgres versions
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-system \
+		MARKS="$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && echo 'not family')"
 
 check: .venv/dev  ## Style and types
 	$(BIN)/ruff format --check $(SOURCES)
@@ -26,15 +28,17 @@ check: .venv/dev  ## Style and types
 	$(BIN)/mypy
 
 test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_sql.py: only those)
-	BELLHAND_TEST_PG=embedded $(BIN)/pytest $(TESTS)
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m "$(MARKS)" $(TESTS)
 
 # On another version and another event loop than the first run, to see what depends on either.
-test-system: .venv/dev  ## Tests that need a database, on the system's Postgres and on uvloop
-	@if [ ! -x "$(PG15)" ] && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -qq -y postgresql-15 >/dev/null; fi
+test-system: .venv/dev system-postgres  ## Tests that need a database, on the system's Postgres and on uvloop
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
 		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m "database and not slow" $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
+
+system-postgres:
+	@if [ ! -x "$(PG15)" ] && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y postgresql-15 >/dev/null; fi
 
 # By itself, because a browser is 300 MB that nothing else here needs.
 test-browser: .venv/dev  ## Tests of the browser, with Chromium (installed if need be) and the extra `browser`
@@ -96,4 +100,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system test-browser bench bench-sites seo-check seo-judge faults soak matching llm wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres test-browser bench bench-sites seo-check seo-judge faults soak matching llm wheel setup clean

@@ -7,6 +7,7 @@ $BELLHAND_TEST_DSN uses a server that runs already; $BELLHAND_TEST_LOOP may be `
 import asyncio
 import logging
 import os
+import re
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -43,10 +44,18 @@ def _logging_as_it_was() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+# What stands on the engine and asks little of the version of Postgres: `make test` runs it on one.
+FAMILIES = re.compile(
+    r"test_(accuracy|crm|emails|hooks|lead|llm|mail|matching|notify|phones|places|seo|serpapi|services|site|socials|standins|webhooks)"
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"server", "private_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
+            if FAMILIES.match(item.path.name):
+                item.add_marker(pytest.mark.family)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

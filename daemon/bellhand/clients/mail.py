@@ -221,7 +221,8 @@ class Mail:
 
     def _explain(self, error: Exception, *, sending: bool) -> MailError:
         """What a failure means; the password stands in no text."""
-        why = _line(str(error)) or type(error).__name__
+        said = error.message if isinstance(error, aiosmtplib.SMTPResponseException) else str(error)
+        why = _line(said) or type(error).__name__
         if password := self._key.text():
             why = without(password, why)
         where = f"{self.settings.host}:{self.settings.port}"

@@ -26,6 +26,7 @@ from bellhand.dev.programs import (
     copy_programs,
     find_programs,
     major_version,
+    roomy,
 )
 
 ROLE = "postgres"
@@ -35,7 +36,8 @@ INITDB_SECONDS = 60
 START_SECONDS = 30
 STOP_SECONDS = 20
 TRIES_APART_SECONDS = 0.01
-TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (mkdtemp makes unguessable folders in it)
+MEMORY = "/dev/shm"  # noqa: S108 (mkdtemp makes unguessable folders in these)
+TEMPORARY = ("/tmp", "/var/tmp", MEMORY)  # noqa: S108
 
 # Runs "$@" until it ends, or until standard input closes because our owner is gone; then a
 # temporary home ($1, else empty) goes too.
@@ -283,7 +285,10 @@ class DevPostgres:
 
     def _temporary_home(self) -> Path:
         """A new folder that the server's user can reach; a private $TMPDIR may be closed to it."""
-        for parent in dict.fromkeys((tempfile.gettempdir(), *TEMPORARY)):
+        places = [tempfile.gettempdir(), *TEMPORARY]
+        if not self.durable and "TMPDIR" not in os.environ and roomy(MEMORY):
+            places.insert(0, MEMORY)  # a database a test: copying one takes a tenth of the time
+        for parent in dict.fromkeys(places):
             with suppress(OSError):
                 self._home = Path(tempfile.mkdtemp(prefix="bellhand-", dir=parent))
                 self._own(self._home)

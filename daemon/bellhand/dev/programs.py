@@ -13,6 +13,7 @@ from bellhand.errors import Problem
 Preference = Literal["system", "embedded"]
 MAJOR_MIN = 15
 ANSWER_SECONDS = 10
+ROOMY_BYTES = 3_000_000_000
 
 
 class NoPostgres(Problem):
@@ -33,6 +34,14 @@ def major_version(programs: Path) -> int:
         return 0
     found = re.search(r"\d+", said)
     return int(found.group()) if found else 0
+
+
+def roomy(folder: str) -> bool:
+    """Whether a temporary server has room there, and others too."""
+    try:
+        return shutil.disk_usage(folder).free >= ROOMY_BYTES
+    except OSError:
+        return False
 
 
 def _system() -> list[Path]:
