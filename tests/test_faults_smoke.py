@@ -34,8 +34,6 @@ UNFENCED = [
     Mutant("settle_completed", " and j.epoch = coalesce(u.epoch, p_epochs[1])", ""),
 ]
 BROKEN = {
-    "a rescue does not look at the beat": (
-        [MUTANTS["a rescue does not look at the beat"]], "F1", 3.0, "double_run_inside_lease"),
     "a completion is not fenced": (UNFENCED, "F2", 9.0, "completed_without_run"),
     "a lane's limit is off by one": ([MUTANTS["a lane's limit is off by one"]], "F0", 3.0, "lane_over_limit"),
     "made ready without a new epoch": (
