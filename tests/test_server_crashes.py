@@ -3,6 +3,7 @@
 import asyncio
 
 import asyncpg
+import pytest
 
 from bellhand import job_kind
 from bellhand.db import Database, HandlerPool
@@ -12,6 +13,8 @@ from daemons import at_work, insert, state, until
 from support import eventually
 
 
+# Whether the crash undoes the claim depends on when the server writes its log: it does so here on 18, not reliably on 15.
+@pytest.mark.slow
 async def test_a_job_whose_claim_a_crash_of_the_server_undid_is_found_behind_the_position(
     private_server: DevPostgres, private_dsn: str
 ) -> None:
