@@ -325,9 +325,8 @@ async def test_secrets_and_addresses_are_shown_to_nobody(dsn, conn, capsys, tmp_
             first = await insert(conn, "t.fine", notify=asks("conf", "completed"))
             await insert(conn, "t.fine", notify=asks("sql", "completed"))
             await receiver.until(2)
-            await eventually(
-                lambda: conn.fetchval("select bool_and(failures > 0) from bellhand.channels")
-            )
+            failing = "select bool_and(failures > 0) from bellhand.channels"
+            await eventually(lambda: conn.fetchval(failing))
             # Either may come first; the one of the configuration is signed with the file's key.
             (ours,) = [one for one in receiver.got[:2] if json.loads(one[1])["data"]["id"] == first]
             Webhook(file.read_text().strip()).verify(ours[1], ours[0])
