@@ -46,10 +46,12 @@ async def test_a_job_whose_claim_a_crash_of_the_server_undid_is_found_behind_the
         await asyncio.to_thread(private_server.stop, immediate=True)
         await asyncio.to_thread(private_server.start)
         conn = await asyncpg.connect(private_dsn, timeout=10)
-        waits = await conn.fetchval("select count(*) from bellhand.queue where id = $1", undone)
-        assert waits or runs == 2, "the crash did not undo the claim"
-        await until(conn, undone, "completed")
-        await conn.close()
+        try:
+            waits = await conn.fetchval("select count(*) from bellhand.queue where id = $1", undone)
+            assert waits or runs == 2, "the crash did not undo the claim"
+            await until(conn, undone, "completed")
+        finally:
+            await conn.close()  # uvloop's loop does not close while a connection is open
 
 
 async def test_after_a_new_connection_dependencies_of_old_transactions_are_looked_at_again(
