@@ -78,6 +78,7 @@ PROCESSES = {
 }
 # Who looks up an attribute by a name that is no constant, and where the names come from.
 DYNAMIC = {
+    "api.operations": "the methods of its own classes",
     "blocking": "the handler's own code",
     "cli.config": "the fields of the settings",
     "cli.dev": "the services that have a stand-in",

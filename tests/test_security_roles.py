@@ -275,7 +275,7 @@ WORTH = {
     "timestamp with time zone[]": "array[now(), now(), now(), now()]",
     "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
-    "time without time zone": "'08:00'::time",
+    "time without time zone": "'08:00'::time", "bytea": "sha256('x')",
 }  # fmt: skip
 EVERYTHING = """
     select md5(string_agg(x, ',' order by x)) from (

@@ -13,7 +13,6 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from bellhand.api import status
 from bellhand.api.health import Health
 from bellhand.api.status import StatusPort
 from bellhand.db import Database
@@ -21,6 +20,7 @@ from bellhand.errors import Problem
 from bellhand.metrics import Metrics
 from bellhand.settings import Status
 from bellhand.sql import query
+from bellhand.surfaces import status_port
 from support import eventually
 
 TOKEN = "0123456789abcdef-token"
@@ -56,7 +56,7 @@ async def serving(
 ) -> AsyncIterator[Port]:
     database = Database(dsn, connect_seconds=2)
     given = Status(**({"port": 0} | settings))
-    served = StatusPort(given, Metrics({"a": "default"}, version="1"), health, database)
+    served = status_port(given, Metrics({"a": "default"}, version="1"), health, database)
     await served.start()
     try:
         async with aiohttp.ClientSession() as session:
@@ -245,9 +245,8 @@ async def test_a_database_that_is_away_is_503_and_nothing_else_suffers() -> None
 
 
 async def test_a_question_that_takes_too_long_is_given_up(
-    dsn: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    dsn: str, conn: asyncpg.Connection
 ) -> None:
-    monkeypatch.setattr(status, "STATEMENT_SECONDS", 0.2)
     async with serving(dsn) as port, conn.transaction():
         await conn.execute("lock table bellhand.workers in access exclusive mode")
         async with asyncio.timeout(4):
@@ -280,9 +279,9 @@ async def test_the_token_opens_everything_but_probes_are_open_anyway() -> None:
 
 
 async def test_another_address_is_refused_without_a_token_and_served_with_one() -> None:
-    open_to_all = Status.model_construct(host="0.0.0.0", port=0, token=None)
+    open_to_all = Status.model_construct(host="0.0.0.0", port=0, token=None, hosts=())
     with pytest.raises(Problem, match="without a token"):
-        StatusPort(open_to_all, Metrics({}, version="1"), lambda: WELL, Database(NOWHERE))
+        status_port(open_to_all, Metrics({}, version="1"), lambda: WELL, Database(NOWHERE))
     async with serving(NOWHERE, host="0.0.0.0", token=SecretStr(TOKEN)) as port:
         assert (await port.get("/livez", Host="bellhand.example"))[0] == 200
         assert (await port.get("/metrics", Host="127.0.0.1"))[0] == 401
@@ -306,11 +305,8 @@ async def test_large_requests_are_turned_away() -> None:
         assert (await port.get("/livez"))[0] == 200
 
 
-async def test_too_many_connections_are_turned_away_and_forgotten(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(status, "CONNECTIONS_MAX", 3)
-    async with serving(NOWHERE) as port:
+async def test_too_many_connections_are_turned_away_and_forgotten() -> None:
+    async with serving(NOWHERE, connections_max=3) as port:
         held = [socket.create_connection(("127.0.0.1", port.served.port)) for _ in range(3)]
         url = f"http://127.0.0.1:{port.served.port}/livez"
 

@@ -21,19 +21,22 @@ FUNCTION_LINES_MAX = 60
 # From the ground up: a module imports from its own layer or from below. Groups side by side in one
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
-    {"pure": "cron errors kinds outcomes priorities sql states stats systemd"},
     {
-        "tools": "db logs metrics settings settings_errors settings_notify settings_parts settings_services"
+        "pure": "budget cron errors kinds outcomes priorities problem_sorts resource sql states stats systemd"
     },
-    {"database": "bell migrate positions preflight store"},
+    {
+        "tools": "db logs metrics problems settings settings_errors settings_notify settings_parts settings_services"
+    },
+    {"database": "bell callers look migrate positions preflight store"},
     {"what handlers see": "clients job steps"},
     {
         "engine": "attempt blocking deadlines heartbeat isolate isolated keeper limits progress settle worker",
         "api": "api",
+        "dashboard": "dashboard",
         "families": "families",
         "notify": "notify",
     },
-    {"root": "app registration vitals"},
+    {"root": "app registration surfaces vitals"},
     {"surface": "__main__ cli dev testing"},
 ]
 PLACES = {

@@ -21,7 +21,6 @@ from typing import Any
 import structlog
 
 from . import __version__, systemd
-from .api.status import StatusPort
 from .bell import Bell, Listener, Sleep
 from .blocking import use_threads
 from .clients.hooks import Hooks
@@ -46,6 +45,7 @@ from .settings import Settings, load
 from .settle import Settler
 from .stats import Tally
 from .store import Store, Surroundings
+from .surfaces import status_port
 from .vitals import Vitals
 from .worker import Worker
 
@@ -104,7 +104,7 @@ class Daemon:
         )  # fmt: skip
         self.vitals = Vitals(self.worker, self.sleep, self.listener, self.heartbeat, self.metrics,
                              poll_seconds=settings.worker.poll_seconds)  # fmt: skip
-        self.status = StatusPort(settings.status, self.metrics, self.vitals.health, self.database)
+        self.status = status_port(settings.status, self.metrics, self.vitals.health, self.database)
         self.exit_hard_after: Callable[[float], None] = _no_exit  # a process of its own sets it
         self.ready = asyncio.Event()
         self.stop_asked = asyncio.Event()

@@ -124,11 +124,17 @@ class Retention(Section):
 
 
 class Status(Section):
-    """The port that tells how things stand."""
+    """The port for HTTP: who is let in, and how much of it each may use."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 7700
     token: SecretStr | None = None
+    hosts: Names = ()
+    connections_max: PositiveInt = 256
+    header_seconds: PositiveFloat = 10
+    body_bytes_max: Annotated[int, Field(ge=1024, le=1_000_000_000)] = 8_388_608
+    requests_per_second: PositiveFloat = 50
+    requests_burst: PositiveInt = 200
 
     @field_validator("token")
     @classmethod
@@ -145,6 +151,11 @@ class Status(Section):
             raise ValueError(
                 f"host {self.host!r} lets other machines in, which needs a token; "
                 'set status.token (or BELLHAND_STATUS__TOKEN), or keep host = "127.0.0.1"'
+            )
+        if self.token is None and self.hosts:
+            raise ValueError(
+                "hosts are names that others use, which needs a token; "
+                "set status.token (or BELLHAND_STATUS__TOKEN), or leave hosts out"
             )
         return self
 

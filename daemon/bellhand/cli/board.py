@@ -8,10 +8,10 @@ import sys
 from typing import Any
 from uuid import UUID
 
-from bellhand.api.resource import resource
 from bellhand.cli.context import Database
 from bellhand.cli.jobs import headline
 from bellhand.cli.output import coloured, paint, painted_state, plain, say, state_of
+from bellhand.resource import resource
 from bellhand.states import OVER
 
 NEW_MAX = 50

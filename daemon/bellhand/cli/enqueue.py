@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from bellhand.api.resource import rfc3339
 from bellhand.cli.context import Given, loads
 from bellhand.cli.output import ago, paint, plain, say, say_json, tell
 from bellhand.cli.values import ids_of, moment_of, pairs_of, payload_of
+from bellhand.resource import rfc3339
 
 SOURCE = "cli"
 

@@ -10,7 +10,6 @@ from uuid import UUID
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from bellhand.api.resource import FIELDS, resource, rfc3339
 from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound, Usage
 from bellhand.cli.output import (
@@ -27,6 +26,7 @@ from bellhand.cli.output import (
     tell,
 )
 from bellhand.cli.values import ids_of, moment_of
+from bellhand.resource import FIELDS, resource, rfc3339
 from bellhand.states import OVER, PARTIAL, STATES, nearest_state, states_named
 
 TROUBLE = frozenset({"failed", "cancelled", PARTIAL})

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from bellhand.api.resource import resource
 from bellhand.cli.context import Cli, Database, Given
 from bellhand.cli.errors import INTERRUPTED, JOB_FAILED, TIMED_OUT, Unreachable, translated
 from bellhand.cli.jobs import find, headline, step_of, steps_lines
 from bellhand.cli.output import coloured, plain, say, say_json, state_of, tell
 from bellhand.cli.values import ids_of, seconds_of
+from bellhand.resource import resource
 from bellhand.states import OVER
 
 LOOKS_APART_SECONDS = 0.25

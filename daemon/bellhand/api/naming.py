@@ -1,0 +1,42 @@
+"""Jobs by the names that people and programs call them, and whether a caller may see one."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aiohttp import web
+from asyncpg import Record
+
+from bellhand.callers import caller_of
+from bellhand.look import Look
+from bellhand.problems import HttpProblem, not_found
+from bellhand.resource import id_of_key
+
+ID_MAX = 2**63 - 1
+
+
+def named(word: str) -> tuple[int, UUID | None]:
+    """The id, and the key if it was named by that; raises the problem 400."""
+    if word.isascii() and word.isdigit() and 0 < int(word[:20]) <= ID_MAX:
+        return int(word), None
+    try:
+        key = UUID(word)
+        number = id_of_key(key)
+    except ValueError:
+        number = None
+    if number is None:
+        raise HttpProblem("bad-job-id", detail=f"{word[:100]!r} is neither an id nor a key")
+    return number, key
+
+
+async def job_row(look: Look, request: web.Request, statement: str = "status_jobs") -> Record:
+    """The row of the job that the address names; 404 if there is none, or the caller may not see it."""
+    word = request.match_info["job"]
+    number, key = named(word)
+    caller = caller_of(request)
+    for row in await look.fetch(statement, [number]):
+        if (key is None or row["key"] == key) and caller.sees(row["source"]):
+            return row
+    raise not_found(
+        f"there is no job {word}", "it was never committed, or retention has removed it"
+    )

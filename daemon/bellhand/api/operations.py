@@ -1,0 +1,211 @@
+"""A route and what OpenAPI says of it, in one place: beside its handler.
+
+`operation` reads the handler's own annotations: a parameter `query` or `body` of a pydantic model is read from the request and
+checked before the handler runs; what does not fit is a problem with a pointer to each place.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, TypeVar, cast, get_type_hints
+
+from aiohttp import hdrs, web
+from multidict import MultiMapping
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from bellhand.callers import ANSWER_SECONDS, Scope, needs
+from bellhand.problems import HttpProblem
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route as OpenAPI has it."""
+
+    method: str
+    path: str
+    scope: Scope | None
+    summary: str
+    description: str
+    query: type[BaseModel] | None
+    body: Any
+    body_types: tuple[str, ...]
+    answers: Mapping[int, Any]
+    problems: tuple[str, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def operation(
+    method: str,
+    path: str,
+    scope: Scope | None,
+    *,
+    answers: Mapping[int, Any],
+    problems: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+    body_types: Sequence[str] = (JSON,),
+    seconds: float | None = ANSWER_SECONDS,
+) -> Callable[[Handler], Any]:
+    """Makes a method a route.
+
+    `answers` maps statuses to pydantic models or types (None: no body), `problems` are the slugs that it may answer with beside those
+    of every route, `headers` are request headers that it reads, with what they say.
+    """
+
+    def bind(handler: Handler) -> Any:
+        hints = get_type_hints(handler)
+        query, body = hints.get("query"), hints.get("body")
+        adapter = TypeAdapter(body) if body is not None else None
+
+        async def serve(self: Any, request: web.Request) -> web.StreamResponse:
+            given: dict[str, Any] = {}
+            if query is not None:
+                given["query"] = query_of(request.query, query)
+            if adapter is not None:
+                given["body"] = checked(adapter, await body_of(request, body_types), "#")
+            return await handler(self, request, **given)
+
+        summary, _, description = (inspect.getdoc(handler) or handler.__name__).partition("\n\n")
+        served = needs(scope, seconds=seconds)(serve)
+        served.__name__ = handler.__name__
+        served.__operation__ = Operation(  # type: ignore[attr-defined]
+            method, path, scope, " ".join(summary.split()), description, query, body,
+            tuple(body_types), answers, tuple(problems), headers or {},
+        )  # fmt: skip
+        return served
+
+    return bind
+
+
+def routes_of(holder: object) -> list[web.RouteDef]:
+    """The routes of all operations of an object, in the order they are written."""
+    found = []
+    for name in vars(type(holder)):
+        handler = getattr(holder, name)
+        described: Operation | None = getattr(handler, "__operation__", None)
+        if described is not None:
+            add = web.get if described.method == "GET" else _plain(described.method)
+            found.append(add(described.path, handler))
+    return found
+
+
+def _plain(method: str) -> Callable[..., web.RouteDef]:
+    return lambda path, handler: web.route(method, path, handler)
+
+
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A JSON answer."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return web.Response(text=text, status=status, content_type=JSON, headers=headers)
+
+
+# What arrives
+
+
+def query_of(query: MultiMapping[str], model: type[BaseModel]) -> Any:
+    """The parameters of an address as a model; one that is given more than once as a list where that is wanted."""
+    given: dict[str, Any] = {}
+    for name in dict.fromkeys(query):
+        values = query.getall(name)
+        if len(values) > 1 and not _takes_many(model, name):
+            raise HttpProblem("invalid-request", errors=[(name, "is given more than once")])
+        given[name] = values if _takes_many(model, name) else values[0]
+    return checked(TypeAdapter(model), given, "")
+
+
+def _takes_many(model: type[BaseModel], name: str) -> bool:
+    found = model.model_fields.get(name)
+    return found is not None and "list" in str(found.annotation)
+
+
+async def body_of(request: web.Request, types: Sequence[str] = (JSON,)) -> Any:
+    """The JSON body of a request; None if there is none. NDJSON becomes a list."""
+    content_type = request.content_type.lower()
+    raw = await request.read()
+    if not raw.strip():
+        return None
+    if content_type not in types:
+        raise HttpProblem(
+            "unsupported-media-type",
+            detail=f"the body is {request.headers.get(hdrs.CONTENT_TYPE, 'of no type')!r}; taken are {', '.join(types)}",
+        )
+    if content_type == NDJSON:
+        lines = enumerate(raw.split(b"\n"), start=1)
+        return [json_of(line, f"line {number}: ") for number, line in lines if line.strip()]
+    return json_of(raw)
+
+
+def json_of(raw: bytes, place: str = "") -> Any:
+    """JSON that Postgres can hold too: no NaN, no infinity, no lone surrogates."""
+    try:
+        found = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+        if _SURROGATE.search(raw):
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except RecursionError:
+        raise HttpProblem("bad-json", detail=f"{place}it is nested too deeply") from None
+    except ValueError as error:
+        raise HttpProblem("bad-json", detail=f"{place}{error}") from None
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:50]} is beyond what a double can hold")
+    return number
+
+
+def checked(adapter: TypeAdapter[Any], value: Any, root: str) -> Any:
+    """The value as the adapter's type; else the problem with a pointer to every place that does not fit."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        errors = [
+            (_pointer(root, one["loc"]), _said(one, adapter))
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+        raise HttpProblem("invalid-request", errors=list(dict.fromkeys(errors))) from None
+
+
+def _pointer(root: str, place: Sequence[int | str]) -> str:
+    """`#/jobs/0/kind` in a body (RFC 6901), the bare name of a parameter."""
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place if part != ""]
+    return "/".join([root, *parts]) if root else ".".join(map(str, place)) or "query"
+
+
+def _said(error: Mapping[str, Any], adapter: TypeAdapter[Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        known = _names(adapter.json_schema())
+        near = get_close_matches(str(error["loc"][-1]), known, 1)
+        meant = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(known))}"
+        return f"is unknown; {meant}"
+    if error["type"] == "missing":
+        return "is missing"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _names(schema: Any) -> set[str]:
+    """Every name of a property in a JSON Schema."""
+    found: set[str] = set()
+    if isinstance(schema, dict):
+        found |= set(cast(dict[str, Any], schema.get("properties", {})))
+        for inner in schema.values():
+            found |= _names(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            found |= _names(inner)
+    return found
