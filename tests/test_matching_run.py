@@ -4,7 +4,9 @@ import json
 
 import asyncpg
 import pytest
+import structlog
 
+from bellhand import logs
 from daemons import insert, state, until
 from matching import CATALOGUE, SOURCES, by_word, items, matcher, matches, project, run, serving
 from support import eventually
@@ -55,6 +57,23 @@ async def test_the_view_tells_how_far_a_job_is(dsn, conn):
         match = await conn.fetchrow("select * from bellhand_matching.matches where method = 'fuzzy' order by id limit 1")  # fmt: skip
         assert 0.3 <= match["confidence"] <= 1
         assert json.loads(match["evidence"])["cosine"] > 0.3
+
+
+async def test_the_log_tells_what_a_run_does(dsn, conn):
+    """S1-22: begin, stages, matches and end, each line with the job's id and kind."""
+    await project(conn)
+    with structlog.testing.capture_logs([logs._add_job]) as said:
+        async with matcher(dsn):
+            job = await run(conn, stages=LOCAL)
+    own = [line for line in said if line.get("job") == job["id"] and line["kind"] == "matching.run"]
+    told = {line["event"]: line for line in own}
+    assert told["matching_begins"]["unmatched"] == 6
+    stages = [line["name"] for line in own if line["event"] == "matching_stage"]
+    assert stages == ["Identifiers", "Fuzzy Matching"]
+    assert told["catalogues_compared"]["items"] == 5
+    found = [line for line in own if line["event"] == "match_found"]
+    assert [line["method"] for line in found] == ["identifier", "fuzzy", "fuzzy", "fuzzy"]
+    assert all(0.3 <= line["confidence"] <= 1 for line in found)
 
 
 async def test_a_second_run_takes_only_what_has_no_match(dsn, conn):

@@ -81,7 +81,7 @@ class Daemon:
         self.bell = Bell()
         self.sleep = Sleep(self.store, settings.worker.poll_seconds, self.clock)
         self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random,
-                               on_settled=self._settled, on_written=self._written)  # fmt: skip
+                               logged_seconds=settings.log.completed_seconds, on_settled=self._settled, on_written=self._written)  # fmt: skip
         self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
                              self.metrics, _limits(settings))  # fmt: skip
         self.registration = Registration(self.worker, settings, random)
@@ -333,6 +333,7 @@ class Daemon:
             self.mail.reload(settings.mail)
             self.hooks.reload(settings.notify)
             set_level(settings.log.level)
+            self.settler.logged_seconds = settings.log.completed_seconds
             try:
                 await self.registration.publish(settings)
             except (Away, Again) as error:

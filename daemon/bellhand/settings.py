@@ -172,6 +172,7 @@ class Log(Section):
 
     format: Literal["auto", "json", "console"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
+    completed_seconds: NonNegativeFloat = 1
 
 
 class Web(Section):

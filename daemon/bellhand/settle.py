@@ -36,11 +36,13 @@ class Settler:
         random: Callable[[], float],
         on_settled: Settled,
         on_written: Callable[[], None] = lambda: None,
+        logged_seconds: float = 1.0,
     ) -> None:
         self.store = store
         self.batch_max = batch_max
         self.on_settled = on_settled
         self.on_written = on_written
+        self.logged_seconds = logged_seconds
         self.backoff = Backoff(random)
         self.waiting: list[tuple[Job, Completed | Ended]] = []
         self.writing: list[tuple[Job, Completed | Ended]] = []
@@ -91,7 +93,7 @@ class Settler:
             self._release(lease, jobs)
         for job, end in batch:
             if job.settled:
-                self.on_settled(job, "completed", end)
+                self._completed(job, "completed", end)
             elif isinstance(end, Completed):
                 done.append((job, end))
             elif end.outcome == "lost":
@@ -166,7 +168,13 @@ class Settler:
             if job.id in lost:
                 self.on_settled(job, "lost", end)
             else:
-                self.on_settled(job, "partial" if end.partial else "completed", end)
+                self._completed(job, "partial" if end.partial else "completed", end)
+
+    def _completed(self, job: Job, outcome: str, end: Completed | Ended) -> None:
+        # A line a job would cost more than the job, where jobs are short.
+        if job.ran_seconds >= self.logged_seconds:
+            log.info("attempt_ended", job=job.id, kind=job.kind, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3))  # fmt: skip
+        self.on_settled(job, outcome, end)
 
     async def _write_others(self, jobs: list[tuple[Job, Ended]], leases: list[int]) -> None:
         became = await self.store.settle_others(
@@ -176,6 +184,6 @@ class Settler:
         )  # fmt: skip
         for job, end in jobs:
             outcome = became.get(job.id, "lost")
-            log.info("attempt_ended", job=job.id, kind=job.kind, attempt=job.attempt, outcome=outcome, wait_seconds=round(end.wait_seconds, 3),
-                     error=end.error[-2000:] if end.error else None)  # fmt: skip
+            log.info("attempt_ended", job=job.id, kind=job.kind, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3),
+                     wait_seconds=round(end.wait_seconds, 3), error=end.error[-2000:] if end.error else None)  # fmt: skip
             self.on_settled(job, outcome, end)
