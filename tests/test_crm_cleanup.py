@@ -16,6 +16,11 @@ OLD_MAILS = (
     " bellhand.now() - make_interval(days => case when n <= 25 then 31 else 29 end) from generate_series(1, 28) n"
 )
 
+REPORTS = (
+    "insert into bellhand_crm.reports (job_id, format, body_bytes, created_at)"
+    " select n, 'html', 0, bellhand.now() - make_interval(days => n) from generate_series(29, 31, 2) n"
+)
+
 
 async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
     dsn: str, conn: asyncpg.Connection, tmp_path: Path
@@ -27,6 +32,7 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
     await customer(conn, "gone", name="G", deleted_at=await conn.fetchval(moment.format(31)))
     await customer(conn, "going", name="G", deleted_at=await conn.fetchval(moment.format(29)))
     await conn.execute(OLD_MAILS)
+    await conn.execute(REPORTS)
     await promotion(conn, "p1")
     await promotion(conn, "p26")
     with mail_server(tmp_path) as server:
@@ -37,14 +43,29 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
             dry = await until(conn, dry_run, "completed")
             assert dry["priority"] == 3
             assert dry["attempts_max"] == 3
-            assert json.loads(dry["result"]) == {"dry_run": True, "messages": 25, "customers": 1}
+            assert json.loads(dry["result"]) == {
+                "dry_run": True,
+                "messages": 25,
+                "customers": 1,
+                "reports": 1,
+            }
             assert all(row["address"] for row in await ledger(conn))
             done = await until(
                 conn, await ask(conn, "cleanup_old_data", batch_rows=10), "completed"
             )
-            assert json.loads(done["result"]) == {"dry_run": False, "messages": 25, "customers": 1}
+            assert json.loads(done["result"]) == {
+                "dry_run": False,
+                "messages": 25,
+                "customers": 1,
+                "reports": 1,
+            }
             again = await until(conn, await ask(conn, "cleanup_old_data"), "completed")
-            assert json.loads(again["result"]) == {"dry_run": False, "messages": 0, "customers": 0}
+            assert json.loads(again["result"]) == {
+                "dry_run": False,
+                "messages": 0,
+                "customers": 0,
+                "reports": 0,
+            }
             for what in ("p1", "p26"):
                 row = await until(conn, await promote(conn, "ann", what), "completed")
                 assert json.loads(row["result"])["sent"] is False
@@ -52,6 +73,7 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
     rows = await ledger(conn)
     assert [bool(row["address"]) for row in rows] == [False] * 25 + [True] * 3
     assert {row["said"] for row in rows if not row["address"]} == {"erased"}
+    assert await conn.fetchval("select array_agg(job_id) from bellhand_crm.reports") == [29]
     left = await conn.fetch("select id, name, email from bellhand_crm.customers order by id")
     assert [tuple(row) for row in left] == [
         ("ann", "Ann", "ann@example.com"), ("going", "G", "going@example.com"), ("gone", None, None),

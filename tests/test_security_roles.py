@@ -39,8 +39,12 @@ CRM = {
     "promotions": ["id", "subject", "body", "url", "starts_at", "ends_at"],
     "opportunities": ["id", "customer_id", "title", "offer", "url", "status", "estimated_value", "urgency"],
     "reviews": ["id", "customer_id", "about", "url", "rating", "reviewed_at"],
+    "orders": ["id", "customer_id", "ordered_at", "amount", "quantity"],
 }  # fmt: skip
-CRM_READ = ["policy", "promotions", "opportunities", "reviews", "suppressions", "messages"]
+CRM_READ = [
+    "policy", "promotions", "opportunities", "reviews", "suppressions", "messages", "orders", "customer_months", "customer_figures",
+    "cohort_months", "analytics", "reports", "report_parts",
+]  # fmt: skip
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
     "channel_status", "subscriptions",
@@ -68,6 +72,7 @@ GRANTED = {
         for right in ("select", "insert", "update") for table, columns in CRM.items() for column in columns
     ),
     *(("producer", "select", f"bellhand_crm.{name}") for name in ("suppressions", "messages")),
+    ("producer", "delete", "bellhand_crm.orders"),
     *(("producer", "insert", f"bellhand_crm.suppressions.{column}") for column in ("address", "scope", "reason")),
     *(("reader", "select", f"bellhand_crm.{name}") for name in CRM_READ),
     *(("reader", "select", f"bellhand_crm.customers.{column}") for column in (*CRM["customers"], "created_at")),
@@ -273,7 +278,7 @@ WORTH = {
     "jsonb": "'[]'::jsonb", "double precision": "1.0", "real": "1.0", "numeric": "1", "xid8": "'3'::xid8",
     "timestamp with time zone": "now()", "bigint[]": "array[1, 2, 3, 4]::bigint[]", "integer[]": "array[1, 1, 2, 2]", "real[]": "array[1, 1, 1, 1]::real[]",
     "timestamp with time zone[]": "array[now(), now(), now(), now()]",
-    "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
+    "bytea[]": "array['x'::bytea]",     "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
     "time without time zone": "'08:00'::time", "bytea": "sha256('x')",
 }  # fmt: skip

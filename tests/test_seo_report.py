@@ -14,8 +14,9 @@ from aiohttp import web
 from selectolax.lexbor import LexborHTMLParser
 
 from bellhand.app import Daemon
+from bellhand.clients import pdf
 from bellhand.families import seo
-from bellhand.families.seo import pdf, report
+from bellhand.families.seo import report
 from bellhand.families.seo.rules import BY_NAME
 from daemons import at_work, insert, until
 from seo_pages import html

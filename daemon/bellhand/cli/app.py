@@ -19,6 +19,7 @@ from bellhand import __version__
 from bellhand.cli import (
     actions,
     channels,
+    crm,
     dev,
     enqueue,
     inspection,
@@ -80,7 +81,8 @@ app.command(channels.channels)
 channels.channels.group = (LOOK,)
 app.command(leads.leads)
 app.command(seo.seo)
-leads.leads.group = seo.seo.group = (WORK,)
+app.command(crm.crm)
+leads.leads.group = seo.seo.group = crm.crm.group = (WORK,)
 app["--help"].group = app["--version"].group = app.meta.group_parameters
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from bellhand.cli.context import Database, Given, loads
-from bellhand.cli.errors import NotFound, Refused, Usage
+from bellhand.cli.context import Given, loads
+from bellhand.cli.errors import NotFound, Refused
 from bellhand.cli.output import ago, say_json, table, tell
+from bellhand.cli.reports import hand_out
 
 seo = App(name="seo", help="Sites that were crawled, and reports of them.")
 
@@ -73,31 +73,8 @@ async def report(
                 why=f"there is {there}" if there else "none was made yet",
                 fix=f"make one with: bellhand enqueue seo.report crawl_id={crawl} formats='[\"{as_}\"]'",
             )
-        if output is None:
-            await _write(database, row["report"], sys.stdout.buffer)
-            return 0
-        try:
-            # Never over a file that is there: `x` fails instead.
-            target = output.open("xb")
-        except OSError as error:
-            raise Usage(
-                f"{output} cannot be written", why=error.strerror or str(error),
-                fix="give --output a new file in a folder that is there",
-            ) from error  # fmt: skip
-        with target:
-            written = await _write(database, row["report"], target)
-    if not cli.quiet:
-        tell(f"{written:,} bytes written to {output}")
+        await hand_out(cli, database, "cli_seo_report_part", row["report"], output)
     return 0
-
-
-async def _write(database: Database, report_id: int, target: BinaryIO) -> int:
-    written = place = 0
-    while (body := await database.value("cli_seo_report_part", report_id, place)) is not None:
-        target.write(body)
-        written, place = written + len(body), place + 1
-    target.flush()
-    return written
 
 
 def _issues(text: str | None) -> str:

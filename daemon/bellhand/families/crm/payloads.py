@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+BATCH_CUSTOMERS = 2000
+Format = Literal["html", "pdf", "xlsx"]
 Key = Annotated[str | None, Field(min_length=1, max_length=200)]
 
 
@@ -57,3 +59,18 @@ class Scan(Payload):
     """How many opportunities to look at in one go."""
 
     opportunities_max: int = Field(default=500, ge=1, le=10_000)
+
+
+class Analytics(Payload):
+    """Whether to count everybody anew, and how many customers one commit takes otherwise."""
+
+    rebuild: bool = False
+    batch_customers: int = Field(default=BATCH_CUSTOMERS, ge=1, le=100_000)
+
+
+class Reporting(Payload):
+    """What to write, about how many customers at most, and how many reports of each format to keep."""
+
+    formats: list[Format] = Field(default=["html"], min_length=1, max_length=3)
+    customers_max: int = Field(default=10_000, ge=1, le=100_000)
+    reports_kept: int = Field(default=30, ge=1, le=1000)

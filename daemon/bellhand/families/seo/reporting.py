@@ -7,6 +7,7 @@ from typing import Any, Literal
 import asyncpg
 from pydantic import Field
 
+from bellhand.clients.pdf import NoPdf, pdf_of
 from bellhand.job import Job
 from bellhand.kinds import job_kind
 from bellhand.outcomes import Failed
@@ -14,7 +15,6 @@ from bellhand.sql import query
 
 from . import report
 from .payloads import Payload
-from .pdf import NoPdf, pdf_of
 
 STATEMENT_SECONDS = 30.0
 PART_BYTES = 1024 * 1024

@@ -1,0 +1,2 @@
+-- Counts everybody anew (rebuild_analytics.sql).
+select counted from bellhand_crm.rebuild_analytics()
