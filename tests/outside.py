@@ -14,7 +14,12 @@ from bellhand.db import Database
 from bellhand.dev.standins.server import StandIns, served
 from bellhand.settings_services import Services as Settings
 
-KEYS = {"serpapi": "canary-serpapi", "places": "canary-places", "openai": "canary-openai"}
+KEYS = {
+    "serpapi": "canary-serpapi",
+    "places": "canary-places",
+    "openai": "canary-openai",
+    "stripe": "sk_test_canary",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +30,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def stand_ins() -> AsyncIterator[StandIns]:
-    """Stand-ins of all three."""
+    """Stand-ins of all of them."""
     async with served() as running:
         yield running
 
@@ -38,11 +43,12 @@ async def outside(dsn: str, stand_ins: StandIns) -> AsyncIterator[Services]:
 
 
 def sections(port: int, **changes: Any) -> dict[str, Any]:
-    """Settings of all three services at this port of loopback, each with a key; `changes` go into all of them."""
+    """Settings of all services at this port of loopback, each with a key; `changes` go into all of them."""
     own = {name: {"key": key, **changes} for name, key in KEYS.items()}
     own["serpapi"] |= {"base_url": f"http://127.0.0.1:{port}"}
     own["places"] |= {"base_url": f"http://127.0.0.1:{port}/v1"}
     own["openai"] |= {"base_url": f"http://127.0.0.1:{port}/v1"}
+    own["stripe"] |= {"base_url": f"http://127.0.0.1:{port}"}
     return {"allow_networks": ["127.0.0.0/8"], **own}
 
 

@@ -35,7 +35,7 @@ MATCHING = [
 ]  # fmt: skip
 # What an app says of its own; the rest is written by whoever mails.
 CRM = {
-    "customers": ["id", "name", "email", "tier", "time_zone", "consent", "deleted_at"],
+    "customers": ["id", "name", "email", "tier", "time_zone", "consent", "deleted_at", "payment_customer", "payment_method"],
     "promotions": ["id", "subject", "body", "url", "starts_at", "ends_at"],
     "opportunities": ["id", "customer_id", "title", "offer", "url", "status", "estimated_value", "urgency"],
     "reviews": ["id", "customer_id", "about", "url", "rating", "reviewed_at"],
@@ -43,8 +43,17 @@ CRM = {
 }  # fmt: skip
 CRM_READ = [
     "policy", "promotions", "opportunities", "reviews", "suppressions", "messages", "orders", "customer_months", "customer_figures",
-    "cohort_months", "analytics", "reports", "report_parts",
+    "cohort_months", "analytics", "reports", "report_parts", "payment_events",
 ]  # fmt: skip
+CRM_PAYMENT = [
+    "id", "key", "customer_id", "amount", "currency", "description", "state", "live", "intent_id", "tries", "error_code", "decline_code",
+    "said", "job_id", "begun_at", "action_at", "settled_at",
+]  # fmt: skip
+CRM_SOURCE = [
+    "name", "url", "rows_at", "paging", "cursor_at", "cursor_parameter", "page_parameter", "page_first", "size_parameter", "page_rows",
+    "pages_max", "id_prefix", "fields", "local_fields", "deletes", "delete_share_max",
+]  # fmt: skip
+CRM_SYNC = ["syncs", "sync_problems", "synced_customers"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
     "channel_status", "subscriptions",
@@ -71,11 +80,16 @@ GRANTED = {
         ("producer", right, f"bellhand_crm.{table}.{column}")
         for right in ("select", "insert", "update") for table, columns in CRM.items() for column in columns
     ),
-    *(("producer", "select", f"bellhand_crm.{name}") for name in ("suppressions", "messages")),
     ("producer", "delete", "bellhand_crm.orders"),
+    *(("producer", "select", f"bellhand_crm.{name}") for name in ("suppressions", "messages", "payments", "payment_events")),
+    *(("producer", right, f"bellhand_crm.sources.{column}") for right in ("select", "insert", "update") for column in CRM_SOURCE),
+    *(("producer", right, "bellhand_crm.sources.token") for right in ("insert", "update")),
+    *((who, "select", f"bellhand_crm.{name}") for who in ("producer", "reader") for name in CRM_SYNC),
+    *(("reader", "select", f"bellhand_crm.payments.{column}") for column in CRM_PAYMENT),
+    *(("reader", "select", f"bellhand_crm.sources.{column}") for column in (*CRM_SOURCE, "created_at")),
     *(("producer", "insert", f"bellhand_crm.suppressions.{column}") for column in ("address", "scope", "reason")),
     *(("reader", "select", f"bellhand_crm.{name}") for name in CRM_READ),
-    *(("reader", "select", f"bellhand_crm.customers.{column}") for column in (*CRM["customers"], "created_at")),
+    *(("reader", "select", f"bellhand_crm.customers.{column}") for column in (*CRM["customers"][:7], "created_at")),
     *(("reader", "select", f"bellhand_matching.{name}") for name in MATCHING),
     *(("reader", "select", f"bellhand_leads.{name}") for name in LEADS),
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
@@ -292,6 +306,8 @@ EVERYTHING = """
       union all select 'n' || n::text from bellhand.channels n union all select 'x' || x::text from bellhand.channel_secrets x
       union all select 'u' || u::text from bellhand.subscriptions u union all select 't' || t::text from bellhand.notices t
       union all select 'y' || y::text from bellhand_crm.messages y union all select 'z' || z::text from bellhand_crm.suppressions z
+      union all select 'i' || i::text from bellhand_crm.payments i union all select 'o' || o::text from bellhand_crm.sources o
+      union all select 'r' || r::text from bellhand_crm.syncs r union all select 'v' || v::text from bellhand_crm.customers v
       union all select 'a' || last_value from bellhand.asleep_until) x(x)"""
 
 

@@ -159,7 +159,7 @@ class Job:
 
     @property
     def services(self) -> Services:
-        """The outside services: serpapi, places, llm."""
+        """The outside services: serpapi, places, llm, payments."""
         return _there(self._tools.services, "outside services")
 
     @property

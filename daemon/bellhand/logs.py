@@ -99,7 +99,7 @@ def setup(
     )
     logging.getLogger().handlers = [_FromStandardLibrary()]
     # A line for each request, and at debug level what was asked: neither is the log's business.
-    for name in ("aiohttp.access", "httpx2", "openai"):
+    for name in ("aiohttp.access", "httpx2", "openai", "stripe"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     set_level(level)

@@ -102,6 +102,16 @@ class OpenAi(Service):
     prices: dict[str, Price] = Field(default={})
 
 
+class Stripe(Service):
+    """Payments by Stripe; whether a key is for tests or for real money, the key itself says."""
+
+    base_url: str = "https://api.stripe.com"
+    rate_per_second: PositiveFloat | None = 20
+    rate_burst: PositiveInt = 20
+    concurrency: PositiveInt = 8
+    seconds_max: PositiveFloat = 80  # what a bank takes at most
+
+
 class Services(Section):
     """Outside services; `allow_networks` lists CIDRs that their addresses may lie in although not public."""
 
@@ -109,3 +119,4 @@ class Services(Section):
     serpapi: SerpApi = SerpApi()
     places: Places = Places()
     openai: OpenAi = OpenAi()
+    stripe: Stripe = Stripe()

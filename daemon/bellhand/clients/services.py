@@ -13,9 +13,10 @@ from prometheus_client import CollectorRegistry
 from ..db import Again, Away, Database
 from ..settings_services import Services as ServicesSettings
 from ..sql import query
-from . import llm, places, serpapi
+from . import llm, payments, places, serpapi
 from .guard import networks
 from .llm import Llm
+from .payments import Payments
 from .places import Places
 from .serpapi import SerpApi
 from .service import Service
@@ -58,6 +59,9 @@ class Services:
             dollars_per_search=settings.places.dollars_per_search,
         )
         self.llm = Llm(make("openai", settings.openai, sign=llm.sign), settings.openai)
+        self.payments = Payments(
+            make("stripe", settings.stripe, sign=payments.sign), settings.stripe.base_url
+        )
 
     async def close(self) -> None:
         """Write what is not yet written, and close every connection; both bounded."""
@@ -68,6 +72,7 @@ class Services:
         for client in (self.serpapi, self.places):
             await client.service.close()
         await self.llm.close()
+        await self.payments.close()
 
     def look_soon(self) -> None:
         """A breaker somewhere opened or closed: let the gauges know."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-SERVICES = ("serpapi", "places", "openai")
+SERVICES = ("serpapi", "places", "openai", "stripe")
 # What any of them can do wrong.
 FAULTS = {
     "rate": "429 with Retry-After, or without if seconds is 0",
@@ -26,6 +26,8 @@ FAULTS = {
     "refusal": "openai: the model declines",
     "misfit": "openai: the answer does not fit the schema",
     "too_long": "openai: the question does not fit the context",
+    "busy": "stripe: somebody else is changing the same payment",
+    "declined": "stripe: the bank declines the payment that is confirmed",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import openai, places, serpapi
+from . import openai, places, serpapi, stripe
 from .faults import Fault, Faults, spoiled
 from .sites import Sites
 
@@ -30,6 +30,7 @@ ERRORS: dict[str, Callable[[Fault], web.Response]] = {
     "serpapi": serpapi.failed,
     "places": places.failed,
     "openai": openai.failed,
+    "stripe": stripe.failed,
 }
 SAID = (
     "rate",
@@ -60,6 +61,7 @@ class StandIns:
     port: int
     sites: Sites
     faults: Faults = field(default_factory=Faults)
+    stripe: stripe.Account = field(default_factory=stripe.Account)
     calls: deque[Asked] = field(default_factory=lambda: deque(maxlen=CALLS_MAX))
 
     @property
@@ -71,6 +73,7 @@ class StandIns:
             "serpapi": {"base_url": base, "key": "stand-in"},
             "places": {"base_url": f"{base}/v1", "key": "stand-in"},
             "openai": {"base_url": f"{base}/v1", "key": "stand-in"},
+            "stripe": {"base_url": base, "key": "sk_test_stand-in"},
         }
 
     def asked(self, service: str) -> list[Asked]:
@@ -82,23 +85,26 @@ class StandIns:
         host = ((request.transport and request.transport.get_extra_info("sockname")) or (HOST,))[0]
         if host != HOST:
             return self.sites.page(host)
-        service = PATHS.get(request.path)
+        service = "stripe" if request.path.startswith(stripe.PATHS) else PATHS.get(request.path)
         if service is None:
             return await self._order(request)
         at, body = asyncio.get_running_loop().time(), await request.text()
         self.calls.append(Asked(at, service, request.path, dict(request.query), dict(request.headers), body))  # fmt: skip
         fault = self.faults.take(service)
-        if fault is not None:
+        # An error of Stripe's can be one that it remembers, and its slowness lets requests meet.
+        if fault is not None and not (service == "stripe" and fault.name in stripe.OWN_FAULTS):
             if fault.name == "slow":
                 await asyncio.sleep(fault.seconds)
-            elif fault.name in SAID or fault.name == "too_long":
+            elif fault.name in SAID or fault.name in ("too_long", "busy"):
                 return ERRORS[service](fault)
-        answer = await self._right(request, fault)
+        answer = await self._right(service, request, fault)
         if fault is not None and fault.name in SPOILED:
             return await spoiled(request, answer, fault)
         return answer
 
-    async def _right(self, request: web.Request, fault: Fault | None) -> web.Response:
+    async def _right(self, service: str, request: web.Request, fault: Fault | None) -> web.Response:
+        if service == "stripe":
+            return await self.stripe.answer(request, fault)
         match request.path:
             case "/v1/places:searchText":
                 return await places.search(request, self.sites)
@@ -112,7 +118,7 @@ class StandIns:
     async def _order(self, request: web.Request) -> web.Response:
         """POST /faults {service, fault, times, seconds} orders one; DELETE takes all back."""
         if request.path != "/faults":
-            return web.Response(text="A stand-in of SerpApi, Places and OpenAI; POST /faults orders a fault.", status=404)  # fmt: skip
+            return web.Response(text="A stand-in of SerpApi, Places, OpenAI and Stripe; POST /faults orders a fault.", status=404)  # fmt: skip
         if request.method == "DELETE":
             self.faults.clear()
             return web.json_response({"faults": "none"})

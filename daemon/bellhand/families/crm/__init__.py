@@ -1,14 +1,16 @@
-"""Customers: mail to them that goes out once at most, the opportunities that are worth one, and what they buy in figures."""
+"""Customers: mail to them, once at most; opportunities worth one; payments, never twice; who they are, from elsewhere; what they buy."""
 
 from .analytics import update_analytics
 from .handlers import (
     cleanup_old_data,
     process_opportunities,
     process_opportunity_offer,
+    process_payment,
     send_notification,
     send_promotion,
     send_reminder,
     send_review_request,
+    sync_customer_data,
 )
 from .reporting import generate_report
 
@@ -17,9 +19,11 @@ __all__ = [
     "generate_report",
     "process_opportunities",
     "process_opportunity_offer",
+    "process_payment",
     "send_notification",
     "send_promotion",
     "send_reminder",
     "send_review_request",
+    "sync_customer_data",
     "update_analytics",
 ]

@@ -9,8 +9,10 @@ from bellhand.job import Job
 from bellhand.kinds import job_kind
 from bellhand.outcomes import Cancelled, Failed, Snooze
 
-from .payloads import Cleanup, Letter, Opportunity, Promotion, ReviewRequest, Scan
+from .paying import pay
+from .payloads import Cleanup, Letter, Opportunity, Payment, Promotion, ReviewRequest, Scan, Sync
 from .sending import Draft, row, send
+from .syncing import sync
 from .texts import Link
 
 OPEN = ("new", "qualified", "proposal")
@@ -78,6 +80,24 @@ async def send_reminder(args: Letter, job: Job) -> dict[str, Any]:
 async def send_notification(args: Letter, job: Job) -> dict[str, Any]:
     """Tell a customer something at once, at any hour."""
     return await send(job, _letter("notification", args, job, patient=False))
+
+
+@job_kind(
+    "crm.process_payment", lane="crm", priority=7, attempts_max=10,
+    backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=600,
+)  # fmt: skip
+async def process_payment(args: Payment, job: Job) -> dict[str, Any]:
+    """Charge a customer once for what the key names, by Stripe."""
+    return await pay(job, args)
+
+
+@job_kind(
+    "crm.sync_customer_data", lane="crm", attempts_max=10,
+    backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=None,
+)  # fmt: skip
+async def sync_customer_data(args: Sync, job: Job) -> dict[str, Any]:
+    """Take in the customers of an HTTP source, page by page, and delete softly those it has no more."""
+    return await sync(job, args.source)
 
 
 @job_kind("crm.process_opportunities", lane="crm", timeout_seconds=300)

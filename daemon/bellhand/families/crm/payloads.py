@@ -47,6 +47,30 @@ class Letter(Payload):
     key: Key = None
 
 
+class Payment(Payload):
+    """What to charge whom for: `amount` in the smallest unit of the currency (ISO 4217), `key` what it pays, such as an invoice.
+
+    There is one payment for a key, whatever jobs ask. Without `paymentMethod` the customer's own is charged. With `returnUrl` the
+    customer may be asked to confirm it, and comes back there.
+    """
+
+    customer_id: Id = Field(alias="customerId")
+    key: Id
+    amount: int = Field(ge=1, le=99_999_999_999)
+    currency: str = Field(pattern=r"^[A-Za-z]{3}$")
+    payment_method: Key = Field(default=None, alias="paymentMethod")
+    return_url: str | None = Field(
+        default=None, alias="returnUrl", max_length=2000, pattern=r"^https?://[!-~]+$"
+    )
+    description: str | None = Field(default=None, max_length=500)
+
+
+class Sync(Payload):
+    """The name of a source in bellhand_crm.sources."""
+
+    source: Id
+
+
 class Cleanup(Payload):
     """How old data must be, how much of it one statement takes, and whether only to count it."""
 

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from bellhand.clients.mail import MailError, Message
 from bellhand.job import Job
 from bellhand.outcomes import Cancelled, Failed, Snooze
@@ -43,10 +45,18 @@ class Draft:
     patient: bool = True
 
 
-async def row(job: Job, statement: str, *args: Any) -> Any:
-    """The only row of a statement of the family, None for none."""
-    async with job.connection() as conn:
-        return await conn.fetchrow(_query(statement), *args, timeout=STATEMENT_SECONDS)
+async def row(
+    job: Job,
+    statement: str,
+    *args: Any,
+    conn: asyncpg.Connection | None = None,
+    seconds: float = STATEMENT_SECONDS,
+) -> Any:
+    """The only row of a statement of the family, None for none; over `conn`, where its transaction is to hold it too."""
+    if conn is not None:
+        return await conn.fetchrow(_query(statement), *args, timeout=seconds)
+    async with job.connection() as own:
+        return await own.fetchrow(_query(statement), *args, timeout=seconds)
 
 
 async def send(job: Job, draft: Draft) -> dict[str, Any]:
