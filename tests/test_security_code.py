@@ -95,6 +95,7 @@ FILES = {
     "clients.secret": "the key_file of a service in the configuration",
     "settings_errors": "the operator's configuration",
     "families.matching.verifier": "the weights that come with it",
+    "api.public": "the files that browsers load, which come with it",
     "isolate.__main__": "/proc of itself",
     "cli.app": "/dev/null",
     "cli.dev": "the development folder",

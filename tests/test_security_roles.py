@@ -56,7 +56,7 @@ CRM_SOURCE = [
 CRM_SYNC = ["syncs", "sync_problems", "synced_customers"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
-    "channel_status", "subscriptions",
+    "channel_status", "subscriptions", "totals",
 ]  # fmt: skip
 
 # What may be done, beside what the worker may: everything to the rows of every table.
@@ -294,7 +294,7 @@ WORTH = {
     "timestamp with time zone[]": "array[now(), now(), now(), now()]",
     "bytea[]": "array['x'::bytea]",     "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
-    "time without time zone": "'08:00'::time", "bytea": "sha256('x')",
+    "time without time zone": "'08:00'::time", "bytea": "sha256('x')", "pg_snapshot": "'3:3:'::pg_snapshot",
 }  # fmt: skip
 EVERYTHING = """
     select md5(string_agg(x, ',' order by x)) from (
@@ -308,6 +308,7 @@ EVERYTHING = """
       union all select 'y' || y::text from bellhand_crm.messages y union all select 'z' || z::text from bellhand_crm.suppressions z
       union all select 'i' || i::text from bellhand_crm.payments i union all select 'o' || o::text from bellhand_crm.sources o
       union all select 'r' || r::text from bellhand_crm.syncs r union all select 'v' || v::text from bellhand_crm.customers v
+      union all select 'f' || f::text from bellhand.tickets f union all select 'z' || z::text from bellhand.totals z
       union all select 'a' || last_value from bellhand.asleep_until) x(x)"""
 
 

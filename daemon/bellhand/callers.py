@@ -55,6 +55,9 @@ class Caller:
 
 NOBODY = Caller("nobody", frozenset())
 LOOPBACK = Caller("loopback", SCOPES["admin"])
+CRON = Caller(
+    "cron", frozenset()
+)  # who shows the secret of crons: good where a route says so, and nowhere else
 CONFIGURED = Caller("configured", SCOPES["admin"])  # who shows the token of the configuration
 CALLER = web.RequestKey("caller", Caller)
 
@@ -121,10 +124,18 @@ def digest(token: str) -> bytes:
 class Callers:
     """Knows callers by what they show; `configured` is the token of the configuration, which needs no database."""
 
-    def __init__(self, look: Look, configured: str | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        look: Look,
+        configured: str | None,
+        clock: Callable[[], float],
+        *,
+        cron: str | None = None,
+    ) -> None:
         self.look = look
         self.clock = clock
         self._digest = digest(configured) if configured else None
+        self._cron = digest(cron) if cron else None
         self._known: OrderedDict[tuple[bytes, bool], tuple[float, Caller]] = OrderedDict()
 
     @property
@@ -168,6 +179,8 @@ class Callers:
         # Digests of one length: the time this takes tells nothing about the token.
         if self._digest and hmac.compare_digest(digest(token), self._digest):
             return CONFIGURED
+        if self._cron and hmac.compare_digest(digest(token), self._cron):
+            return CRON
         return await self._find(digest(token), False) if _TOKEN.fullmatch(token) else None
 
     async def _find(self, shown: bytes, session: bool) -> Caller | None:

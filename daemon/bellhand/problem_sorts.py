@@ -152,6 +152,21 @@ SORTS: dict[str, Sort] = {
         "A key belongs to one request for 24 hours; this one came with another body or another route.",
         "use a new key for a new request",
     ),
+    "cursor-too-old": Sort(
+        410, "What came after this cursor is not kept any more",
+        "The log is kept for events_days under [retention], and a cursor belongs to one server: after a restore from a dump it means nothing.",
+        "look at the jobs themselves, and begin again without a cursor",
+    ),
+    "expired": Sort(
+        410, "This link has expired",
+        "A ticket shows one job for a while; its time is over. The job itself is not affected.",
+        "ask whoever made it for a new one: POST /v1/tickets",
+    ),
+    "too-many-streams": Sort(
+        503, "Too many are watching",
+        "A daemon serves so many streams of events at once, and no more.",
+        "come back later, or poll the job itself",
+    ),
     "too-many-requests": Sort(
         429, "Too many requests",
         "Each caller has a budget (requests_per_second, requests_burst under [status]); the RateLimit headers show what is left of it. "

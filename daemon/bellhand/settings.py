@@ -6,6 +6,7 @@ An argument beats the environment (BELLHAND_WORKER__CONCURRENCY), the environmen
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -135,8 +136,18 @@ class Status(Section):
     body_bytes_max: Annotated[int, Field(ge=1024, le=1_000_000_000)] = 8_388_608
     requests_per_second: PositiveFloat = 50
     requests_burst: PositiveInt = 200
+    cron_secret: SecretStr | None = None
+    cors_origins: Names = ()
 
-    @field_validator("token")
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
+                raise ValueError(f"{origin!r} is no origin; write it as https://app.example.com")
+        return origins
+
+    @field_validator("token", "cron_secret")
     @classmethod
     def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
         if token is not None and len(token.get_secret_value()) < TOKEN_CHARS_MIN:
@@ -265,7 +276,7 @@ def load(path: Path | None = None, **arguments: Any) -> Settings:
     try:
         from_env = EnvSettingsSource(Settings)()
         merged = _merged(from_file, from_env, arguments)
-        return Settings(**_merged(merged, _keys_by_plain_name(merged)))
+        return Settings(**_merged(merged, _keys_by_plain_name(merged), _cron_secret(merged)))
     except UnreadableEnvironment as error:
         raise SettingsError(f"the environment cannot be read: {error}") from error
     except ValidationError as error:
@@ -282,6 +293,14 @@ def _keys_by_plain_name(given: Mapping[str, Any]) -> dict[str, Any]:
         if not named and os.environ.get(variable):
             keys[name] = {"key": os.environ[variable]}
     return {"services": keys} if keys else {}
+
+
+def _cron_secret(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The secret that apps have as CRON_SECRET (S3-07), where our own name is not used."""
+    own: Any = given.get("status")
+    named = isinstance(own, Mapping) and "cron_secret" in own
+    secret = os.environ.get("CRON_SECRET")
+    return {"status": {"cron_secret": secret}} if secret and not named else {}
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

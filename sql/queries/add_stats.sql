@@ -1,4 +1,10 @@
--- Adds what this worker counted since its last call to the minute's rows; one row a worker, so nobody waits for a lock.
+-- Adds what this worker counted since its last call to the minute's rows, one row a worker, so nobody waits for a lock; and to the
+-- totals, whose few rows the workers lock in one order.
+with totals as (
+  insert into bellhand.totals as old (kind, outcome, jobs, run_seconds)
+    select t.kind, t.outcome, t.jobs, t.run_seconds from unnest($2::text[], $3::text[], $4::bigint[], $6::float8[]) t(kind, outcome, jobs, run_seconds)
+    order by t.kind, t.outcome
+    on conflict (kind, outcome) do update set jobs = old.jobs + excluded.jobs, run_seconds = old.run_seconds + excluded.run_seconds)
 insert into bellhand.stats as old (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
   select date_trunc('minute', bellhand.now()), u.kind, u.outcome, $1, u.jobs, u.wait_seconds, u.run_seconds,
     (select array_agg(h::integer order by o) from unnest(string_to_array(u.histogram, ',')) with ordinality x(h, o))

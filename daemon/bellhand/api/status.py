@@ -17,6 +17,7 @@ from aiohttp import hdrs, web
 
 from bellhand import __version__
 from bellhand.api.connections import Connections
+from bellhand.api.cors import Cors
 from bellhand.budget import Budget, Taken
 from bellhand.callers import CALLER, LOOPBACK, NOBODY, Caller, Callers, needed, require
 from bellhand.errors import Problem
@@ -51,7 +52,10 @@ Page = Callable[[web.Request, HttpProblem], web.Response]
 
 
 class StatusPort:
-    """Serves `routes` over HTTP; `start`, then `stop`. `page` draws problems for browsers."""
+    """Serves `routes` over HTTP; `start`, then `stop`.
+
+    `page` draws problems for browsers, `refused` writes those that have a form of their own, `closing` ends what lasts long.
+    """
 
     def __init__(
         self,
@@ -60,11 +64,16 @@ class StatusPort:
         routes: Sequence[web.AbstractRouteDef],
         *,
         page: Page | None = None,
+        refused: Callable[[web.Request, HttpProblem], web.Response | None] = lambda *_: None,
+        closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.settings = settings
         self.callers = callers
         self.routes = routes
         self.page = page
+        self.refused = refused
+        self.closing = closing
+        self.cors = Cors(settings.cors_origins)
         self.port = settings.port
         self._loopback = is_loopback(settings.host)
         self._hosts = frozenset(host.lower() for host in settings.hosts)
@@ -89,6 +98,8 @@ class StatusPort:
             middlewares=[self._guard], client_max_size=self.settings.body_bytes_max
         )
         app.on_response_prepare.append(_add_headers)
+        app.on_response_prepare.append(self.cors.add_headers)
+        app.on_shutdown.append(self._close)
         app.add_routes(self.routes)
         self._runner = web.AppRunner(
             app,
@@ -130,6 +141,11 @@ class StatusPort:
         if runner is not None:
             await runner.cleanup()
 
+    async def _close(self, _app: web.Application) -> None:
+        """What lasts long ends first, or the server would wait for it."""
+        if self.closing is not None:
+            await self.closing()
+
     # The guard
 
     @web.middleware
@@ -138,6 +154,8 @@ class StatusPort:
         if self._connections is not None:
             self._connections.heard(request.protocol)
         try:
+            if (asked := self.cors.preflight(request)) is not None:
+                return asked
             self._bound_body(request)
             scope, seconds = needed(request)
             async with asyncio.timeout(seconds):
@@ -148,7 +166,8 @@ class StatusPort:
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
             problem = _problem(request, error)
             page = self.page if request.method == "GET" and _wants_page(request) else None
-            response = page(request, problem) if page else problem.response(request.path)
+            own = self.refused(request, problem)
+            response = own or (page(request, problem) if page else problem.response(request.path))
         return await _sent(request, response)
 
     def _bound_body(self, request: web.Request) -> None:
@@ -179,7 +198,8 @@ class StatusPort:
         if not by_header:
             # What a browser sends by itself (a cookie, a way to this machine) is not the same as meaning it.
             self._check_host(request)
-            _check_origin(request, with_cookie=known is not None)
+            if known is not None or not self.cors.allows(request):
+                _check_origin(request, with_cookie=known is not None)
         caller = known or self._stranger(request)
         taken = self._budget.take(peer if caller == NOBODY else caller.name)
         request[TAKEN] = taken
