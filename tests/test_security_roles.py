@@ -56,7 +56,7 @@ CRM_SOURCE = [
 CRM_SYNC = ["syncs", "sync_problems", "synced_customers"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
-    "channel_status", "subscriptions", "totals",
+    "channel_status", "subscriptions", "totals", "eta_calibration", "failure_groups",
 ]  # fmt: skip
 
 # What may be done, beside what the worker may: everything to the rows of every table.
@@ -151,6 +151,8 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
         "bellhand.lane_stats",
         "bellhand.service_status",
         "bellhand.channel_status",
+        "bellhand.eta_calibration",
+        "bellhand.failure_groups",
         "bellhand_matching.matching_jobs",
     }
     worker = {("worker", "select", name) for name in views} | {
@@ -217,6 +219,7 @@ async def test_what_runs_as_the_owner_is_pinned_and_open_to_those_who_need_it(ca
     of_text = {f["name"] for f in functions if "execute" in f["prosrc"].lower().split()}
     assert of_text == {
         "bellhand.drop_history(integer,integer)",
+        "bellhand.estimate(text,jsonb)",  # see test_quote
         "bellhand.prepare_history(integer)",
     }
 
@@ -295,6 +298,7 @@ WORTH = {
     "bytea[]": "array['x'::bytea]",     "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
     "time without time zone": "'08:00'::time", "bytea": "sha256('x')", "pg_snapshot": "'3:3:'::pg_snapshot",
+    "bellhand.all_jobs": "null::bellhand.all_jobs", "bellhand.lanes": "null::bellhand.lanes",
 }  # fmt: skip
 EVERYTHING = """
     select md5(string_agg(x, ',' order by x)) from (
@@ -309,6 +313,8 @@ EVERYTHING = """
       union all select 'i' || i::text from bellhand_crm.payments i union all select 'o' || o::text from bellhand_crm.sources o
       union all select 'r' || r::text from bellhand_crm.syncs r union all select 'v' || v::text from bellhand_crm.customers v
       union all select 'f' || f::text from bellhand.tickets f union all select 'z' || z::text from bellhand.totals z
+      union all select 'F' || f::text from bellhand.failures f union all select 'O' || o::text from bellhand.operations o
+      union all select 'R' || r::text from bellhand.run_times r union all select 'V' || v::text from bellhand.looks v
       union all select 'a' || last_value from bellhand.asleep_until) x(x)"""
 
 

@@ -30,6 +30,7 @@ LOOK_SECONDS = 10.0
 QUIET_SECONDS = 30.0  # between looks while nothing happens here: what matters then rings
 PARTITIONS_AHEAD_DAYS = 7
 GARBAGE_SECONDS = 60.0
+LEARN_SECONDS, LEARN_QUIET_SECONDS = 15.0, 60.0
 
 
 async def every(
@@ -89,6 +90,7 @@ class Keeper:
             every(3600.0, self.retire, Bell(), self.random),
             every(15.0, self.write_stats, Bell(), self.random),
             every(QUIET_SECONDS, self.sample, Bell(), self.random),
+            every(LEARN_QUIET_SECONDS, self.learn, Bell(), self.random),
             every(GARBAGE_SECONDS, self.collect_garbage, Bell(), self.random),
         ]
 
@@ -188,6 +190,8 @@ class Keeper:
             pass
         while await self.store.delete_usage(self.retention.usage_days):
             pass
+        while await self.store.forget_failures(self.retention.history_days):
+            pass
         return None
 
     async def sample(self) -> float | None:
@@ -196,6 +200,15 @@ class Keeper:
         if rows:
             self.metrics.set_lanes(rows, rows[0]["sampled_at"])
         return QUIET_SECONDS if self.at_rest() else SAMPLE_SECONDS
+
+    async def learn(self) -> float | None:
+        """Measure how long kinds take, keep score of what was foretold, group what failed."""
+        row = await self.store.learn()
+        for what in ("start", "finish"):
+            self.metrics.set_calibration(what, row[f"{what}_held"], row[f"{what}_error"])
+        if row["more"]:
+            return 0.1
+        return LEARN_QUIET_SECONDS if self.at_rest() else LEARN_SECONDS
 
     async def write_stats(self) -> float | None:
         """Write down the counts of the last seconds."""

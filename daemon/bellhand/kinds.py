@@ -37,6 +37,7 @@ class Kind:
     backoff_max_seconds: float = 3600.0
     isolate: bool = False
     memory_bytes_max: int | None = None
+    estimate: str | None = None
     adapter: TypeAdapter[Any] | None = field(default=None, compare=False)
     takes_args: bool = True
     takes_job: bool = True
@@ -76,6 +77,7 @@ class Kind:
             "schema": schema,
             "checks": checks(schema) if schema else None,
             "summary": lines.splitlines()[0] if lines else None,
+            "estimate": self.estimate,
         }
 
 
@@ -91,13 +93,15 @@ def job_kind(
     backoff_max_seconds: float = 3600.0,
     isolate: bool = False,
     memory_bytes_max: int | None = None,
+    estimate: str | None = None,
 ) -> Callable[[Handler], Handler]:
     """Make a function the handler of a kind; it stays callable as it is.
 
     The function takes its payload first (a pydantic model, any type pydantic knows, or a dict) and
     the job second; either may be left out. `async def` runs on the loop, `def` in a thread,
     `isolate=True` in a process of its own. With `timeout_seconds=None` only the steps' own timeouts
-    bound it.
+    bound it. `estimate` names a SQL function (payload jsonb -> jsonb) of the schema's owner that says
+    what a payload will take, {"steps": 6}: for quotes, and for when a waiting job will be done.
     """
 
     def bind(function: Handler) -> Handler:
@@ -114,6 +118,7 @@ def job_kind(
             backoff_max_seconds=backoff_max_seconds,
             isolate=isolate,
             memory_bytes_max=memory_bytes_max,
+            estimate=estimate,
             adapter=adapter,
             takes_args=takes_args,
             takes_job=takes_job,

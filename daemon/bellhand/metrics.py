@@ -184,6 +184,19 @@ class Metrics:
             "stats_sample_timestamp_seconds", "When the lane gauges were read, by the database."
         )
 
+        self._eta_error = Gauge(
+            "bellhand_eta_error_ratio",
+            "How far off foretold starts and finishes were this week, as a part of the time they took.",
+            ["what"],
+            registry=self.registry,
+        )
+        self._eta_held = Gauge(
+            "bellhand_eta_band_held_ratio",
+            "How many of them fell into the band that was foretold.",
+            ["what"],
+            registry=self.registry,
+        )
+
     def _lane_gauges(self) -> None:
         def gauge(name: str, help: str, *labels: str) -> Gauge:
             return Gauge(f"bellhand_lane_{name}", help, ["lane", *labels], registry=self.registry)
@@ -240,6 +253,12 @@ class Metrics:
     def set_slots(self, slots: int, busy: int) -> None:
         self._slots.set(slots)
         self._busy.set(busy)
+
+    def set_calibration(self, what: str, held: float | None, error: float | None) -> None:
+        """How well `start` or `finish` was foretold; None: nothing was judged yet."""
+        if held is not None and error is not None:
+            self._eta_held.labels(what).set(held)
+            self._eta_error.labels(what).set(error)
 
     def set_draining(self, draining: bool) -> None:
         self._draining.set(draining)

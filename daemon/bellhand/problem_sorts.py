@@ -81,6 +81,12 @@ SORTS: dict[str, Sort] = {
         "What was asked cannot be done with something that stands where this one does; for a job allowed_actions lists what can.",
         "look at it first",
     ),
+    "unconfirmed": Sort(
+        409, "Not as many jobs match as were expected",
+        "A bulk action says how many jobs it expects to reach, as counted in a dry run, and nothing happens unless so many match: "
+        "a filter that reaches more than was meant is found out before it does.",
+        "count again with a dry run, look at what it says, then expect that many",
+    ),
     "in-configuration": Sort(
         409, "The configuration decides this",
         "A value that stands in the daemons' configuration would come back at their next start, so it is changed there.",

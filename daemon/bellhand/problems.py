@@ -89,6 +89,7 @@ _OURS = {
     "BH010": "idempotency-mismatch",
     "BH011": "in-configuration",
     "BH012": "precondition-failed",
+    "BH013": "unconfirmed",
 }
 
 

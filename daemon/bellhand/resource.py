@@ -11,7 +11,7 @@ from asyncpg import Record
 
 FIELDS = (
     "id", "key", "kind", "lane", "state", "partial", "stopping", "priority", "owner", "tags",
-    "payload", "progress", "position", "attempt", "attempts_max", "crashes", "timeout_seconds",
+    "payload", "progress", "position", "eta", "attempt", "attempts_max", "crashes", "timeout_seconds",
     "next_attempt_at", "unique_key", "depends_on", "source", "created_at", "run_at", "started_at",
     "finished_at", "heartbeat_at", "worker", "result", "error", "allowed_actions", "links",
 )  # fmt: skip
@@ -33,8 +33,10 @@ def rfc3339(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def resource(row: Record, position: Record | None = None) -> dict[str, Any]:
-    """The job of a row of status_jobs.sql; `position` is a row of status_position.sql."""
+def resource(
+    row: Record, position: Record | None = None, foretold: Record | None = None
+) -> dict[str, Any]:
+    """The job of a row of status_jobs.sql; `position` is a row of status_position.sql, `foretold` one of eta.sql."""
     state = row["state"]
     times = {
         name: rfc3339(row[name])
@@ -50,6 +52,7 @@ def resource(row: Record, position: Record | None = None) -> dict[str, Any]:
         "payload": _json(row["payload"]),
         "progress": progress(row),
         "position": _position(position),
+        "eta": eta(foretold),
         "attempt": attempt,
         "next_attempt_at": times["run_at"] if state == "retrying" else None,
         "result": _json(row["result"]),
@@ -93,6 +96,16 @@ def _percent(row: Record, said: dict[str, Any], total: int) -> float | None:
     else:
         return None
     return round(min(99.0, max(0.0, percent)), 1)
+
+
+def eta(row: Record | None) -> dict[str, Any] | None:
+    """When a job starts and finishes, of a row of eta.sql: bands and their middles, what they stand on, how far to trust them;
+    None for a job that is over."""
+    if row is None:
+        return None
+    moments = ("starts_low", "starts_at", "starts_high", "finishes_low", "finishes_at", "finishes_high")  # fmt: skip
+    times: dict[str, Any] = {name: rfc3339(row[name]) for name in moments}
+    return times | {name: row[name] for name in ("basis", "confidence", "reason")}
 
 
 def _position(row: Record | None) -> dict[str, Any] | None:

@@ -52,6 +52,8 @@ class Store:
         self.claims = database.link("claim", synchronous_commit="off", lock_timeout="1000")
         self.settles = database.link("settle", synchronous_commit="on")
         self.chores = database.link("keep")
+        # Apart, since it may take its time where the other chores are waited for.
+        self.learning = database.link("learn")
         self._bound, self._bound_opened = 0, 0
 
     # -- the hot path ------------------------------------------------------------------------------------------------
@@ -213,6 +215,15 @@ class Store:
     async def delete_usage(self, days: int) -> int:
         """Delete a batch of old usage of outside services, and of answers kept from them."""
         return int(await self.chores.fetchval(query("delete_usage"), days))
+
+    async def forget_failures(self, days: int) -> int:
+        """Forget a batch of old failures and bulk operations."""
+        return int(await self.chores.fetchval(query("forget_failures"), days))
+
+    async def learn(self) -> Record:
+        """Learn from what happened: grouped, more, and the calibration (start_held, start_error, finish_held, finish_error)."""
+        (row,) = await self.learning.fetch(query("learn"))
+        return row
 
     async def rebuild_queue(self) -> int | None:
         """Rebuild the queue after a move to another cluster; None when there was no need."""

@@ -8,23 +8,20 @@ begin
   select * into k from bellhand.kinds x where x.name = j.kind;
   select * into l from bellhand.lanes x where x.id = k.lane;
   if j.state in ('completed', 'failed', 'cancelled') then
-    return query select j.state, coalesce(right(j.error, 500), 'It is over since ' || j.finished_at),
-      case when j.state <> 'completed' or j.partial then format('bellhand retry %s', p_id) end;
+    return query select * from bellhand.why_over(j);
     return;
-  end if;
-  if j.state = 'running' then
-    return query select 'running'::text, format('%s runs it since %s, attempt %s of %s%s', coalesce((select w.name from bellhand.workers w where w.id = j.worker), 'a lost worker'),
-      j.started_at, j.attempts + 1, coalesce(j.attempts_max, 3), case when j.stop is not null then '; asked to ' || j.stop else '' end),
-      format('bellhand cancel %s', p_id);
+  elsif j.state = 'running' then
+    return query select * from bellhand.why_running(j);
     return;
+  elsif j.state = 'paused' then
+    return query select 'paused'::text, coalesce((select format('%s paused it at %s.', e.actor, e.at) from bellhand.events e
+      where e.job = p_id and e.type = 'paused' order by e.seq desc limit 1), 'Somebody paused this job.'), format('bellhand resume %s', p_id);
   end if;
-  if j.state = 'paused' then
-    return query select 'paused'::text, 'Somebody paused this job.'::text, format('bellhand resume %s', p_id);
-  end if;
-  return query select 'blocked'::text, format('It waits for job %s (%s, %s).', d.parent, p.kind, p.state), format('bellhand why %s', d.parent)
-    from bellhand.dependencies d join bellhand.jobs p on p.id = d.parent where d.child = p_id order by d.parent limit 5;
+  return query select 'blocked'::text, format('It waits for job %s (%s, %s).%s', d.parent, p.kind, p.state, bellhand.eta_words(d.parent)), format('bellhand why %s', d.parent)
+    from bellhand.dependencies d cross join lateral (select a.kind, a.state from bellhand.all_jobs a where a.id = d.parent and a.finished_at is null) p
+    where d.child = p_id order by d.parent limit 5;
   if j.run_at > bellhand.now() then
-    return query select case when j.attempts > 0 then 'retrying' else 'scheduled' end, format('It is due at %s, in %s.%s', j.run_at, date_trunc('second', j.run_at - bellhand.now()),
+    return query select case when j.attempts > 0 then 'retrying' else 'scheduled' end, format('It is due at %s, in %s.%s', j.run_at, bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
       coalesce(' Last error: ' || right(j.error, 200), '')), format('bellhand run-now %s', p_id);
   end if;
   if k.name is null then
@@ -37,16 +34,14 @@ begin
   if l.paused then
     return query select 'lane_paused'::text, format('Lane %s is paused%s.', l.name, coalesce(': ' || l.paused_reason, '')), format('bellhand resume --lane %s', l.name);
   end if;
-  if l.concurrency is not null and l.concurrency <= (select coalesce(sum(h.slots), 0) from bellhand.lane_holds h where h.lane = l.id) then
-    return query select 'lane_full'::text, format('Lane %s allows %s at once, and all are taken.', l.name, l.concurrency),
-      format('raise concurrency under [lanes.%s]', l.name);
+  if j.state in ('pending', 'retrying') and j.run_at <= bellhand.now() and not l.paused then
+    return query select * from bellhand.why_lane(j, l);
   end if;
-  if l.rate_per_second is not null and least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second) < 1 then
-    return query select 'lane_rate'::text, format('Lane %s starts %s jobs a second; the next token is not there yet.', l.name, l.rate_per_second),
-      format('raise rate_per_second under [lanes.%s]', l.name);
-  end if;
-  if j.state in ('pending', 'retrying') and j.run_at <= bellhand.now() then
-    return query select 'waiting'::text, format('%s ready jobs stand before it in its lane.', coalesce(bellhand.ahead(p_id)::text, 'More than 1000')),
-      'raise its priority, or concurrency under [worker]'::text;
-  end if;
+  -- Services that this kind used this week and that answer nobody now.
+  return query select 'service'::text, format('%s %s', s.service, case when s.paused_reason is not null
+        then format('waits: %s, for another %s', s.paused_reason, bellhand.for_people(s.paused_seconds))
+        else format('is not asked after %s failures, for another %s', s.failures, bellhand.for_people(s.retry_seconds)) end),
+      format('see to [services.%s] in the configuration', s.service)
+    from bellhand.service_status s where (s.paused_reason is not null or s.breaker = 'open')
+      and exists (select from bellhand.usage u where u.day > (bellhand.now() at time zone 'UTC')::date - 7 and u.service = s.service and u.kind = j.kind);
 end $$;

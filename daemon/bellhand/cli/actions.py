@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bellhand.cli.bulk import Expect, Failure, act, failure_row
 from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import BAD_CONFIG, FAILED, UNREACHABLE, Usage, translated
 from bellhand.cli.jobs import find
@@ -42,9 +43,17 @@ async def resume(*jobs: Jobs, lane: LaneName = None, kind: KindName = None, cli:
     return await _each(cli, "resume", jobs)
 
 
-async def retry(*jobs: Jobs, cli: Given) -> int:
+async def retry(
+    *jobs: Jobs, failure: Failure = None, expect: Expect = None, reason: Reason = None, cli: Given
+) -> int:
     """Run failed, cancelled or partly completed jobs again; steps that completed are skipped."""
-    return await _each(cli, "retry", jobs)
+    if failure is None:
+        return await _each(cli, "retry", jobs)
+    if jobs:
+        raise Usage("give either jobs or --failure", fix=f"bellhand retry --failure {failure}")
+    async with cli.database() as database:
+        chosen = {"failure": (await failure_row(database, failure))["fingerprint"]}
+        return await act(cli, database, "retry", chosen, {}, expect, _checked(reason))
 
 
 async def run_now(*jobs: Jobs, cli: Given) -> int:

@@ -18,10 +18,13 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from bellhand import __version__
 from bellhand.cli import (
     actions,
+    bulk,
     channels,
     crm,
     dev,
     enqueue,
+    failures,
+    foresight,
     inspection,
     jobs,
     leads,
@@ -38,7 +41,7 @@ from bellhand.errors import Problem
 
 EXIT_CODES = """
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 5 the awaited job failed, 6 the wait timed out,
-75 database unreachable, 78 bad configuration.
+7 not confirmed: the count of jobs is not the expected one, 75 database unreachable, 78 bad configuration.
 """
 
 app = App(
@@ -60,6 +63,7 @@ COMMANDS: tuple[tuple[Group, Any, str], ...] = (
     (START, run.bench, "bench"),
     (START, maintenance.version, "version"),
     (WORK, enqueue.enqueue, "enqueue"),
+    (WORK, foresight.quote, "quote"),
     (WORK, jobs.list_, "list"),
     (WORK, jobs.show, "show"),
     (WORK, jobs.why, "why"),
@@ -70,8 +74,12 @@ COMMANDS: tuple[tuple[Group, Any, str], ...] = (
     (WORK, actions.resume, "resume"),
     (WORK, actions.retry, "retry"),
     (WORK, actions.run_now, "run-now"),
+    (WORK, bulk.bulk, "bulk"),
+    (WORK, bulk.undo, "undo"),
     (LOOK, inspection.status, "status"),
     (LOOK, inspection.schedules, "schedules"),
+    (LOOK, failures.failures, "failures"),
+    (LOOK, foresight.eta, "eta"),
 )
 for group, command, name in COMMANDS:
     app.command(command, name=name, group=group)

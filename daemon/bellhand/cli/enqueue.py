@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from bellhand.cli.context import Given, loads
-from bellhand.cli.output import ago, paint, plain, say, say_json, tell
+from bellhand.cli.output import ago, eta_line, paint, plain, say, say_json, tell
 from bellhand.cli.values import ids_of, moment_of, pairs_of, payload_of
 from bellhand.resource import rfc3339
 
@@ -60,7 +60,10 @@ async def enqueue(
         )  # fmt: skip
         assert made
         position = await database.row("status_position", made["id"])
+        foretold = await database.row("eta", [made["id"]])
     _report(cli, kind, made, moment, position, registered)
+    if foretold and foretold["starts_at"] and not cli.json and not cli.quiet:
+        say(eta_line(foretold, foretold["now"]))
     return 0
 
 

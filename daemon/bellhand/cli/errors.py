@@ -9,6 +9,7 @@ from bellhand.errors import Problem
 
 OK, FAILED, USAGE, NOT_FOUND = 0, 1, 2, 3
 JOB_FAILED, TIMED_OUT = 5, 6
+UNCONFIRMED = 7
 UNREACHABLE, BAD_CONFIG = 75, 78
 INTERRUPTED = 130
 
@@ -31,6 +32,12 @@ class Usage(CommandProblem):
     exit_code = USAGE
 
 
+class Unconfirmed(CommandProblem):
+    """A bulk action whose count of jobs is not the one that was expected."""
+
+    exit_code = UNCONFIRMED
+
+
 class NotFound(CommandProblem):
     """There is no such job, kind, lane or schedule."""
 
@@ -49,7 +56,7 @@ class BadConfig(CommandProblem):
 
 _OURS: dict[str, type[CommandProblem]] = {
     "BH001": Usage, "BH002": Usage, "BH003": Usage, "BH004": Usage, "BH005": Usage, "BH006": Usage,
-    "BH007": Refused, "BH008": NotFound,
+    "BH007": Refused, "BH008": NotFound, "BH013": Unconfirmed,
 }  # fmt: skip
 # Somebody must change something before the same statement can work.
 _MISFITS: dict[str, tuple[str, str]] = {

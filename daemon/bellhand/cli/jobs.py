@@ -16,6 +16,7 @@ from bellhand.cli.output import (
     ago,
     bar,
     duration,
+    eta_line,
     paint,
     painted_state,
     plain,
@@ -171,13 +172,16 @@ async def show(
         for number, key in wanted:
             row = await find(database, number, key)
             position = await database.row("status_position", number)
-            job = resource(row, position)
+            foretold = await database.row("eta", [number])
+            job = resource(row, position, foretold)
             job["steps"] = [step_of(step) for step in await database.rows("steps", number)]
             events = await database.rows("cli_events", number, EVENTS_SHOWN)
             job["events"] = [{**dict(event), "data": loads(event["data"])} for event in events]
             found.append(job)
             if not cli.json:
                 _show(job, row["now"], await database.rows("cli_parents", number))
+                if foretold is not None:
+                    say(f"  {paint('eta       ', 'dim')}  {eta_line(foretold, row['now'])}")
                 if not cli.quiet and job["allowed_actions"]:
                     actions = ", ".join(job["allowed_actions"]).replace("_", "-")
                     tell(f"  can be told to: {actions}")

@@ -143,3 +143,20 @@ def bar(percent: float, cells: int = 18) -> str:
     """A bar of that many cells."""
     full = round(cells * min(100.0, max(0.0, percent)) / 100)
     return "█" * full + "░" * (cells - full)
+
+
+def eta_line(row: Any, now: datetime) -> str:
+    """`starts in about 4 min (3 min to 7 min), done in about 12 min (…), by 214 runs of its kind`."""
+    parts = []
+    for word, name in (("starts", "starts"), ("done", "finishes")):
+        if row[f"{name}_at"] is not None:
+            low, at, high = (
+                duration(max(0.0, (row[f"{name}_{which}"] - now).total_seconds()))
+                for which in ("low", "at", "high")
+            )
+            parts.append(f"{word} in about {at} ({low} to {high})")
+    if row["reason"]:
+        parts.append(f"{'when it is done' if parts else 'when'} cannot be said: {row['reason']}")
+    if row["basis"]:
+        parts.append(f"by {row['basis']}")
+    return plain(", ".join(parts))

@@ -1,0 +1,35 @@
+-- Runs jobs that are over again, those that ended at p_moments, none before p_hold_seconds have passed; how many. Left alone are those
+-- whose unique key another job has, and those that could not be inserted today: their kind is gone, their payload does not fit any more.
+create or replace function bellhand.bulk_retry(p_operation bigint, p_ids bigint[], p_moments timestamptz[], p_hold_seconds float8) returns bigint
+language plpgsql as $$
+declare
+  fit bigint[]; moments timestamptz[]; n bigint;
+begin
+  -- Of several with one key the last; the unique index decides about a job that comes meanwhile, and then none is retried.
+  select array_agg(x.id), array_agg(x.finished_at) into fit, moments from (
+    select distinct on (h.kind, coalesce(h.unique_key, h.id::text), h.unique_key is null) h.id, h.finished_at
+    from bellhand.history h join unnest(p_ids, p_moments) u(id, finished_at) on u.id = h.id and u.finished_at = h.finished_at
+      join bellhand.kinds k on k.name = h.kind
+    where h.finished_at = any (p_moments) and h.id = any (p_ids) and (k.checks is null or bellhand.payload_problem(h.payload, k.checks) is null)
+      and not exists (select from bellhand.jobs j where j.id = h.id)
+      and (h.unique_key is null or not exists (select from bellhand.jobs j where j.kind = h.kind and j.unique_key = h.unique_key))
+    order by h.kind, coalesce(h.unique_key, h.id::text), h.unique_key is null, h.finished_at desc, h.id desc) x;
+  with gone as (
+    delete from bellhand.history h using unnest(fit, moments) u(id, finished_at)
+      where h.finished_at = any (moments) and h.id = any (fit) and h.id = u.id and h.finished_at = u.finished_at returning h.*),
+  placed as (
+    insert into bellhand.jobs (id, key, kind, payload, priority, run_at, attempts_max, timeout_seconds, unique_key, owner, tags,
+        depends_policy, notify, source, created_at, epoch, progress, error)
+      overriding system value
+      select g.id, g.key, g.kind, g.payload, g.priority, bellhand.now() + make_interval(secs => p_hold_seconds), g.attempts_max, g.timeout_seconds,
+        g.unique_key, g.owner, g.tags, g.depends_policy, g.notify, g.source, g.created_at, g.epoch + 1, g.progress, g.error from gone g),
+  told as (
+    insert into bellhand.events (type, job, kind, data)
+      select 'retried', g.id, g.kind, jsonb_build_object('was', g.state, 'operation', p_operation) from gone g)
+  insert into bellhand.operation_jobs (operation, job, epoch, was)
+    select p_operation, g.id, g.epoch + 1, jsonb_build_object('state', g.state, 'partial', g.partial, 'attempts', g.attempts, 'crashes', g.crashes,
+      'worker', g.worker, 'started_at', g.started_at, 'finished_at', g.finished_at, 'run_at', g.run_at, 'epoch', g.epoch, 'result', g.result,
+      'depends_on', to_jsonb(g.depends_on)) from gone g;
+  get diagnostics n = row_count;
+  return n;
+end $$;

@@ -1,0 +1,13 @@
+-- Leaves a group of failures out of what is shown at first, for p_seconds from now on (null: until it is unmuted; 0: not any more).
+create or replace function bellhand.mute_failure(p_fingerprint text, p_seconds float8 default null, p_reason text default null) returns timestamptz language plpgsql as $$
+declare
+  until timestamptz := case when p_seconds is null then 'infinity' when p_seconds > 0 then bellhand.now() + make_interval(secs => p_seconds) end;
+begin
+  update bellhand.failures f set muted_until = until, muted_reason = case when until is not null then left(p_reason, 500) end,
+    muted_by = case when until is not null then coalesce(nullif(current_setting('bellhand.actor', true), ''), session_user) end
+    where f.fingerprint = p_fingerprint;
+  if not found then perform bellhand.no_such_failure(p_fingerprint); end if;
+  insert into bellhand.events (type, data) values (case when until is null then 'failure_unmuted' else 'failure_muted' end,
+    jsonb_strip_nulls(jsonb_build_object('failure', p_fingerprint, 'until', until, 'reason', p_reason)));
+  return until;
+end $$;

@@ -1,0 +1,19 @@
+-- Puts retried jobs that have not begun back into history as they were; which. undo() holds their rows.
+create or replace function bellhand.undo_retry(p_operation bigint, p_ids bigint[]) returns bigint[] language plpgsql as $$
+declare
+  back bigint[];
+begin
+  back := array(select j.id from bellhand.jobs j
+    where j.id = any (p_ids) and case when j.state = 'pending' then bellhand.take_out(j.id) else false end);
+  delete from bellhand.watched w where w.job = any (back);
+  with gone as (delete from bellhand.jobs j where j.id = any (back) returning j.*)
+  insert into bellhand.history (id, key, kind, payload, priority, run_at, attempts_max, timeout_seconds, unique_key, owner, tags,
+      depends_on, depends_policy, notify, source, created_at, state, epoch, attempts, crashes, worker, started_at, progress,
+      error, partial, result, finished_at)
+    select g.id, g.key, g.kind, g.payload, g.priority, h.run_at, g.attempts_max, g.timeout_seconds, g.unique_key, g.owner, g.tags,
+      h.depends_on, g.depends_policy, g.notify, g.source, g.created_at, h.state, h.epoch, h.attempts, h.crashes, h.worker, h.started_at, g.progress,
+      g.error, h.partial, nullif(h.result, 'null'), h.finished_at
+    from gone g join bellhand.operation_jobs w on w.operation = p_operation and w.job = g.id
+      cross join lateral jsonb_populate_record(null::bellhand.history, w.was) h;
+  return back;
+end $$;

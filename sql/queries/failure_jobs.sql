@@ -1,0 +1,4 @@
+-- The $2 jobs of group $1 that failed last and still stand so.
+select h.id, h.key, h.owner, h.finished_at, h.attempts, bellhand.error_line(h.error) as error
+from (select f.job, f.finished_at from bellhand.failure_jobs f where f.fingerprint = $1 order by f.finished_at desc limit 10 * $2) f
+join bellhand.history h on h.id = f.job and h.finished_at = f.finished_at order by h.finished_at desc limit $2
