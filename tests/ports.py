@@ -41,6 +41,10 @@ class Client:
             told = json.loads(text) if "json" in said.content_type else text
             return said.status, told, said.headers
 
+    async def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
+        """A JSON body."""
+        return await self.ask(path, "POST", headers, json=body)
+
     async def status(self, path: str, method: str = "GET", headers: Given = None) -> int:
         return (await self.ask(path, method, headers))[0]
 
@@ -50,14 +54,21 @@ def of(token: str) -> dict[str, str]:
 
 
 @asynccontextmanager
+async def client_of(port: int) -> AsyncIterator[Client]:
+    """Requests to a port that somebody else serves."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield Client(port, session)
+
+
+@asynccontextmanager
 async def whole(dsn: str, **settings: Any) -> AsyncIterator[Client]:
     """The port as a daemon has it."""
     database = Database(dsn, connect_seconds=2)
     served = status_port(Status(**({"port": 0} | settings)), Nothing(), lambda: WELL, database)
     await served.start()
     try:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            yield Client(served.port, session)
+        async with client_of(served.port) as client:
+            yield client
     finally:
         await served.stop()
         for link in database.links:

@@ -17,6 +17,7 @@ from .look import Look
 from .problems import HttpProblem
 
 Scope = Literal["read", "enqueue", "operate", "admin"]
+Needed = Scope | tuple[Scope, ...] | None
 # `enqueue` alone sees what it enqueued itself: see Caller.sees.
 SCOPES: dict[Scope, frozenset[Scope]] = {
     "read": frozenset({"read"}),
@@ -64,10 +65,8 @@ CALLER = web.RequestKey("caller", Caller)
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
 
-def needs(
-    scope: Scope | None, *, seconds: float | None = ANSWER_SECONDS
-) -> Callable[[Handler], Handler]:
-    """Marks a handler: the scope that it needs (None: open to everybody), and how long it may take (None: no bound).
+def needs(scope: Needed, *, seconds: float | None = ANSWER_SECONDS) -> Callable[[Handler], Handler]:
+    """Marks a handler: the scope that it needs (of several any one; None: open to everybody), and how long it may take (None: no bound).
 
     A handler without a mark needs `read` to be asked with GET or HEAD, `operate` otherwise, and has ANSWER_SECONDS.
     """
@@ -79,12 +78,12 @@ def needs(
     return mark
 
 
-def needed(request: web.Request) -> tuple[Scope | None, float | None]:
+def needed(request: web.Request) -> tuple[Needed, float | None]:
     """The scope that a request needs, and its seconds."""
     default: Scope = "read" if request.method in ("GET", "HEAD") else "operate"
     handler = request.match_info.handler
     return cast(
-        tuple[Scope | None, float | None], getattr(handler, "__needs__", (default, ANSWER_SECONDS))
+        tuple[Needed, float | None], getattr(handler, "__needs__", (default, ANSWER_SECONDS))
     )
 
 
@@ -94,15 +93,17 @@ def caller_of(request: web.Request) -> Caller:
     return caller
 
 
-def require(request: web.Request, scope: Scope) -> Caller:
-    """The caller, if he has the scope; else the problem: 401 for nobody, 403 for somebody."""
+def require(request: web.Request, scope: Scope | tuple[Scope, ...]) -> Caller:
+    """The caller, if he has the scope (of several any one); else the problem: 401 for nobody, 403 for somebody."""
     caller = caller_of(request)
-    if caller.may(scope):
+    wanted = (scope,) if isinstance(scope, str) else scope
+    if any(caller.may(one) for one in wanted):
         return caller
     if caller == NOBODY:
         raise unauthorized()
     has = ", ".join(sorted(caller.scopes))
-    raise HttpProblem("forbidden", detail=f"this needs {scope}; {caller.name} has {has}")
+    detail = f"this needs {' or '.join(wanted)}; {caller.name} has {has}"
+    raise HttpProblem("forbidden", detail=detail)
 
 
 def unauthorized(detail: str = "") -> HttpProblem:

@@ -6,17 +6,23 @@ import asyncio
 import random as random_module
 from collections.abc import Callable
 
-from aiohttp import web
-
+from .api.acting import Acting
+from .api.channels import Channels
+from .api.control import Control
+from .api.docs import Docs
 from .api.events import Events
 from .api.health import Health
 from .api.jobs import Jobs
 from .api.live import Watch
+from .api.making import Making
+from .api.operations import operations_of, routes_of
 from .api.probes import Probes, Rendered
 from .api.public import Public
+from .api.records import Records
 from .api.sessions import Sessions
 from .api.stats import Stats
 from .api.status import StatusPort
+from .api.waiting import Waiting
 from .callers import Callers
 from .db import Database
 from .look import Look
@@ -35,15 +41,16 @@ def status_port(
     token = settings.token.get_secret_value() if settings.token else None
     cron = settings.cron_secret.get_secret_value() if settings.cron_secret else None
     callers = Callers(look, token, _clock, cron=cron)
-    watch = Watch(look, random)
-    routes: list[web.RouteDef] = [
-        *Probes(metrics, health).routes(),
-        *Sessions(callers).routes(),
-        *Events(look, watch).routes(),
-        *Public(look, watch).routes(),
-        *Jobs(look).routes(),
-        *Stats(look).routes(),
-    ]
+    watch, waiting = Watch(look, random), Waiting(look)
+    described = (
+        Probes(metrics, health), Making(look, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
+        Stats(look), Records(look),
+    )  # fmt: skip
+    routes = [route for one in described for route in routes_of(one)]
+    routes += Sessions(callers).routes()
+    routes += Events(look, watch).routes()
+    routes += Public(look, watch).routes()
+    routes += Docs(operations_of(routes)).routes()
     return StatusPort(settings, callers, routes, closing=watch.close)
 
 

@@ -1,26 +1,125 @@
-"""One job as it stands."""
+"""Jobs: lists of them, one as it stands, its steps and attempts."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import asyncio
+import json
+from typing import Any
 
+from aiohttp import hdrs, web
+
+from bellhand.api import told
+from bellhand.api.etags import etag, matches
+from bellhand.api.given import JobQuery, ListQuery
+from bellhand.api.listing import link, page, wanted_of
 from bellhand.api.naming import job_row
-from bellhand.api.operations import answer
+from bellhand.api.operations import OWN, answer, operation
+from bellhand.api.waiting import Waiting
 from bellhand.look import Look
-from bellhand.resource import resource
+from bellhand.problems import HttpProblem
+from bellhand.resource import resource, rfc3339
 from bellhand.states import OVER
+
+ATTEMPTS_SHOWN = 200
+SEVERAL_SECONDS = 65.0
+CONDITIONAL = {"If-None-Match": "The ETag that is known already: 304 if the job still has it."}
+JOB = ("bad-job-id", "not-found")
 
 
 class Jobs:
-    """/v1/jobs/{job}."""
+    """What is to be read under /v1/jobs."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, waiting: Waiting) -> None:
         self.look = look
+        self.waiting = waiting
 
-    def routes(self) -> list[web.RouteDef]:
-        return [web.get("/v1/jobs/{job}", self._job)]
+    @operation("GET", "/v1/jobs", "read", answers={200: told.JobPage}, problems=("bad-cursor",))
+    async def list_jobs(self, request: web.Request, query: ListQuery) -> web.StreamResponse:
+        """List jobs, the newest first; those that are not over come before those that are.
 
-    async def _job(self, request: web.Request) -> web.Response:
-        found = await job_row(self.look, request)
-        job = resource(found, await self.look.row("status_position", found["id"]))
-        return answer(job, headers={} if job["state"] in OVER else {"Retry-After": "1"})
+        `state` takes any word that people have for a state (`queued`, `done`, `error`, `live`, `over`), several with commas or repeated.
+        `tag.NAME=value` picks jobs with that tag. With `kind`, or only states that went wrong, jobs that are over come by the time they
+        ended. A page costs the same whatever is asked for, so it may hold fewer than `limit` jobs while has_more is true. Payloads and
+        results are left out.
+        """
+        tags = {
+            name.removeprefix(ListQuery.open_prefix): value
+            for name, value in request.query.items()
+            if name.startswith(ListQuery.open_prefix)
+        }
+        wanted = await wanted_of(self.look, query, tags)
+        found = await page(self.look, wanted, query.cursor, query.limit)
+        cursor = found["next_cursor"]
+        return answer(found, headers={"Link": link(request, cursor)} if cursor else {})
+
+    @operation(
+        "GET", "/v1/jobs/{job}", OWN, answers={200: told.Job, 304: None}, problems=JOB, headers=CONDITIONAL,
+        seconds=SEVERAL_SECONDS,
+    )  # fmt: skip
+    async def get_job(self, request: web.Request, query: JobQuery) -> web.StreamResponse:
+        """Get a job by its id or its key.
+
+        With `wait=30&since=ETAG` the answer comes once the job is not as that ETag had it, or 304 when nothing changed in so many
+        seconds. Retry-After says when it is worth asking again. A caller with `enqueue` alone gets what he enqueued himself.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + query.wait
+        known = query.since or request.headers.get(hdrs.IF_NONE_MATCH)
+        row = await job_row(self.look, request)
+        waits = bool(known) and query.wait > 0
+        while True:
+            # The version first: what happens after it ends the wait below.
+            version = await self.waiting.version(row["id"]) if waits else None
+            row = await job_row(self.look, request) if waits else row
+            job = resource(row, await self.look.row("status_position", row["id"]))
+            tag = etag(job)
+            headers = {"ETag": tag} | ({} if job["state"] in OVER else {"Retry-After": "1"})
+            if known is None or not matches(known, tag):
+                return answer(job, headers=headers)
+            left = deadline - loop.time()
+            if version is None or left <= 0:
+                return web.Response(status=304, headers=headers)
+            await self.waiting.change(row["id"], version, left)
+
+    @operation("GET", "/v1/jobs/{job}/steps", OWN, answers={200: told.Steps}, problems=JOB)
+    async def get_steps(self, request: web.Request) -> web.StreamResponse:
+        """The steps of a job in their order."""
+        row = await job_row(self.look, request, "api_jobs")
+        return answer({"data": [_step(step) for step in await self.look.fetch("steps", row["id"])]})
+
+    @operation("GET", "/v1/jobs/{job}/attempts", OWN, answers={200: told.Attempts}, problems=JOB)
+    async def get_attempts(self, request: web.Request) -> web.StreamResponse:
+        """How the attempts of a job ended, the last 200, in order; one that ended well is in the job itself."""
+        row = await job_row(self.look, request, "api_jobs")
+        events = await self.look.fetch("api_attempts", row["id"], ATTEMPTS_SHOWN)
+        shown = [
+            {"at": rfc3339(e["at"]), "type": e["type"], "data": _loads(e["data"])} for e in events
+        ]
+        return answer({"data": shown})
+
+    @operation(
+        "GET", "/v1/jobs/{job}/result", OWN, answers={200: Any}, problems=(*JOB, "no-result")
+    )
+    async def get_result(self, request: web.Request) -> web.StreamResponse:
+        """The result of a completed job, and nothing else."""
+        row = await job_row(self.look, request)
+        if row["state"] != "completed":
+            pause = {} if row["state"] in OVER else {"Retry-After": "1"}
+            extra = {"state": row["state"], "error": row["error"]}
+            raise HttpProblem(
+                "no-result", detail=f"job {row['id']} is {row['state']}", extra=extra, headers=pause
+            )
+        return answer(_loads(row["result"]))
+
+
+def _step(row: Any) -> dict[str, Any]:
+    step = dict(row)
+    for name in ("result", "counters"):
+        step[name] = _loads(step[name])
+    for name in ("started_at", "finished_at"):
+        step[name] = rfc3339(step[name])
+    return step
+
+
+def _loads(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

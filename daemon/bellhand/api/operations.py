@@ -10,7 +10,7 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast, get_type_hints
@@ -19,9 +19,12 @@ from aiohttp import hdrs, web
 from multidict import MultiMapping
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from bellhand.callers import ANSWER_SECONDS, Scope, needs
+from bellhand.api.given import NoQuery
+from bellhand.callers import ANSWER_SECONDS, Needed, Scope, needs
 from bellhand.problems import HttpProblem
 
+# Who enqueues looks at that too, but sees only what is his: Caller.sees.
+OWN: tuple[Scope, ...] = ("read", "enqueue")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -32,9 +35,10 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
 class Operation:
     """One route as OpenAPI has it."""
 
+    name: str
     method: str
     path: str
-    scope: Scope | None
+    scope: Needed
     summary: str
     description: str
     query: type[BaseModel] | None
@@ -48,7 +52,7 @@ class Operation:
 def operation(
     method: str,
     path: str,
-    scope: Scope | None,
+    scope: Needed,
     *,
     answers: Mapping[int, Any],
     problems: Sequence[str] = (),
@@ -71,6 +75,8 @@ def operation(
             given: dict[str, Any] = {}
             if query is not None:
                 given["query"] = query_of(request.query, query)
+            else:
+                query_of(request.query, NoQuery)
             if adapter is not None:
                 given["body"] = checked(adapter, await body_of(request, body_types), "#")
             return await handler(self, request, **given)
@@ -79,12 +85,22 @@ def operation(
         served = needs(scope, seconds=seconds)(serve)
         served.__name__ = handler.__name__
         served.__operation__ = Operation(  # type: ignore[attr-defined]
-            method, path, scope, " ".join(summary.split()), description, query, body,
+            handler.__name__, method, path, scope, " ".join(summary.split()), description, query, body,
             tuple(body_types), answers, tuple(problems), headers or {},
         )  # fmt: skip
         return served
 
     return bind
+
+
+def operations_of(routes: Iterable[web.AbstractRouteDef]) -> list[Operation]:
+    """What the routes say of themselves; those that are not for programs say nothing."""
+    found = [
+        getattr(route.handler, "__operation__", None)
+        for route in routes
+        if isinstance(route, web.RouteDef)
+    ]
+    return [one for one in found if one is not None]
 
 
 def routes_of(holder: object) -> list[web.RouteDef]:
@@ -115,7 +131,10 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
 def query_of(query: MultiMapping[str], model: type[BaseModel]) -> Any:
     """The parameters of an address as a model; one that is given more than once as a list where that is wanted."""
     given: dict[str, Any] = {}
+    prefix = getattr(model, "open_prefix", "")
     for name in dict.fromkeys(query):
+        if prefix and name.startswith(prefix):
+            continue
         values = query.getall(name)
         if len(values) > 1 and not _takes_many(model, name):
             raise HttpProblem("invalid-request", errors=[(name, "is given more than once")])

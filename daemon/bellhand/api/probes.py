@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from aiohttp import hdrs, web
+from pydantic import ConfigDict
 
 from bellhand import __version__
+from bellhand.api import told
+from bellhand.api.given import Query
 from bellhand.api.health import Health as Health
-from bellhand.api.operations import answer
-from bellhand.callers import needs, require
+from bellhand.api.operations import answer, operation
+from bellhand.callers import require
 
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,6 +24,18 @@ class Rendered(Protocol):
     def render(self) -> bytes: ...
 
 
+class Probing(Query):
+    """Whoever probes may say what he likes: some balancers put a number behind every address."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+
+
+class Readiness(Probing):
+    """How much to say."""
+
+    verbose: str | None = None
+
+
 class Probes:
     """/livez, /readyz, /metrics, /version."""
 
@@ -28,22 +43,16 @@ class Probes:
         self.metrics = metrics
         self.health = health
 
-    def routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/livez", self._livez),
-            web.get("/readyz", self._readyz),
-            web.get("/metrics", self._metrics),
-            web.get("/version", self._version),
-        ]
-
-    @needs(None)
-    async def _livez(self, request: web.Request) -> web.Response:
+    @operation("GET", "/livez", None, answers={200: str})
+    async def get_livez(self, request: web.Request, query: Probing) -> web.StreamResponse:
+        """Whether the process answers at all: restart it if not."""
         return web.Response(text="ok\n")
 
-    @needs(None)
-    async def _readyz(self, request: web.Request) -> web.Response:
+    @operation("GET", "/readyz", None, answers={200: str, 503: str}, problems=("unauthorized",))
+    async def get_readyz(self, request: web.Request, query: Readiness) -> web.StreamResponse:
+        """Whether new work is welcome here; with `verbose` (which needs `read`) each part says how it is."""
         health = self.health()
-        if "verbose" in request.query:
+        if query.verbose is not None:
             require(request, "read")
             lines = [
                 f"[{'+' if fine else '-'}]{name} {word}" for name, fine, word in health.checks()
@@ -53,10 +62,14 @@ class Probes:
             text = "ok" if health.ready else "not ready"
         return web.Response(text=text + "\n", status=200 if health.ready else 503)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
+    @operation("GET", "/metrics", "read", answers={200: str})
+    async def get_metrics(self, request: web.Request, query: Probing) -> web.StreamResponse:
+        """What this daemon measures, in Prometheus' text format."""
         return web.Response(
             body=self.metrics.render(), headers={hdrs.CONTENT_TYPE: PROMETHEUS_TEXT}
         )
 
-    async def _version(self, request: web.Request) -> web.Response:
+    @operation("GET", "/version", "read", answers={200: told.Version})
+    async def get_version(self, request: web.Request) -> web.StreamResponse:
+        """Which Bellhand this is."""
         return answer({"bellhand": __version__})

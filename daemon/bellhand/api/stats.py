@@ -1,4 +1,4 @@
-"""How the whole stands: lanes, workers, how jobs ended."""
+"""How the whole stands: lanes, workers, how jobs ended, and how that went over time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
-from bellhand.api.operations import answer
+from bellhand.api import told
+from bellhand.api.given import SeriesQuery
+from bellhand.api.operations import answer, operation
 from bellhand.look import Look
+from bellhand.problems import HttpProblem
 from bellhand.resource import rfc3339
 
 FRESH_SECONDS = 1.0
 WINDOW_SECONDS = 3600.0
 COUNTED_MAX = 100_000  # lane_stats counts no further
+BUCKETS_MAX = 1500
 
 
 class Stats:
@@ -24,15 +28,34 @@ class Stats:
         self._last: tuple[float, dict[str, Any]] | None = None
         self._counting = asyncio.Lock()
 
-    def routes(self) -> list[web.RouteDef]:
-        return [web.get("/v1/stats", self._get)]
-
-    async def _get(self, request: web.Request) -> web.Response:
+    @operation("GET", "/v1/stats", "read", answers={200: told.Stats})
+    async def get_stats(self, request: web.Request) -> web.StreamResponse:
+        """What waits and runs, by lane; the workers; how attempts ended in the last hour. Up to a second old."""
         clock = asyncio.get_running_loop().time
         async with self._counting:  # however many ask, one counts
             if self._last is None or clock() - self._last[0] > FRESH_SECONDS:
                 self._last = clock(), await self._count()
         return answer(self._last[1])
+
+    @operation("GET", "/v1/stats/series", "read", answers={200: told.Series})
+    async def get_series(self, request: web.Request, query: SeriesQuery) -> web.StreamResponse:
+        """How attempts ended over time, in buckets, by outcome: of all kinds together, or of one.
+
+        Outcomes are completed, partial, failed, cancelled, and retry, snooze, crash for attempts that were not the last. The seconds
+        that these attempts waited and ran are sums.
+        """
+        if query.seconds / query.bucket_seconds > BUCKETS_MAX:
+            least = -(-query.seconds // BUCKETS_MAX)
+            raise HttpProblem(
+                "invalid-request",
+                detail=f"{query.seconds} seconds in buckets of {query.bucket_seconds} are more than {BUCKETS_MAX}",
+                hint=f"take buckets of at least {least} seconds",
+                errors=[("bucket_seconds", f"must be at least {least}")],
+            )
+        asked = (float(query.seconds), query.bucket_seconds, query.kind)
+        rows = [dict(row) for row in await self.look.fetch("api_series", *asked)]
+        data = [{**row, "at": rfc3339(row["at"])} for row in rows]
+        return answer({"bucket_seconds": query.bucket_seconds, "data": data})
 
     async def _count(self) -> dict[str, Any]:
         lanes = [dict(row) for row in await self.look.fetch("status_lanes")]

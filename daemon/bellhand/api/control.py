@@ -1,0 +1,215 @@
+"""Lanes, kinds, schedules and workers: what there is, and what may be changed while all runs."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import Any
+
+from aiohttp import web
+
+from bellhand.api import told
+from bellhand.api.given import LaneLimits, Why
+from bellhand.api.operations import OWN, answer, operation
+from bellhand.callers import caller_of
+from bellhand.look import Look
+from bellhand.problems import not_found
+from bellhand.resource import rfc3339
+
+THING = ("not-found",)
+
+
+class Control:
+    """/v1/lanes, /v1/kinds, /v1/schedules, /v1/workers."""
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+
+    # Lanes
+
+    @operation("GET", "/v1/lanes", "read", answers={200: told.Lanes})
+    async def list_lanes(self, request: web.Request) -> web.StreamResponse:
+        """List the lanes with their limits and what they hold (counted to 100,000)."""
+        return answer({"data": await self._lanes()})
+
+    @operation("GET", "/v1/lanes/{lane}", "read", answers={200: told.Lane}, problems=THING)
+    async def get_lane(self, request: web.Request) -> web.StreamResponse:
+        """Get one lane."""
+        return answer(await self._lane(request))
+
+    @operation(
+        "PATCH", "/v1/lanes/{lane}", "operate", answers={200: told.Lane}, problems=(*THING, "in-configuration")
+    )  # fmt: skip
+    async def limit_lane(self, request: web.Request, body: LaneLimits) -> web.StreamResponse:
+        """Change the limits of a lane at once, for all daemons; what is left out stays, null is no limit.
+
+        A lane whose limits stand in the configuration is changed there (409), since they come back with every start.
+        """
+        limits = json.dumps(body.model_dump(exclude_unset=True))
+        actor = caller_of(request).actor
+        await self.look.fetch("api_limit_lane", request.match_info["lane"], limits, actor=actor)
+        return answer(await self._lane(request))
+
+    @operation(
+        "POST", "/v1/lanes/{lane}/pause", "operate", answers={200: told.Lane}, problems=THING
+    )
+    async def pause_lane(self, request: web.Request, body: Why | None) -> web.StreamResponse:
+        """Start nothing more from a lane; what runs goes on. The reason is shown wherever the lane is."""
+        reason, actor = body.reason if body else None, caller_of(request).actor
+        await self.look.fetch("cli_pause_lane", request.match_info["lane"], reason, actor=actor)
+        return answer(await self._lane(request))
+
+    @operation(
+        "POST", "/v1/lanes/{lane}/resume", "operate", answers={200: told.Lane}, problems=THING
+    )
+    async def resume_lane(self, request: web.Request) -> web.StreamResponse:
+        """Let a lane go on."""
+        actor = caller_of(request).actor
+        await self.look.fetch("cli_resume_lane", request.match_info["lane"], actor=actor)
+        return answer(await self._lane(request))
+
+    async def _lanes(self) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.look.fetch("status_lanes")]
+
+    async def _lane(self, request: web.Request) -> dict[str, Any]:
+        name, lanes = request.match_info["lane"], await self._lanes()
+        return _one("lane", name, {lane["lane"]: lane for lane in lanes})
+
+    # Kinds
+
+    @operation("GET", "/v1/kinds", OWN, answers={200: told.Kinds})
+    async def list_kinds(self, request: web.Request) -> web.StreamResponse:
+        """List the kinds that daemons have published, each with how many live workers handle it."""
+        kinds = await self._kinds()
+        return answer({"data": [_without_schema(kind) for kind in kinds.values()]})
+
+    @operation("GET", "/v1/kinds/{kind}", OWN, answers={200: told.Kind}, problems=THING)
+    async def get_kind(self, request: web.Request) -> web.StreamResponse:
+        """Get one kind."""
+        return answer(_without_schema(await self._kind(request)))
+
+    @operation("GET", "/v1/kinds/{kind}/schema", OWN, answers={200: dict[str, Any]}, problems=THING)
+    async def get_schema(self, request: web.Request) -> web.StreamResponse:
+        """The JSON Schema of the payload of a kind; an empty one when anything is taken."""
+        return answer((await self._kind(request))["schema"] or {})
+
+    @operation(
+        "POST", "/v1/kinds/{kind}/pause", "operate", answers={200: told.Kind}, problems=THING
+    )
+    async def pause_kind(self, request: web.Request, body: Why | None) -> web.StreamResponse:
+        """Start no more jobs of a kind; what runs goes on."""
+        await self._kind(request)
+        reason, actor = body.reason if body else None, caller_of(request).actor
+        await self.look.fetch("cli_pause_kind", request.match_info["kind"], reason, actor=actor)
+        return answer(_without_schema(await self._kind(request)))
+
+    @operation(
+        "POST", "/v1/kinds/{kind}/resume", "operate", answers={200: told.Kind}, problems=THING
+    )
+    async def resume_kind(self, request: web.Request) -> web.StreamResponse:
+        """Let a kind go on, and put back what was kept aside for it."""
+        await self._kind(request)
+        actor = caller_of(request).actor
+        await self.look.fetch("cli_resume_kind", request.match_info["kind"], actor=actor)
+        return answer(_without_schema(await self._kind(request)))
+
+    async def _kinds(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for row in await self.look.fetch("cli_kinds", None):
+            kind = {name: value for name, value in row.items() if name != "now"}
+            kind["schema"] = json.loads(row["schema"]) if row["schema"] else None
+            kind["published_at"] = rfc3339(row["published_at"])
+            found[row["name"]] = kind
+        return found
+
+    async def _kind(self, request: web.Request) -> dict[str, Any]:
+        return _one("kind", request.match_info["kind"], await self._kinds())
+
+    # Schedules
+
+    @operation("GET", "/v1/schedules", "read", answers={200: told.Schedules})
+    async def list_schedules(self, request: web.Request) -> web.StreamResponse:
+        """List the schedules, the next one due first."""
+        return answer({"data": list((await self._schedules()).values())})
+
+    @operation(
+        "GET", "/v1/schedules/{schedule}", "read", answers={200: told.Schedule}, problems=THING
+    )
+    async def get_schedule(self, request: web.Request) -> web.StreamResponse:
+        """Get one schedule."""
+        return answer(await self._schedule(request))
+
+    @operation(
+        "POST", "/v1/schedules/{schedule}/run", "operate", answers={202: told.NamedJob},
+        problems=(*THING, "unknown-kind", "invalid-payload"),
+    )  # fmt: skip
+    async def run_schedule(self, request: web.Request) -> web.StreamResponse:
+        """Enqueue the job of a schedule now, beside its ticks."""
+        name, actor = request.match_info["schedule"], caller_of(request).actor
+        (made,) = await self.look.fetch("api_run_schedule", name, actor=actor)
+        where = f"/v1/jobs/{made['key']}"
+        named = {"id": made["id"], "key": str(made["key"]), "links": {"self": where}}
+        return answer(named, 202, {"Location": where})
+
+    @operation(
+        "POST",
+        "/v1/schedules/{schedule}/pause",
+        "operate",
+        answers={200: told.Schedule},
+        problems=THING,
+    )
+    async def pause_schedule(self, request: web.Request, body: Why | None) -> web.StreamResponse:
+        """Enqueue nothing more from a schedule."""
+        return await self._pause(request, True, body.reason if body else None)
+
+    @operation(
+        "POST",
+        "/v1/schedules/{schedule}/resume",
+        "operate",
+        answers={200: told.Schedule},
+        problems=THING,
+    )
+    async def resume_schedule(self, request: web.Request) -> web.StreamResponse:
+        """Let a schedule go on; ticks of the pause are not made up for."""
+        return await self._pause(request, False, None)
+
+    async def _pause(
+        self, request: web.Request, paused: bool, reason: str | None
+    ) -> web.StreamResponse:
+        name, actor = request.match_info["schedule"], caller_of(request).actor
+        await self.look.fetch("api_pause_schedule", name, paused, reason, actor=actor)
+        return answer(await self._schedule(request))
+
+    async def _schedules(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for row in await self.look.fetch("cli_schedules"):
+            one = {name: value for name, value in row.items() if name != "now"}
+            one["payload"] = json.loads(row["payload"])
+            one |= {name: rfc3339(row[name]) for name in ("next_at", "last_at")}
+            found[row["name"]] = one
+        return found
+
+    async def _schedule(self, request: web.Request) -> dict[str, Any]:
+        return _one("schedule", request.match_info["schedule"], await self._schedules())
+
+    # Workers
+
+    @operation("GET", "/v1/workers", "read", answers={200: told.Workers})
+    async def list_workers(self, request: web.Request) -> web.StreamResponse:
+        """List the workers that live, with what they have in hand and when they last gave a sign."""
+        rows = [dict(row) for row in await self.look.fetch("status_workers")]
+        return answer({"data": [{**row, "started_at": rfc3339(row["started_at"])} for row in rows]})
+
+
+def _one(sort: str, name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The thing of that name; the problem 404 names the nearest."""
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"see /v1/{sort}s"
+    raise not_found(f"there is no {sort} {name[:100]!r}", hint)
+
+
+def _without_schema(kind: dict[str, Any]) -> dict[str, Any]:
+    links = {"self": f"/v1/kinds/{kind['name']}", "schema": f"/v1/kinds/{kind['name']}/schema"}
+    return {name: value for name, value in kind.items() if name != "schema"} | {"links": links}

@@ -1,0 +1,239 @@
+"""What callers send, as models: checked for type, bounds and unknown names before anything is done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from bellhand.states import PARTIAL, STATES, nearest_state, states_named
+
+EARLIEST, LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a time is text, such as 2026-01-31T12:00:00Z")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("a time is written as 2026-01-31T12:00:00Z (RFC 3339)") from None
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone: 2026-01-31T12:00:00Z, or +01:00 at its end")
+    # Compared without the zone first: at the ends of the calendar it cannot be taken off.
+    if not 1 < moment.year < 9999 or not EARLIEST <= moment <= LATEST:
+        raise ValueError("a time lies in the years 2 to 9998")
+    return moment
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("no text holds the character NUL")
+    return value
+
+
+def _states(words: str) -> str:
+    for word in words.split(","):
+        try:
+            states_named(word)
+        except ValueError:
+            near = nearest_state(word)
+            meant = f"did you mean {near}?" if near else f"there is {', '.join((*STATES, PARTIAL))}"
+            raise ValueError(f"{word[:50]!r} is no state; {meant}") from None
+    return words
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Plain = AfterValidator(_text)
+KindName = Annotated[str, Field(min_length=1, max_length=100), Plain]
+Owner = Annotated[str, Field(max_length=500), Plain]
+Reason = Annotated[str, Field(max_length=500), Plain]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
+Tag = str | int | float | bool
+Tags = dict[Annotated[str, Field(max_length=200), Plain], Tag]
+Priority = Annotated[int, Field(ge=1, le=10)]
+Attempts = Annotated[int, Field(ge=1, le=32767)]
+State = Annotated[str, Field(max_length=100), AfterValidator(_states)]
+
+
+class Query(BaseModel):
+    """Parameters of an address: text that is read as what is wanted. Unknown names are refused: a typo must not do nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    open_prefix: ClassVar[str] = ""  # names that begin so are left to the handler
+
+
+class Body(BaseModel):
+    """A JSON body: types as they are written, unknown names refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class NewJob(Body):
+    """A job to enqueue."""
+
+    kind: KindName
+    """What sort of work it is; /v1/kinds lists those there are."""
+    payload: dict[str, Any] = {}
+    """What the handler gets; /v1/kinds/{kind}/schema says what it takes."""
+    priority: Priority | None = None
+    """10 first, 1 last; else the kind's."""
+    run_at: Moment | None = None
+    """Not before then; else at once."""
+    attempts_max: Attempts | None = None
+    """How many attempts in all; else the kind's."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    """How long one attempt may take; else the kind's."""
+    unique_key: Annotated[str, Field(min_length=1, max_length=500), Plain] | None = None
+    """While a job of the kind with this key is not over, that one is answered instead of a new one."""
+    owner: Owner | None = None
+    """Whose job it is; a label."""
+    tags: Tags | None = None
+    """Labels of yours."""
+    depends_on: Annotated[list[int | str], Field(max_length=1000)] | None = None
+    """Jobs (ids or keys) that must be over first."""
+    depends_policy: Literal["cancel", "fail", "release"] = "cancel"
+    """What becomes of this job when one of those fails."""
+    notify: Annotated[list[dict[str, Any]], Field(max_length=50)] | None = None
+    """Who is told how it ends: [{"on": ["failed"], "to": "ops"}]."""
+
+
+class NewJobs(Body):
+    """Jobs to enqueue, all or none. As application/x-ndjson: one job a line."""
+
+    jobs: Annotated[list[NewJob], Field(min_length=1, max_length=1000)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lines(cls, given: Any) -> Any:
+        return {"jobs": given} if isinstance(given, list) else given
+
+
+class JobChanges(Body):
+    """What to change of a job (RFC 7396: what is left out stays, null takes the default of the kind)."""
+
+    priority: Priority | None = None
+    run_at: Moment | None = None
+    attempts_max: Attempts | None = None
+    tags: dict[Annotated[str, Field(max_length=200), Plain], Tag | None] | None = None
+
+
+class Why(Body):
+    """Why it is done; kept in the audit log."""
+
+    reason: Reason | None = None
+
+
+class Retrying(Body):
+    """What a retry runs again."""
+
+    scope: Literal["failed_steps", "all"] = "failed_steps"
+    """`all` forgets what completed steps kept, and begins at the first."""
+
+
+class LaneLimits(Body):
+    """Limits of a lane; what is left out stays, null is no limit."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    rate_per_second: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
+class ListQuery(Query):
+    """Which jobs, from where."""
+
+    open_prefix: ClassVar[str] = "tag."
+
+    state: list[State] = []
+    kind: KindName | None = None
+    lane: Name | None = None
+    owner: Owner | None = None
+    error: Annotated[str, Field(max_length=200), Plain] | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(max_length=400)] | None = None
+
+
+class JobQuery(Query):
+    """How long to wait for a change, and from what."""
+
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0
+    since: Annotated[str, Field(max_length=100)] | None = None
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+class AuditQuery(Query):
+    """Which events, from where."""
+
+    job: Annotated[str, Field(max_length=40)] | None = None
+    type: Annotated[str, Field(max_length=100), Plain] | None = None
+    actor: Annotated[str, Field(max_length=200), Plain] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+
+
+class SeriesQuery(Query):
+    """How far back, in buckets of how long."""
+
+    seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600
+    bucket_seconds: Annotated[int, Field(ge=60, le=86_400)] = 60
+    kind: KindName | None = None
+
+
+class NewChannel(Body):
+    """Where notifications go."""
+
+    kind: Literal["email", "slack", "discord", "webhook"]
+    address: Annotated[str, Field(min_length=1, max_length=2000), Plain]
+    digest_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """More than digest_max messages in so many seconds become one."""
+    digest_max: Annotated[int, Field(ge=0, le=1000)] = 10
+
+
+class Rotating(Body):
+    """How long the old secret signs beside the new one."""
+
+    keep_seconds: Annotated[float, Field(ge=0, le=31_536_000)] = 86_400
+
+
+class Replaying(Body):
+    """What failed in how many seconds until now is sent again."""
+
+    seconds: Annotated[float, Field(gt=0, le=31_536_000)] = 86_400
+
+
+class NewToken(Body):
+    """A token for somebody."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,80}$")]
+    scopes: Annotated[
+        list[Literal["read", "enqueue", "operate", "admin"]], Field(min_length=1, max_length=4)
+    ]
+    expires_seconds: Annotated[float, Field(gt=0, le=3_153_600_000)] | None = None
+
+
+class Cleanup(Body):
+    """How many days are kept; at least as many as the configuration keeps nothing changes."""
+
+    history_days: Annotated[int, Field(ge=1, le=36_500)]
+    events_days: Annotated[int, Field(ge=1, le=36_500)] = 36_500
+    stats_days: Annotated[int, Field(ge=1, le=36_500)] = 36_500

@@ -1,0 +1,173 @@
+"""GET /v1/jobs: pages of jobs, each at a bounded cost whatever is asked for.
+
+Jobs that are not over come first, then those that are; the newest first. Whoever asks for one kind, or only for jobs that went wrong,
+gets those that are over by the time they ended, since that is what the indexes know. A page walks no more than WALK jobs, so one may
+hold fewer than `limit`, or none, and there may be more all the same: has_more and next_cursor say so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, cast
+from urllib.parse import urlencode
+
+from aiohttp import web
+from asyncpg import Record
+
+from bellhand.api.given import ListQuery
+from bellhand.look import Look
+from bellhand.problems import HttpProblem
+from bellhand.resource import resource, rfc3339
+from bellhand.states import OVER, PARTIAL, STATES, states_named
+
+Way = Literal["running", "live", "trouble", "kind", "over"]
+WALK = 10_000
+TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
+ID_END = 2**63 - 1
+LEFT_OUT = ("payload", "result")  # of jobs in a list: 200 of them may be 200 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page begins: on which way, below which id, and for ways that go by time, from when."""
+
+    way: Way
+    id: int = ID_END
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs."""
+
+    states: frozenset[str]
+    kinds: list[str] | None
+    owner: str | None
+    tags: str | None
+    error: str | None
+    after: datetime | None
+    before: datetime | None
+
+    @property
+    def ways(self) -> list[Way]:
+        """How to find them, in the order of the list."""
+        live, over = self.states & (set(STATES) - OVER), self.states & (OVER | {PARTIAL})
+        ways: list[Way] = []
+        if live:
+            ways.append("running" if live == {"running"} else "live")
+        if over:
+            one_kind = self.kinds is not None and len(self.kinds) == 1
+            ways.append("trouble" if over <= TROUBLE else "kind" if one_kind else "over")
+        return ways
+
+    @property
+    def mark(self) -> str:
+        """The same for the same question: a cursor belongs to one."""
+        told = (sorted(self.states), self.kinds, self.owner, self.tags, self.error)
+        text = json.dumps([*told, str(self.after), str(self.before)])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+async def wanted_of(look: Look, query: ListQuery, tags: dict[str, str]) -> Wanted:
+    """The question of an address; a lane stands for its kinds."""
+    states: set[str] = set()
+    words = [word for one in query.state for word in one.split(",")]
+    for word in words:
+        states |= states_named(word)
+    if not words or ("completed" in states and PARTIAL not in words):
+        states |= {PARTIAL} if words else {*STATES, PARTIAL}
+    kinds = [query.kind] if query.kind else None
+    if query.lane is not None:
+        of_lane = [row["name"] for row in await look.fetch("api_kinds_of_lane", query.lane)]
+        kinds = of_lane if kinds is None else [kind for kind in kinds if kind in of_lane]
+    return Wanted(
+        frozenset(states), kinds, query.owner, json.dumps(tags, sort_keys=True) if tags else None,
+        query.error, query.created_after, query.created_before,
+    )  # fmt: skip
+
+
+async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
+    """`data`, `has_more`, `next_cursor`."""
+    ways = wanted.ways
+    place = _read(cursor, wanted) if cursor else Place(ways[0]) if ways else None
+    if place is not None and place.way not in ways:
+        raise HttpProblem("bad-cursor")
+    found: list[int] = []
+    following: Place | None = None
+    for way in ways[ways.index(place.way) :] if place else ():
+        assert place
+        start = place if way == place.way else Place(way)
+        row = await _walk(look, wanted, start, limit + 1 - len(found))
+        room = limit - len(found)
+        found += row["ids"][:room]
+        if len(row["ids"]) > room:
+            following = Place(way, row["ids"][room - 1], _at(row, room - 1)) if room else start
+            break
+        if row["more"]:
+            following = Place(way, row["reached"], row["reached_at"])
+            break
+    jobs = await _jobs(look, wanted, found)
+    return {
+        "data": jobs,
+        "has_more": following is not None,
+        "next_cursor": _write(following, wanted) if following else None,
+    }
+
+
+def link(request: web.Request, cursor: str) -> str:
+    """The header Link to the next page (RFC 8288)."""
+    kept = [(name, value) for name, value in request.query.items() if name != "cursor"]
+    return f'<{request.path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+
+
+def _at(row: Record, index: int) -> datetime | None:
+    return cast(datetime, row["ended"][index]) if row["ended"] else None
+
+
+async def _walk(look: Look, wanted: Wanted, start: Place, limit: int) -> Record:
+    match = (wanted.kinds, wanted.owner, wanted.tags, wanted.error, wanted.after, wanted.before)
+    if start.way == "running":
+        rows = await look.fetch("api_list_running", start.id, *match, limit)
+    else:
+        states = sorted(wanted.states)
+        at = [start.at] if start.way in ("trouble", "kind") else []
+        rows = await look.fetch(f"api_list_{start.way}", start.id, *match, states, limit, WALK, *at)
+    return rows[0]
+
+
+async def _jobs(look: Look, wanted: Wanted, ids: list[int]) -> list[dict[str, Any]]:
+    """In the order of the ids; one that moved on between the two looks, out of what was asked for, is left out."""
+    rows: dict[int, Record] = {}
+    for row in await look.fetch("api_jobs", ids) if ids else ():
+        rows.setdefault(row["id"], row)  # the live one of two with one id comes first
+    shown = [rows[number] for number in ids if number in rows]
+    jobs = [
+        resource(row)
+        for row in shown
+        if (PARTIAL if row["partial"] else row["state"]) in wanted.states
+    ]
+    return [{k: v for k, v in job.items() if k not in LEFT_OUT} for job in jobs]
+
+
+def _write(place: Place, wanted: Wanted) -> str:
+    text = json.dumps([place.way, place.id, rfc3339(place.at), wanted.mark])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, wanted: Wanted) -> Place:
+    """Raises the problem 400 for what is no cursor of this question."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        way, number, at, mark = json.loads(text)
+        moment = datetime.fromisoformat(at) if at is not None else None
+        if mark != wanted.mark or not isinstance(number, int) or not 0 < number <= ID_END:
+            raise ValueError("another question")
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError("no zone")
+    except (ValueError, TypeError) as error:
+        raise HttpProblem("bad-cursor") from error
+    return Place(way, number, moment)

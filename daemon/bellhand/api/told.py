@@ -1,0 +1,346 @@
+"""What callers are answered, as models: for OpenAPI, and for tests that hold the answers against it.
+
+The answers themselves are made of the rows; nothing is parsed into these on the way out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+State = Literal[
+    "pending", "scheduled", "retrying", "blocked", "paused", "running", "completed", "failed", "cancelled"
+]  # fmt: skip
+Action = Literal["cancel", "pause", "resume", "retry", "run_now"]
+
+
+class Told(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Progress(Told):
+    """How far a job is: what its handler said last, and its steps as they were counted."""
+
+    percent: float | None
+    steps_done: int | None
+    steps_failed: int | None
+    steps_total: int | None
+    items_done: float | None
+    items_total: float | None
+    stage: Any
+    step: Any
+    message: str | None
+    counters: dict[str, float]
+
+
+class Position(Told):
+    """How many ready jobs of its lane stand before a job; `1000+` when it is more."""
+
+    ahead: int | Literal["1000+"]
+    as_of: datetime
+
+
+class Links(Told):
+    self: str
+
+
+class JobSummary(Told):
+    """A job without payload and result."""
+
+    id: int
+    key: str
+    kind: str
+    lane: str | None
+    state: State
+    partial: bool
+    stopping: Literal["cancel", "pause"] | None
+    priority: int
+    owner: str | None
+    tags: dict[str, Any]
+    progress: Progress
+    position: Position | None
+    attempt: int
+    attempts_max: int | None
+    crashes: int
+    timeout_seconds: float | None
+    next_attempt_at: datetime | None
+    unique_key: str | None
+    depends_on: list[int]
+    source: str
+    created_at: datetime
+    run_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    heartbeat_at: datetime | None
+    worker: str | None
+    error: str | None
+    allowed_actions: list[Action]
+    links: Links
+
+
+class Job(JobSummary):
+    """A job as it stands."""
+
+    payload: dict[str, Any]
+    result: Any
+
+
+class Warning_(Told):
+    """Why a job may wait."""
+
+    model_config = ConfigDict(extra="allow", title="Warning")
+
+    code: Literal["no_worker", "kind_paused", "lane_paused"]
+    detail: str
+
+
+# Only the first three of these to a caller who may not see the job that has the unique key.
+MadeJob = create_model(
+    "MadeJob", __base__=Told, __doc__="The job, new or the one that was there.",
+    id=(int, ...), key=(str, ...), links=(Links, ...), deduplicated=(bool, ...), warnings=(list[Warning_], ...),
+)  # fmt: skip
+
+
+class MadeJobOfMany(Told):
+    id: int
+    key: str
+    kind: str
+    deduplicated: bool
+
+
+class MadeJobs(Told):
+    data: list[MadeJobOfMany]
+    warnings: list[Warning_]
+
+
+class JobPage(Told):
+    """A page; it may hold fewer than `limit`, or none, while has_more is true."""
+
+    data: list[JobSummary]
+    has_more: bool
+    next_cursor: str | None
+
+
+class Step(Told):
+    name: str
+    position: int
+    state: Literal["running", "completed", "failed"]
+    attempts: int
+    result: Any
+    counters: dict[str, Any] | None
+    error: str | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class Steps(Told):
+    data: list[Step]
+
+
+class Attempt(Told):
+    """Something that ended or began an attempt."""
+
+    at: datetime
+    type: str
+    data: dict[str, Any] | None
+
+
+class Attempts(Told):
+    data: list[Attempt]
+
+
+class Lane(Told):
+    lane: str
+    paused: bool
+    paused_reason: str | None
+    concurrency: int | None
+    rate_per_second: float | None
+    pending: int
+    scheduled: int
+    parked: int
+    running: int
+    oldest_due_seconds: float | None
+
+
+class Lanes(Told):
+    data: list[Lane]
+
+
+class Kind(Told):
+    name: str
+    lane: str
+    priority: int
+    attempts_max: int
+    timeout_seconds: float | None
+    summary: str | None
+    paused: bool
+    paused_reason: str | None
+    published_at: datetime
+    workers: int
+
+
+class Kinds(Told):
+    data: list[Kind]
+
+
+class Schedule(Told):
+    name: str
+    cron: str
+    timezone: str
+    kind: str
+    payload: dict[str, Any]
+    priority: int
+    missed: str
+    paused: bool
+    source: str
+    next_at: datetime | None
+    last_at: datetime | None
+    last_job: int | None
+    error: str | None
+
+
+class Schedules(Told):
+    data: list[Schedule]
+
+
+class NamedJob(Told):
+    id: int
+    key: str
+    links: Links
+
+
+class Worker(Told):
+    id: str
+    name: str
+    host: str
+    pid: int
+    version: str
+    capacity: int
+    busy: int
+    draining: bool
+    lanes: list[str]
+    started_at: datetime
+    beat_seconds: float
+    up_seconds: float
+
+
+class Workers(Told):
+    data: list[Worker]
+
+
+class Channel(Told):
+    """Where notifications go; of an address that is a URL only the host is told."""
+
+    name: str
+    kind: str
+    source: str
+    address: str | None
+    digest_seconds: int
+    digest_max: int
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    failing_since: datetime | None
+    failures: int
+    last_error: str | None
+    retry_at: datetime | None
+    waiting: int
+    told: list[str]
+
+
+class Channels(Told):
+    data: list[Channel]
+
+
+class Secret(Told):
+    """What a webhook is signed with. It is told here and never again."""
+
+    channel: str
+    secret: str | None
+
+
+class Event(Told):
+    """What happened to whom, and who did it."""
+
+    seq: int
+    at: datetime
+    type: str
+    job: int | None
+    kind: str | None
+    actor: str
+    data: dict[str, Any] | None
+
+
+class Events(Told):
+    data: list[Event]
+    has_more: bool
+    next_cursor: str | None
+
+
+class Said(Told):
+    """What came of it."""
+
+
+class Stats(Told):
+    as_of: datetime
+    jobs: dict[str, int]
+    counted_max: int
+    last_hour: dict[str, int]
+    lanes: list[dict[str, Any]]
+    workers: list[dict[str, Any]]
+    next_schedule: dict[str, Any] | None
+
+
+class Bucket(Told):
+    at: datetime
+    kind: str | None
+    outcome: str
+    jobs: int
+    wait_seconds: float
+    run_seconds: float
+
+
+class Series(Told):
+    bucket_seconds: int
+    data: list[Bucket]
+
+
+class Token(Told):
+    """A token without what opens anything."""
+
+    name: str
+    scopes: list[str]
+    state: Literal["good", "expired", "revoked"]
+    made_at: datetime
+    made_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    sessions: int
+
+
+class Tokens(Told):
+    data: list[Token]
+
+
+class Pointed(Told):
+    pointer: str
+    detail: str
+
+
+class Problem(Told):
+    """What went wrong, why, and what to do (RFC 9457); `type` is served by this daemon."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    instance: str
+    detail: str | None = None
+    hint: str | None = None
+    errors: list[Pointed] | None = None
+
+
+class Version(Told):
+    bellhand: str
