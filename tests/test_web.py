@@ -160,6 +160,37 @@ async def test_answers_that_are_no_http_have_a_name(answer, code):
     assert caught.value.code == code
 
 
+async def test_a_server_sees_exactly_the_requests_that_are_accounted_for():
+    """It reads a request and closes: a kept connection is followed by a fresh one once, a fresh one by none."""
+    seen: list[tuple[int, str]] = []
+    connections = itertools.count()
+
+    async def talk(reader, writer):
+        connection = next(connections)
+        for n in itertools.count():
+            path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            seen.append((connection, path))
+            if path == "/never" or (path == "/shy" and n > 0):
+                return
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nhi"
+            )
+
+    async with raw_server(talk) as port, local_web(port, seconds_max=5) as fetcher:
+        for path, requests in (("/first", 1), ("/second", 1), ("/shy", 2)):
+            assert (await fetcher.get(f"http://127.0.0.1:{port}{path}")).requests == requests
+        assert seen == [(0, "/first"), (0, "/second"), (0, "/shy"), (1, "/shy")]
+        for connection in (2, 3):
+            with pytest.raises(Unreachable, match="lost"):
+                await fetcher.get(f"http://127.0.0.1:{port}/never")
+            # The first goes over the connection of /shy, then over a fresh one; the second only over that.
+            assert seen[-1] == (connection, "/never")
+        assert seen[4:] == [(1, "/never"), (2, "/never"), (3, "/never")]
+        with pytest.raises(Unreachable):
+            await fetcher.head(f"http://127.0.0.1:{port}/never")
+        assert len(seen) == 8
+
+
 async def test_a_body_that_breaks_off_is_kept_as_far_as_it_came():
     async def talk(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

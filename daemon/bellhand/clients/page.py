@@ -13,7 +13,8 @@ class Page:
 
     `text` is empty for what is not text. `tls_expires` is the certificate's last moment as the
     certificate writes it, for example "Jun  1 12:00:00 2027 GMT", and None without TLS. `ip` is
-    the address that answered last.
+    the address that answered last. `requests` counts all that the fetch sent: one, one more for
+    each redirect, and one where a kept connection broke.
     """
 
     url: str
@@ -27,6 +28,7 @@ class Page:
     elapsed_seconds: float
     tls_expires: str | None
     ip: str | None
+    requests: int = 1
 
     @property
     def content_type(self) -> str:

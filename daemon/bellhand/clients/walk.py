@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 import aiohttp
 from yarl import URL
 
-from .errors import BadAnswer, Forbidden
+from .errors import BadAnswer, Forbidden, Unreachable
 from .urls import parse, same_origin
 
 _CREDENTIALS = ("authorization", "cookie", "proxy-authorization")
@@ -40,9 +40,27 @@ class Walk:
         self.body_bytes_max = body_bytes_max
         self.redirects: list[str] = []
         self.seconds = 0.0
+        self.requests = 0
+        self.kept = False  # the connection of the request under way carried another before
+        self._asked_again = False
         # Sites that set a cookie and send the visitor back need it; it dies with the fetch.
         self.jar = aiohttp.CookieJar()
         self._seen = {self._state()}
+
+    def ask(self) -> None:
+        """A request goes out."""
+        self.requests += 1
+        self.kept = False
+
+    def asks_again(self, error: Unreachable) -> bool:
+        """Whether the same request goes out once more, in a turn of its own.
+
+        A server may close a kept connection in the moment when it is used again. What broke on a
+        fresh one, or broke twice, is the caller's to decide about (RFC 9110, 9.2.2).
+        """
+        again = self.kept and not self._asked_again and error.code == "disconnected"
+        self._asked_again = self._asked_again or again
+        return again
 
     def follow(self, location: str, *, redirects_max: int, ports: Collection[int]) -> None:
         """Go where the answer points, without credentials when that is another origin."""

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -15,7 +16,7 @@ from yarl import URL
 from .body import Bomb, Unpacker
 from .browser import Browser, BrowserLimits
 from .dns import Dns
-from .errors import BadAnswer, Busy, explained
+from .errors import BadAnswer, Busy, Unreachable, explained
 from .guard import networks, socket_guard
 from .page import Page, Response
 from .recent import Recent
@@ -161,9 +162,15 @@ class Web:
                     raise verdict.error
             async with self._turn(fetch.url):
                 started = loop.time()
-                with explained(str(fetch.url)):
-                    async with asyncio.timeout(seconds_left):
-                        page = await self._hop(fetch, seconds_left, started)
+                fetch.ask()
+                try:
+                    with explained(str(fetch.url)):
+                        async with asyncio.timeout(seconds_left):
+                            page = await self._hop(fetch, seconds_left, started)
+                except Unreachable as error:
+                    if not fetch.asks_again(error):
+                        raise
+                    page = None
                 seconds_left -= loop.time() - started
                 fetch.seconds += loop.time() - started
             if page is not None:
@@ -211,6 +218,7 @@ class Web:
                 auto_decompress=False,
                 max_line_size=32768,
                 max_field_size=32768,
+                trace_configs=[_telling_of_kept_connections()],
                 headers={
                     "User-Agent": self.limits.user_agent,
                     "Accept": "text/html,application/xhtml+xml,*/*;q=0.5",
@@ -218,6 +226,9 @@ class Web:
                     "Accept-Language": "en,*;q=0.5",
                 },
             )
+            # It would send a request again by itself when a connection breaks, past the host's turns and delays: see Walk.
+            # There is no public way to say so (aiohttp 3.14; a test tells if it changes).
+            self._session._retry_connection = False
         return self._session
 
     async def _hop(self, fetch: "Walk", seconds_left: float, started: float) -> Page | None:
@@ -232,7 +243,9 @@ class Web:
             cookies=fetch.jar.filter_cookies(fetch.url),
             allow_redirects=False,
             timeout=timeout,
+            trace_request_ctx=fetch,
         ) as response:
+            fetch.kept = False  # whatever breaks now, the request was answered
             seconds = retry_after_seconds(response.headers)
             if response.status in _LEAVE_ALONE and seconds:
                 self._turns.back_off(fetch.url.raw_host or "", seconds)
@@ -264,6 +277,7 @@ class Web:
             elapsed_seconds=fetch.seconds + asyncio.get_running_loop().time() - started,
             tls_expires=getattr(response, "tls_expires", None),
             ip=getattr(response, "ip", None),
+            requests=fetch.requests,
         )
 
     async def _read(self, response: aiohttp.ClientResponse, fetch: "Walk") -> tuple[bytes, bool]:
@@ -303,6 +317,17 @@ class Web:
             what = "the body is packed in an unknown way"
             raise BadAnswer("bad_encoding", what, str(error), url=url, retryable=False) from error
         return bytes(body), False
+
+
+def _telling_of_kept_connections() -> aiohttp.TraceConfig:
+    """Marks the walk whose request goes over a connection that has carried another before."""
+    config = aiohttp.TraceConfig()
+
+    async def reused(_session: aiohttp.ClientSession, context: Any, _params: object) -> None:
+        context.trace_request_ctx.kept = True
+
+    config.on_connection_reuseconn.append(reused)
+    return config
 
 
 def _maybe_html(content_type: str) -> bool:
