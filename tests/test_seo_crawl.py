@@ -158,7 +158,7 @@ async def test_old_crawls_of_a_site_are_forgotten(dsn, conn):
         )
         async with crawler(dsn, acme.port):
             ids = [(await crawl(conn, acme.url))["crawl_id"]]
-            await conn.execute("update bellhand_seo.crawls set state = 'running'")
+            await conn.execute("update bellhand_seo.crawls set state = 'unfinished'")
             ids += [(await crawl(conn, acme.url))["crawl_id"] for _ in range(3)]
     for table, column in (("crawls", "id"), ("pages", "crawl_id"), ("links", "crawl_id")):
         kept = await conn.fetch(f"select distinct {column} from bellhand_seo.{table} order by 1")

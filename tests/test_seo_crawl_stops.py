@@ -113,6 +113,48 @@ async def test_a_cancelled_crawl_stops_asking(dsn, conn):
         assert acme.asked.total() == asked + 2
 
 
+async def test_a_crawl_stands_as_its_job_does_however_that_ends(dsn, conn):
+    """While it runs and waits, cancelled in both, failed with its worker, and after retention has dropped the job."""
+
+    async def stands(job: int) -> tuple[str, str]:
+        row = await conn.fetchrow("select * from bellhand_seo.all_crawls where job_id = $1", job)
+        return (row["state"], row["error"] or "") if row else ("", "")
+
+    async def to_be(job: int, state: str) -> None:
+        await eventually(lambda: _same(stands(job), state), 20)
+
+    async def _same(found, state: str) -> bool:
+        return (await found)[0] == state
+
+    async with site(tree(100)) as acme:
+        acme.seconds = 0.1
+        async with crawler(dsn, acme.port):
+            ran, waited, handed_back = [await begun(conn, f"{acme.url}/p{n}") for n in range(3)]
+            for job in (ran, waited, handed_back):
+                await to_be(job, "running")
+            await conn.execute("select bellhand.cancel($1)", ran)
+            await conn.execute("select bellhand.pause($1)", waited)
+            await to_be(ran, "cancelled")
+            await to_be(waited, "paused")
+        assert await stands(ran) == ("cancelled", "cancelled while it ran")
+        await conn.execute("select bellhand.cancel($1)", waited)
+        await to_be(waited, "cancelled")
+        await to_be(handed_back, "pending")
+        await conn.execute(
+            "update bellhand.jobs set error = 'worker_lost' where id = $1", handed_back
+        )
+        await conn.execute(
+            "select bellhand.take_out($1), bellhand.finish(array[$1], 'failed')", handed_back
+        )
+        assert await stands(handed_back) == ("failed", "worker_lost")
+        over = "select count(finished_at) from bellhand_seo.all_crawls"
+        assert await conn.fetchval(over) == 3
+        await conn.execute("delete from bellhand.history")
+        state, why = await stands(ran)
+    assert state == "failed"
+    assert "not kept any more" in why
+
+
 async def test_pages_that_fail_in_passing_are_asked_for_again_at_the_end(dsn, conn):
     """S3-13: within one attempt, so that one busy moment of the site spoils nothing."""
     busy = {"/p1": 2, "/p2": 99}

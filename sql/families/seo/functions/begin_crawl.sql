@@ -11,7 +11,7 @@ begin
   insert into bellhand_seo.crawls as old (site_id, job_id, job_key, epoch, owner, url, options, previous_id)
     values (p_site, p_job, p_job_key, p_epoch, p_owner, p_url, p_options,
       (select max(c.id) from bellhand_seo.crawls c where c.site_id = p_site and c.state = 'completed'))
-    on conflict (job_key) do update set epoch = excluded.epoch, state = 'running', error = null
+    on conflict (job_key) do update set epoch = excluded.epoch, state = 'unfinished', error = null
       where old.epoch < excluded.epoch
     returning * into crawl;
   if crawl.id is null then return; end if;

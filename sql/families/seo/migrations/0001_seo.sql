@@ -26,7 +26,7 @@ create table bellhand_seo.crawls (
   owner text,
   url text not null,
   options jsonb not null,
-  state text not null default 'running' check (state in ('running', 'completed', 'failed')),
+  state text not null default 'unfinished' check (state in ('unfinished', 'completed', 'failed')),
   error text,
   started_at timestamptz not null default bellhand.now(),
   finished_at timestamptz,
@@ -39,7 +39,7 @@ create table bellhand_seo.crawls (
 comment on column bellhand_seo.crawls.job_key is 'One crawl a job: a later attempt goes on with what an earlier one has stored.';
 comment on column bellhand_seo.crawls.epoch is 'Of the attempt that may write; an attempt that lost its lease holds a lower one.';
 comment on column bellhand_seo.crawls.url is 'The start page: pages.depth counts clicks from here.';
-comment on column bellhand_seo.crawls.state is 'running until the job is over; a job that is cancelled leaves it running.';
+comment on column bellhand_seo.crawls.state is 'What the last attempt made of it; all_crawls says how it stands, which its job knows.';
 comment on column bellhand_seo.crawls.pages is 'Pages fetched, whatever they answered: what max_pages limits.';
 comment on column bellhand_seo.crawls.errors is 'Addresses of any role that gave no answer, or one of 400 and above.';
 comment on column bellhand_seo.crawls.counters is 'Rows of pages by role and state, once it is over.';

@@ -5,7 +5,7 @@ select a.id as analysis_id, a.pages as html_pages, a.score, a.details, a.summary
        to_char(coalesce(c.finished_at, a.started_at) - c.started_at, 'HH24:MI:SS') as took,
        before.score as previous_score, to_char(old.started_at at time zone 'UTC', 'YYYY-MM-DD') as previous_date
   from bellhand_seo.analyses a
-  join bellhand_seo.crawls c on c.id = a.crawl_id
+  join bellhand_seo.all_crawls c on c.id = a.crawl_id
   join bellhand_seo.sites s on s.id = c.site_id
   left join bellhand_seo.analyses before on before.id = a.previous_id
   left join bellhand_seo.crawls old on old.id = before.crawl_id
