@@ -7,11 +7,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Proxy:
-    """Passes bytes on; while `mute`, what the server says goes nowhere. `cut` closes every connection."""
+    """Passes bytes on; while `mute`, what the server says goes nowhere. `cut` closes every connection, while `down` new ones too."""
 
     def __init__(self, dsn: str) -> None:
         self.parts = urlsplit(dsn)
-        self.mute = False
+        self.mute = self.down = False
         self.swallowed = 0
         self.writers: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -25,9 +25,18 @@ class Proxy:
         for writer in self.writers:
             writer.close()
 
+    async def go_away(self, seconds: float) -> None:
+        """As a server that restarts: every connection ends, and for so long there is none."""
+        self.down = True
+        self.cut()
+        await asyncio.sleep(seconds)
+        self.down = False
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_server: asyncio.StreamWriter | None = None
         try:
+            if self.down:
+                return
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self.parts.port)
             self.writers |= {writer, to_server}
             await asyncio.gather(

@@ -26,6 +26,11 @@ def test_channels_are_listed_tested_disabled_and_replayed(bellhand: Bellhand) ->
     )
     assert "noisy" in bellhand.ok("channels").out
     assert "channel ops disabled" in bellhand.ok("status").out
+    (channel,) = bellhand.ok("status", "--json").json["channels"]
+    assert channel["state"].startswith("disabled")
+    checked = bellhand.ok("check").out
+    assert "ops is disabled" in checked
+    assert "bellhand channels enable ops" in checked
     bellhand.sql(
         "select bellhand.take_out(id), bellhand.finish(array[id], 'failed', 'x') from bellhand.jobs"
     )

@@ -35,6 +35,25 @@ def test_enqueue_passes_everything_on(bellhand: Bellhand) -> None:
     assert (row["timeout_seconds"], row["unique_key"], row["state"]) == (1.5, "k", "blocked")
 
 
+def test_enqueue_says_whom_to_tell(bellhand: Bellhand) -> None:
+    bellhand.kind()
+    bellhand.kind("notify.slack", lane="notify")
+    bellhand.kind("notify.email", lane="notify")
+    bellhand.sql("select bellhand.set_channel('ops', 'slack', 'https://chat.example/x')")
+    wishes = ("--notify", "ops", "--notify", "ann@example.com=failed,late:10m")
+    job = int(bellhand.ok("enqueue", "a", *wishes, "-q").out)
+    (row,) = bellhand.sql("select notify from bellhand.jobs where id = $1", job)
+    assert json.loads(row["notify"]) == [
+        {"to": "ops", "on": ["completed", "failed"]},
+        {"to": "ann@example.com", "on": ["failed", "late"], "late_seconds": 600},
+    ]
+    unsaid = bellhand("enqueue", "a", "--notify", "ops=late")
+    assert (unsaid.code, "late:10m" in unsaid.err) == (2, True)
+    nobody = bellhand("enqueue", "a", "--notify", "oops=failed")
+    assert nobody.code != 0
+    assert 'there is no channel "oops"; there is ops' in nobody.err
+
+
 def test_enqueue_with_a_unique_key_returns_the_job_that_has_it(bellhand: Bellhand) -> None:
     bellhand.kind()
     first = bellhand.ok("enqueue", "a", "--unique-key", "k", "--json").json

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from attempts import again, error, hands_for, result
-from bellhand import Job, Snooze, job_kind
+from bellhand import Failed, Job, Snooze, job_kind
 from bellhand.outcomes import Completed, Ended
 
 
@@ -80,6 +81,101 @@ async def test_a_job_whose_last_attempt_leaves_failed_steps_is_partial(dsn: str)
         assert (await h.job(id))["partial"] is True
         await h.enqueue("t.none")
         assert (await h.work()).outcome == "fail", "nothing was done, so nothing is completed"
+
+
+class Refused(Exception):
+    """As the errors of the clients: it says itself that trying again cannot help."""
+
+    retryable = False
+
+
+async def test_what_failed_for_good_burns_no_attempt_and_runs_again_when_somebody_asks(
+    dsn: str,
+) -> None:
+    ran: list[str] = []
+    broken = {"gone", "refused"}
+
+    @job_kind("t.good", attempts_max=5)
+    async def good(args: dict[str, Any], job: Job) -> list[Any]:
+        async def body(item: str) -> str:
+            ran.append(item)
+            if item == "passing" and job.attempt == 1:
+                raise ValueError("not yet")
+            if item in broken:
+                raise Failed("no such place") if item == "gone" else Refused("not for you")
+            return item
+
+        with suppress(Failed):
+            if args.get("alone"):
+                await job.step("alone", body, "gone")
+        return await job.each(args["items"], body)
+
+    async with hands_for(dsn, good) as h:
+        id = await h.enqueue(
+            "t.good", '{"alone": true, "items": ["a", "gone", "refused", "passing"]}'
+        )
+        assert "4 of 5 steps failed" in error(await h.work())
+        end = await again(h, id)
+        assert end == Completed('["a", null, null, "passing"]', partial=True)
+        assert ran == ["gone", "a", "gone", "refused", "passing", "passing"]
+        steps = await h.steps(id)
+        assert [name for name, step in steps.items() if step["for_good"]] == [
+            "alone",
+            "gone",
+            "refused",
+        ]
+        assert steps["gone"]["error"] == "no such place"
+        assert "Refused: not for you" in steps["refused"]["error"]
+        assert (await h.job(id))["attempts"] == 1, "for the one that might pass"
+        broken.clear()
+        ran.clear()
+        await h.store.chores.fetch("select bellhand.retry($1)", id)
+        assert await h.work() == Completed('["a", "gone", "refused", "passing"]')
+        assert ran == ["gone", "gone", "refused"]
+
+
+async def test_where_nothing_is_left_to_try_the_job_is_over_at_once(dsn: str) -> None:
+    @job_kind("t.over", attempts_max=5)
+    async def over(args: dict[str, Any], job: Job) -> None:
+        async def body(item: str) -> None:
+            if item == "bad":
+                raise Failed("no")
+
+        await job.each(args["items"], body)
+        if args.get("then"):
+            raise Refused("the handler too")
+
+    async with hands_for(dsn, over) as h:
+        for payload, outcome in (
+            ('{"items": ["bad", "bad"]}', "fail"),
+            ('{"items": [], "then": true}', "fail"),
+        ):
+            id = await h.enqueue("t.over", payload)
+            assert (await h.work()).outcome == outcome
+            assert (await h.job(id))["state"] == "failed"
+        id = await h.enqueue("t.over", '{"items": ["bad", "fine"]}')
+        assert await h.work() == Completed(None, partial=True)
+        assert (await h.job(id))["attempts"] == 0
+
+
+async def test_a_retry_by_hand_also_opens_what_failed_for_good_in_a_job_that_still_waits(
+    dsn: str,
+) -> None:
+    @job_kind("t.waits", attempts_max=5)
+    async def waits(job: Job) -> list[Any]:
+        async def body(n: int) -> int:
+            if job.attempt == 1:
+                raise Failed("no") if n == 1 else ValueError("not yet")
+            return n
+
+        return await job.each([1, 2], body)
+
+    async with hands_for(dsn, waits) as h:
+        id = await h.enqueue("t.waits")
+        await h.work()
+        assert (await h.job(id))["state"] == "retrying"
+        await h.store.chores.fetch("select bellhand.retry($1)", id)
+        assert await h.work() == Completed("[1, 2]")
 
 
 async def test_names_that_come_again_are_numbered(dsn: str) -> None:

@@ -246,8 +246,9 @@ async def test_a_place_nobody_knows_is_told_by_its_step(dsn, conn):
     error = await conn.fetchval("select error from bellhand.steps where job = $1 and error is not null", job)  # fmt: skip
     assert "Unsupported `Atlantis` location" in error
     assert await names(conn) == ["Dhaka Glass"]
-    # The second attempt asked again where it was refused, and not where there was nothing.
-    assert town.asked.count("glass in Atlantis from 0") == 2
+    # What was refused is not asked for again, and burns no attempt.
+    assert done["attempts"] == 0
+    assert town.asked.count("glass in Atlantis from 0") == 1
     assert town.asked.count("places glass in Atlantis from 0") == 1
 
 

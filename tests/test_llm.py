@@ -16,7 +16,7 @@ from bellhand.clients.prices import Budget, cost_microdollars, price_of
 from bellhand.clients.services import Services
 from bellhand.dev.standins.server import StandIns
 from bellhand.outcomes import Snooze
-from bellhand.settings_services import Price
+from bellhand.settings_services import OpenAi, Price
 from outside import KEYS, _impatient, outside, sections, services, stand_ins, usage
 from websites import serving
 
@@ -171,26 +171,41 @@ async def test_a_failed_call_gives_back_what_was_set_aside(
     assert budget.spent > 0, "of no use, and paid for"
 
 
-async def test_a_budget_needs_a_price(dsn: str, stand_ins: StandIns) -> None:
+async def test_a_budget_needs_a_price_and_without_one_the_cost_is_not_known(
+    dsn: str, stand_ins: StandIns, conn: asyncpg.Connection
+) -> None:
     settings = sections(stand_ins.port)
     settings["openai"]["model"] = "somebody-elses"
     async with services(dsn, settings) as outside:
         with pytest.raises(ServiceError, match=r"services\.openai\.prices\.somebody-elses"):
             await outside.llm.parse(Fit, **ASK, max_tokens=500, budget=Budget(1.0))
         await outside.llm.parse(Fit, **ASK, max_tokens=500)  # without one it works
+        await outside.llm.embed(["a text"])
+        parsed, embedded = sorted(await usage(conn), key=lambda row: row["operation"], reverse=True)
+        assert (parsed["cost_microdollars"], parsed["unpriced_calls"]) == (None, 1)
+        assert parsed["units_in"] > 0, "tokens are counted all the same"
+        assert (embedded["cost_microdollars"] or 0, embedded["unpriced_calls"]) == (0, 0)
     settings["openai"]["prices"] = {"somebody-elses": {"input": 100, "output": 100}}
     async with services(dsn, settings) as outside:
         with pytest.raises(BudgetSpent):
             await outside.llm.parse(Fit, **ASK, max_tokens=500, budget=Budget(0.05))
+        await outside.llm.parse(Fit, **ASK, max_tokens=500)
+    parsed = next(row for row in await usage(conn) if row["operation"] == "parse")
+    assert (parsed["calls"], parsed["unpriced_calls"]) == (2, 1)
+    assert parsed["cost_microdollars"] > 0, "that of the call whose price is known"
 
 
 def test_prices_are_found_under_dated_names_and_our_own_come_first() -> None:
-    mini = price_of("gpt-4o-mini-2024-07-18", {})
-    assert mini == price_of("gpt-4o-mini", {})
-    assert mini != price_of("gpt-4o", {})
-    assert price_of("gpt-4o-mini-audio", {}) is None
+    known = OpenAi().prices
+    mini = price_of("gpt-4o-mini-2024-07-18", known)
+    assert mini == price_of("gpt-4o-mini", known)
+    assert mini != price_of("gpt-4o", known)
+    assert price_of("gpt-4o-mini-audio", known) is None
+    assert all(price.as_of and price.source for price in known.values()), "each says since when"
     mine = Price(input=1, cached_input=0.5, output=2)
-    assert price_of("gpt-4o-mini", {"gpt-4o-mini": mine}) == mine
+    own = OpenAi(prices={"gpt-4o-mini": mine}).prices
+    assert price_of("gpt-4o-mini", own) == mine
+    assert price_of("gpt-4o", own) == price_of("gpt-4o", known)
     assert cost_microdollars(mine, 1000, 400, 10) == 600 + 200 + 20
     assert cost_microdollars(mine, 10, 4000, 0) == 5, "no more is cached than went in"
 

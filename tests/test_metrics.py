@@ -64,6 +64,17 @@ def test_a_bucket_includes_its_bound() -> None:
     assert value(metrics, "bellhand_job_wait_seconds_bucket", le="0.005", **of) == 1
 
 
+def test_posts_of_webhooks_and_channels_are_counted() -> None:
+    metrics = Metrics({"notify.webhook": "notify"}, version="0")
+    metrics.settled("notify.webhook", "completed", [0.0, 0.0], [0.1, 0.1])
+    metrics.settled("notify.webhook", "retry", [0.0], [0.1])
+    metrics.set_channels({"ok": 3, "disabled": 1})
+    for result, posts in (("ok", 2), ("retry", 1), ("failed", 0)):
+        assert value(metrics, "bellhand_webhook_deliveries_total", result=result) == posts
+    for state, channels in (("ok", 3), ("failing", 0), ("disabled", 1)):
+        assert value(metrics, "bellhand_channels", state=state) == channels
+
+
 def test_the_rest_is_told_by_its_own_words() -> None:
     metrics = small()
     metrics.claimed(7)

@@ -231,11 +231,9 @@ async def test_a_notification_that_cannot_be_written_keeps_no_job_from_ending(
         )
         job = await insert(conn, "t.fine", notify=asks("ops", "completed"))
         await until(conn, job, "completed")
-        said = json.loads(
-            await conn.fetchval("select data from bellhand.events where type = 'notification_lost'")
-        )
-        assert said["jobs"] == [job]
-        assert "payload does not fit" in said["error"]
+        lost = await conn.fetchrow("select * from bellhand.events where type = 'notification_lost'")
+        assert (lost["job"], json.loads(lost["data"])["to"]) == (job, "ops")
+        assert "payload does not fit" in lost["data"]
         waiting = await insert(
             conn,
             "t.fine",
@@ -251,6 +249,35 @@ async def test_a_notification_that_cannot_be_written_keeps_no_job_from_ending(
             )
         )
         assert said == {"to": "ops", "error": "the channel is gone, or no daemon delivers to it"}
+
+
+@pytest.mark.parametrize("told", ["late", "failed"])
+async def test_one_notice_that_cannot_be_written_holds_back_no_other(
+    conn: asyncpg.Connection, told: str
+) -> None:
+    """Of a hundred jobs that are told of together: the bad ones become events, the others reach those who asked."""
+    await prepared(conn)
+    late = {"late_seconds": 0.001} if told == "late" else {}
+    good, bad = [
+        [await insert(conn, "t.fine", notify=asks(to, told, **late)) for _ in range(count)]
+        for to, count in (("a@b.example", 97), ("ops", 2))
+    ]
+    scalar = await insert(conn, "t.fine", notify=asks("a@b.example", told, **late))
+    await conn.execute("update bellhand.jobs set notify = '7' where id = $1", scalar)
+    await conn.execute(
+        """update bellhand.kinds set checks = '[{"only": []}]' where name = 'notify.slack'"""
+    )
+    if told == "late":
+        await asyncio.sleep(0.01)
+        await conn.execute("select bellhand.tell_late()")
+        assert not await conn.fetchval("select bellhand.tell_late()"), "told once"
+    else:
+        await conn.execute("select bellhand.finish(array_agg(id), 'failed') from bellhand.jobs where kind = 't.fine'")  # fmt: skip
+    alone = [json.loads(row["tags"]).get("about") for row in await deliveries(conn)]
+    waiting = await conn.fetch("select job from bellhand.notices where digest is null")
+    assert {*alone, *(row["job"] for row in waiting)} - {None} == set(good)
+    lost = await conn.fetch("select job from bellhand.events where type = 'notification_lost'")
+    assert [row["job"] for row in lost] == bad
 
 
 async def test_without_a_mail_server_mails_wait_and_say_for_what(

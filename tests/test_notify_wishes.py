@@ -2,11 +2,14 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import ValidationError
 
+from bellhand.settings import Schedule
 from bellhand.settings_notify import Channel, Mail, Notify
 from daemons import insert
 from notifying import asks, prepared
@@ -80,6 +83,34 @@ async def test_every_way_in_knows_notify(conn: asyncpg.Connection) -> None:
         "select late_at - bellhand.now() from bellhand.watched where late_at is not null"
     )
     assert 3500 < apart.total_seconds() < 3661
+
+
+async def test_the_jobs_of_a_schedule_tell_whom_it_names_and_come_without_him(
+    conn: asyncpg.Connection,
+) -> None:
+    """A channel that went away keeps no job from coming; the schedule says that nobody is told."""
+    await prepared(conn)
+    wish = {"to": "ops", "on": ["failed", "late"], "late_seconds": 60}
+    schedule = Schedule.model_validate({"cron": "* * * * *", "kind": "t.fine", "notify": [wish]})
+    plain = Schedule.model_validate({"cron": "* * * * *", "kind": "t.fine"})
+    both = [{"name": "told", **schedule.published()}, {"name": "plain", **plain.published()}]
+    await conn.execute("select bellhand.publish_schedules($1)", json.dumps(both))
+
+    async def fire(name: str, minute: int) -> Any:
+        tick = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
+        sql = "select bellhand.fire_schedule($1, next_at, array[$2::timestamptz], $2) from bellhand.schedules where name = $1"
+        assert await conn.fetchval(sql, name, tick) == 1
+        return await conn.fetchval("select notify from bellhand.jobs order by id desc limit 1")
+
+    assert json.loads(await fire("told", 1)) == [wish]
+    assert await fire("plain", 1) is None
+    error = "select error from bellhand.schedules where name = 'told'"
+    assert await conn.fetchval(error) is None
+    await conn.execute("delete from bellhand.channels")
+    assert await fire("told", 2) is None
+    assert await conn.fetchval(error) == 'nobody is told: there is no channel "ops"'
+    with pytest.raises(ValidationError, match="give both or neither"):
+        Schedule.model_validate({"cron": "* * * * *", "kind": "t", "notify": [{"to": "x", "on": ["late"]}]})  # fmt: skip
 
 
 NOT_POSSIBLE = [

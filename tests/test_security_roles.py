@@ -95,6 +95,7 @@ GRANTED = {
     *(("reader", "select", f"bellhand.{name}") for name in LOOK),
     *(("reader", "select", f"bellhand_seo.{name}") for name in SEO),
     *(("reader", "select", f"bellhand_sites.{name}") for name in SITES),
+    ("reader", "select", "bellhand_seo.all_crawls"),
 }  # fmt: skip
 # SECURITY DEFINER functions that anybody may call, and why that gives nothing away.
 OPEN_TO_ALL = {
@@ -153,6 +154,7 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
         "bellhand.channel_status",
         "bellhand.eta_calibration",
         "bellhand.failure_groups",
+        "bellhand_seo.all_crawls",
         "bellhand_matching.matching_jobs",
     }
     worker = {("worker", "select", name) for name in views} | {

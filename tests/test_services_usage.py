@@ -125,7 +125,7 @@ async def test_what_cannot_be_written_at_the_end_is_logged_to_be_entered_by_hand
     (lost,) = [line for line in said if line["event"] == "usage_lost"]
     assert lost["calls"] == [
         {"service": "serpapi", "operation": "local", "kind": "", "owner": "", "calls": 1, "failures": 0,
-         "units_in": 1, "units_out": 0, "cost": SEARCH}
+         "units_in": 1, "units_out": 0, "cost": SEARCH, "unpriced": 0}
     ]  # fmt: skip
 
 

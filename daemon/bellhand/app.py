@@ -319,7 +319,7 @@ class Daemon:
         self.reloading = asyncio.create_task(self.reload())
 
     async def reload(self) -> None:
-        """Take in the configuration again: limits, lanes, schedules, log level. A bad one changes nothing."""
+        """Take in the configuration again: limits, lanes, schedules, services, mail, channels, log level. A bad one changes nothing."""
         systemd.notify("RELOADING=1")
         try:
             settings = load(self.config)
@@ -332,6 +332,7 @@ class Daemon:
             self.worker.limits = _limits(settings)
             self.mail.reload(settings.mail)
             self.hooks.reload(settings.notify)
+            await self.services.reload(settings.services)
             set_level(settings.log.level)
             self.settler.logged_seconds = settings.log.completed_seconds
             try:

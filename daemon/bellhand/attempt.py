@@ -24,6 +24,7 @@ from .outcomes import (
     Snooze,
     described,
     encode,
+    for_good,
     meant,
     storable,
 )
@@ -76,6 +77,8 @@ def _raised(
             return failure(job, kind, storable(str(error)), random, error.after_seconds)
         case Crashed():
             return failure(job, kind, storable(str(error)), random, outcome="crash")
+    if for_good(error):
+        return Ended("fail", described(error))
     return failure(job, kind, described(error), random)
 
 
@@ -96,13 +99,11 @@ def _returned(job: Job, kind: Kind, value: Any, random: Callable[[], float]) -> 
     if job.refused:
         return stopped(job, kind, random)
     failed, completed, error = job.steps_failed()
-    if failed and (job.attempt < job.attempts_max or not completed):
-        return failure(
-            job,
-            kind,
-            f"{failed} of {failed + completed} steps failed; the last one:\n{error}",
-            random,
-        )
+    said = f"{failed} of {failed + completed} steps failed; the last one:\n{error}"
+    if job.comes_back:
+        return failure(job, kind, said, random)
+    if failed and not completed:
+        return Ended("fail", said)
     try:
         return Completed(encode(value), partial=failed > 0)
     except ValueError as unstorable:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
@@ -20,6 +20,7 @@ import structlog
 from .errors import Problem
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 # The server or the way to it is gone, or it cannot serve now: the same statement may work later.
 _AWAY = (
@@ -209,6 +210,16 @@ class Backoff:
         self.tries = 0
 
 
+async def patiently(random: Callable[[], float], ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until the database answers: an attempt outlives a short absence of it, and its lease bounds a long one."""
+    backoff = Backoff(random)
+    while True:
+        try:
+            return await ask()
+        except (Away, Again):
+            await asyncio.sleep(backoff.next_seconds())
+
+
 class HandlerPool:
     """Connections that handlers' own statements and steps use: at most `size`, opened when first needed."""
 
@@ -231,6 +242,20 @@ class HandlerPool:
                             link.drop()
             finally:
                 self.free.append(link)
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection for somebody's own statements, which is cleaned before others get it."""
+        async with self.connection() as connection:
+            try:
+                yield connection
+            except Exception:
+                await give_back(connection, self.database.statement_seconds)
+                raise
+            except BaseException:
+                connection.terminate()
+                raise
+            await give_back(connection, self.database.statement_seconds)
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Run one statement on any free connection."""

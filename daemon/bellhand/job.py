@@ -7,7 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import asyncpg
 import structlog
 
-from .db import give_back
+from .db import patiently
 from .kinds import Kind
 from .outcomes import LeaseLost, encode, storable, storable_json
 from .sql import query
@@ -239,8 +239,9 @@ class Job:
         return what was stored.
 
         `fn` may be async or plain (then it runs in a thread). Its own timeout, or the kind's
-        step_timeout_seconds, bounds it. What it raises is recorded and raised on. Pausing and
-        draining take effect before a step starts.
+        step_timeout_seconds, bounds it. What it raises is recorded and raised on: by later attempts
+        without running it where it failed for good (Failed, or an error whose `retryable` is False).
+        Pausing and draining take effect before a step starts.
         """
         return await self._steps.run(name, fn, args, timeout_seconds)
 
@@ -255,12 +256,10 @@ class Job:
         timeout_seconds: float | None = None,
         rate: float | None = None,
     ) -> list[Any]:
-        """One step an item (or a chunk of items, given to `fn` as a list); returns the results in
-        order.
+        """One step an item (or a chunk of items, given to `fn` as a list); the results in order.
 
         A step that fails does not stop the others: its result is None, the job ends partial, and a
-        retry runs only what failed. `concurrency` steps run at once; `rate` starts at most that
-        many a second.
+        retry runs only what failed. `concurrency` run at once, at most `rate` start in a second.
         """
         return await self._steps.each(items, fn, name, chunk, concurrency, timeout_seconds, rate)
 
@@ -275,6 +274,12 @@ class Job:
         if "_steps" not in self.__dict__:
             return 0, 0, ""
         return len(self._steps.errors), len(self._steps.results), self._steps.last_error()
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether a step failed in this attempt that the next attempt tries again."""
+        there = "_steps" in self.__dict__ and self.attempt < self.attempts_max
+        return there and self._steps.some_may_pass()
 
     @property
     def steps_running(self) -> list[str]:
@@ -322,20 +327,14 @@ class Job:
 
     # -- the database ------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+    def connection(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection for the handler's own statements, from a bounded pool."""
-        pool = self._tools.store.pool
-        async with pool.connection() as connection:
-            try:
-                yield connection
-            except Exception:
-                await give_back(connection, pool.database.statement_seconds)
-                raise
-            except BaseException:
-                connection.terminate()
-                raise
-            await give_back(connection, pool.database.statement_seconds)
+        return self._tools.store.pool.lent()
+
+    async def patiently(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Call `write` until the database answers, or the lease is lost: for writing down what cannot be
+        undone outside (a mail went out). A lost answer has it called again, so twice must be harmless."""
+        return await patiently(self._tools.random, write)
 
     @asynccontextmanager
     async def transaction(self, result: Any = None) -> AsyncIterator[asyncpg.Connection]:

@@ -62,6 +62,7 @@ class Keeper:
     ) -> None:  # fmt: skip
         self.store = store
         self.kinds = kinds
+        self.tells = any(kind.startswith("notify.") for kind in kinds)
         self.lease_seconds = lease_seconds
         self.crashes_max = crashes_max
         self.retention = retention
@@ -199,6 +200,8 @@ class Keeper:
         rows = await self.store.lanes()
         if rows:
             self.metrics.set_lanes(rows, rows[0]["sampled_at"])
+        if self.tells:
+            self.metrics.set_channels(await self.store.channels())
         return QUIET_SECONDS if self.at_rest() else SAMPLE_SECONDS
 
     async def learn(self) -> float | None:

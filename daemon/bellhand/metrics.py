@@ -25,6 +25,8 @@ from prometheus_client.registry import Collector
 from .stats import count
 
 OTHER = "other"
+WEBHOOK = "notify.webhook"
+CHANNEL_STATES = ("ok", "failing", "disabled")
 LANES_MAX = 200
 OUTCOMES = ("completed", "partial", "failed", "cancelled")
 RESULTS = ("ok", "retry", "failed", "crashed", "cancelled", "snoozed", "paused", "released")
@@ -124,6 +126,15 @@ class _Jobs(Collector):
             for word, spread in counts.runs.items():
                 runs.add_metric([*names, word], spread.buckets(), spread.total)
         yield from (finished, attempts, steps, waits, runs)
+        if WEBHOOK in self.counts:
+            posts = CounterMetricFamily(
+                "bellhand_webhook_deliveries",
+                "Posts of webhooks, by how each ended.",
+                labels=["result"],
+            )
+            for word, value in self.counts[WEBHOOK].results.items():
+                posts.add_metric([word], value)
+            yield posts
 
 
 class Metrics:
@@ -180,6 +191,10 @@ class Metrics:
         self._listen_up = gauge(
             "listen_up", "1 while the bell can be heard; else the daemon polls."
         )
+        self._channels = Gauge(
+            "bellhand_channels", "Channels of notifications.", ["state"], registry=self.registry
+        )
+        self.set_channels({})
         self._sampled = gauge(
             "stats_sample_timestamp_seconds", "When the lane gauges were read, by the database."
         )
@@ -276,6 +291,11 @@ class Metrics:
         for row in list(rows)[:LANES_MAX]:
             self._set_lane(row)
         self._sampled.set(at)
+
+    def set_channels(self, counts: Mapping[str, int]) -> None:
+        """How many channels are in each of CHANNEL_STATES."""
+        for state in CHANNEL_STATES:
+            self._channels.labels(state).set(counts.get(state, 0))
 
     def _set_lane(self, row: Mapping[str, Any]) -> None:
         lane = row["lane"]

@@ -50,7 +50,8 @@ class Cancelled(Exception):
 
 
 class Failed(Exception):
-    """Raise to fail the job at once, whatever attempts are left."""
+    """Raise to fail the job at once, whatever attempts are left; inside a step, to fail that step
+    for good: no attempt tries it again until somebody asks for a retry."""
 
 
 class LeaseLost(Exception):
@@ -90,6 +91,11 @@ def meant(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
+
+
+def for_good(error: BaseException) -> bool:
+    """Whether trying again cannot help: Failed, or an error that says so (`retryable` is False)."""
+    return isinstance(error, Failed) or getattr(error, "retryable", True) is False
 
 
 def described(error: BaseException) -> str:

@@ -60,7 +60,7 @@ class Registration:
         if any(kind["lane"] == "notify" for kind in kinds):
             known.setdefault("notify", Lane(concurrency=settings.notify.concurrency))
         lanes = [{"name": name, **lane.model_dump()} for name, lane in known.items()]
-        schedules = [{"name": name, **one.model_dump()} for name, one in settings.schedules.items()]
+        schedules = [{"name": name, **one.published()} for name, one in settings.schedules.items()]
         await self.store.publish(kinds, lanes, schedules)
         shown = {"kind", "digest_seconds", "digest_max"}
         await self.store.publish_channels(

@@ -29,7 +29,7 @@ from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
 
 from .cron import ticks_after
 from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
-from .settings_notify import Mail, Notify
+from .settings_notify import Mail, Notify, Wish
 from .settings_parts import Names, Networks, Ports, Priority, Section
 from .settings_services import Services
 
@@ -108,6 +108,12 @@ class Schedule(Section):
     priority: Priority = 5
     missed: Literal["skip", "latest", "all"] = "latest"
     missed_max: PositiveInt = 10
+    notify: tuple[Wish, ...] = ()
+
+    def published(self) -> dict[str, Any]:
+        """The schedule as publish_schedules.sql takes it."""
+        wishes = [wish.model_dump(exclude_none=True) for wish in self.notify]
+        return self.model_dump(exclude={"notify"}) | {"notify": wishes}
 
     @model_validator(mode="after")
     def _can_be_computed(self) -> Self:

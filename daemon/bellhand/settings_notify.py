@@ -20,7 +20,8 @@ from pydantic import (
 from .settings_parts import Names, Networks, Port, Ports, Section
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
-Told = Literal["completed", "partial", "failed", "cancelled", "late", "disabled"]
+JobTold = Literal["completed", "partial", "failed", "cancelled", "late"]
+Told = JobTold | Literal["disabled"]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 TEN_YEARS_SECONDS = 316_224_000
 
@@ -88,6 +89,19 @@ class Channel(Section):
         return self
 
 
+class Wish(Section):
+    """Whom jobs tell how they end: a channel or an address; see notify_problem.sql."""
+
+    to: Annotated[str, Field(min_length=1, max_length=254)]
+    on: Annotated[tuple[JobTold, ...], Field(min_length=1)]
+    late_seconds: Annotated[float, Field(gt=0, le=TEN_YEARS_SECONDS)] | None = None
+
+    @model_validator(mode="after")
+    def _late_says_when(self) -> Self:
+        _seconds_go_with_late(self.on, self.late_seconds)
+        return self
+
+
 class Subscription(Section):
     """Who wants to know about jobs, by kind and by how they end."""
 
@@ -98,11 +112,13 @@ class Subscription(Section):
 
     @model_validator(mode="after")
     def _late_says_when(self) -> Self:
-        if ("late" in self.on) != (self.late_seconds is not None):
-            raise ValueError(
-                'late_seconds says after how long "late" is told: give both or neither'
-            )
+        _seconds_go_with_late(self.on, self.late_seconds)
         return self
+
+
+def _seconds_go_with_late(told: tuple[str, ...], late_seconds: float | None) -> None:
+    if ("late" in told) != (late_seconds is not None):
+        raise ValueError('late_seconds says after how long "late" is told: give both or neither')
 
 
 class Notify(Section):

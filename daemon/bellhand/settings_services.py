@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -82,11 +83,38 @@ class Places(Service):
 
 
 class Price(Section):
-    """Dollars for a million tokens."""
+    """Dollars for a million tokens; when that was so, and who says so."""
 
     input: NonNegativeFloat
     cached_input: NonNegativeFloat | None = None
     output: NonNegativeFloat = 0
+    as_of: date | None = None
+    source: str = ""
+
+
+def _listed(input: float, cached_input: float | None = None, output: float = 0) -> Price:
+    return Price(
+        input=input,
+        cached_input=cached_input,
+        output=output,
+        as_of=date(2026, 5, 7),
+        source="developers.openai.com/api/docs/pricing, by way of others' lists: compare",
+    )
+
+
+# What estimates begin with; settings replace and add by model.
+PRICES = {
+    "gpt-4.1": _listed(2.0, 0.5, 8.0),
+    "gpt-4.1-mini": _listed(0.4, 0.1, 1.6),
+    "gpt-4.1-nano": _listed(0.1, 0.025, 0.4),
+    "gpt-4o": _listed(2.5, 1.25, 10.0),
+    "gpt-4o-mini": _listed(0.15, 0.075, 0.6),
+    "gpt-5": _listed(1.25, 0.125, 10.0),
+    "gpt-5-mini": _listed(0.25, 0.025, 2.0),
+    "gpt-5-nano": _listed(0.05, 0.005, 0.4),
+    "text-embedding-3-large": _listed(0.13),
+    "text-embedding-3-small": _listed(0.02),
+}
 
 
 class OpenAi(Service):
@@ -100,6 +128,11 @@ class OpenAi(Service):
     model: str = "gpt-4.1-mini"
     embedding_model: str = "text-embedding-3-small"
     prices: dict[str, Price] = Field(default={})
+
+    @field_validator("prices")
+    @classmethod
+    def _with_those_we_know(cls, own: dict[str, Price]) -> dict[str, Price]:
+        return PRICES | own
 
 
 class Stripe(Service):

@@ -12,8 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from .db import Again, Away, Backoff
-from .outcomes import Cancelled, LeaseLost, Snooze, clean, described, encode
+from .db import patiently
+from .outcomes import (
+    Cancelled,
+    Failed,
+    LeaseLost,
+    Snooze,
+    clean,
+    described,
+    encode,
+    for_good,
+    storable,
+)
 
 if TYPE_CHECKING:
     from .job import Job, Tools
@@ -37,6 +47,7 @@ class Steps:
         self.timeout_seconds = timeout_seconds
         self.results: dict[str, Any] = {}  # of those completed, in any attempt
         self.errors: dict[str, str] = {}  # of those that failed in this attempt
+        self.final: dict[str, str] = {}  # of those that failed for good, in any attempt
         self.running: dict[str, None] = {}
         self.places: dict[str, int] = {}  # of all that are done, running or announced
         self.names: dict[str, Any] = {}  # that each() gave, see plan()
@@ -56,6 +67,10 @@ class Steps:
     def last_error(self) -> str:
         """What the step that failed last said."""
         return next(reversed(self.errors.values()), "")
+
+    def some_may_pass(self) -> bool:
+        """Whether one that failed in this attempt did not fail for good."""
+        return not self.errors.keys() <= self.final.keys()
 
     def tried(self, names: Iterable[str]) -> bool:
         """Whether all of them have ended in this attempt or were done before."""
@@ -81,8 +96,10 @@ class Steps:
             for row in rows:
                 self._next_place = max(self._next_place, row["position"] + 1)
                 if row["state"] != "completed":
-                    # It has another chance, if this attempt comes to it.
+                    # It has another chance, if this attempt comes to it and it did not fail for good.
                     self._old_places[row["name"]] = row["position"]
+                    if row["for_good"]:
+                        self.final[row["name"]] = row["error"]
                     continue
                 self.places[row["name"]] = row["position"]
                 self.results[row["name"]] = json.loads(row["result"]) if row["result"] else None
@@ -102,6 +119,10 @@ class Steps:
         await self.know()
         if name in self.results:
             return self.results[name]
+        if name in self.final:
+            self.announce([name])
+            self.errors[name] = self.final[name]
+            raise Failed(self.final[name])
         if name in self.running:
             raise RuntimeError(
                 f"the step {name!r} runs already; give every step of a job a name of its own"
@@ -135,7 +156,7 @@ class Steps:
         async def runner() -> None:
             nonlocal next_start
             for i in todo:
-                done = names[i] in self.results
+                done = names[i] in self.results or names[i] in self.final
                 if not done and (self.job.asked or self.job.stopping):
                     return  # the others may finish the steps they are in
                 if not done and rate is not None:
@@ -147,7 +168,8 @@ class Steps:
                 except (Snooze, Cancelled, LeaseLost):
                     raise
                 except Exception as error:
-                    self.job.log.warning("step_failed", step=names[i], error=str(error)[-500:])
+                    if not done:
+                        self.job.log.warning("step_failed", step=names[i], error=str(error)[-500:])
 
         await together([runner() for _ in range(max(1, min(concurrency, len(parts))))])
         if not self.tried(names):
@@ -177,7 +199,12 @@ class Steps:
                 late = TimeoutError(f"the step timed out after {limit:g} s")
                 await self._write(name, "failed", None, None, described(late), started)
                 raise late from error
-            await self._write(name, "failed", None, None, described(error), started)
+            if for_good(error):
+                said = storable(str(error)) if isinstance(error, Failed) else described(error)
+                self.final[name] = said
+            else:
+                said = described(error)
+            await self._write(name, "failed", None, None, said, started)
             raise
         finally:
             step_counts.reset(token)
@@ -212,6 +239,7 @@ class Steps:
             text,
             json.dumps(counts) if counts else None,
             error,
+            name in self.final,
             job.progress_json() or "{}",
             self.tools.clock() - started,
             job.lease,
@@ -227,16 +255,7 @@ class Steps:
                 await waiting
 
     async def _patiently(self, method: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Call the store until it answers: an attempt outlives a short absence of the database.
-
-        The lease bounds a long one.
-        """
-        backoff = Backoff(self.tools.random)
-        while True:
-            try:
-                return await method(*args)
-            except (Away, Again):
-                await asyncio.sleep(backoff.next_seconds())
+        return await patiently(self.tools.random, lambda: method(*args))
 
 
 def plan(

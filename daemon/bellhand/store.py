@@ -234,6 +234,11 @@ class Store:
         """Every lane with what it holds, for the gauges."""
         return [dict(row) for row in await self.chores.fetch(query("status_lanes"))]
 
+    async def channels(self) -> dict[str, int]:
+        """How many channels are ok, failing and disabled."""
+        (row,) = await self.chores.fetch(query("channel_states"))
+        return dict(row)
+
     async def add_stats(self, worker: UUID, *columns: list[Any]) -> None:
         """Add counts: kinds, outcomes, jobs, wait seconds, run seconds, histograms."""
         await self.chores.fetch(query("add_stats"), worker, *columns)
@@ -245,7 +250,7 @@ class Store:
         return await self.pool.fetch(query("steps"), job)
 
     async def finish_step(self, *columns: Any) -> bool:
-        """Write a step: job, epoch, name, position, state, result, counters, error, progress, seconds, lease; False if
-        the lease is lost."""
+        """Write a step: job, epoch, name, position, state, result, counters, error, for good, progress, seconds,
+        lease; False if the lease is lost."""
         *what, lease = columns
         return bool(await self.pool.fetch(query("finish_step"), *what, self.worker, lease))

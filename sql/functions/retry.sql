@@ -1,10 +1,11 @@
 -- Runs a failed, cancelled or partly completed job again, in its own row with a higher epoch and fresh attempts; steps
--- that completed are kept and skipped. One that waits for its next attempt is run at once. The unique key guards
+-- that completed are kept and skipped, those that failed for good have another chance. One that waits for its next attempt is run at once. The unique key guards
 -- against a second live job.
 create or replace function bellhand.retry(p_id bigint) returns text language plpgsql as $$
 declare
   h bellhand.history;
 begin
+  update bellhand.steps s set for_good = false where s.job = p_id and s.for_good;
   if exists (select from bellhand.jobs j where j.id = p_id) then
     perform bellhand.wrong_state(p_id, a.state, 'retry')
       from bellhand.all_jobs a where a.id = p_id and a.finished_at is null and a.state <> 'retrying';

@@ -12,7 +12,7 @@ begin
     select d.since, d.late_at, j.* from due d join bellhand.jobs j on j.id = d.job),
   wishes as (
     select l.id, n ->> 'to' as target, l.since + (n ->> 'late_seconds')::float8 * interval '1 second' as at
-      from live l cross join lateral jsonb_array_elements(l.notify) n where n -> 'on' ? 'late'
+      from live l cross join lateral jsonb_array_elements(case jsonb_typeof(l.notify) when 'array' then l.notify end) n where n -> 'on' ? 'late'
     union
     select l.id, s.channel, l.since + s.late_seconds * interval '1 second'
       from live l join bellhand.subscriptions s on 'late' = any (s.states) and l.kind like s.pattern),

@@ -10,7 +10,7 @@ begin
     select x.*, case when x.partial then 'partial' else x.state end as told
     from bellhand.history x where x.id = any (p_ids) and x.finished_at = p_at and x.kind not like 'notify.%'),
   wishes as (
-    select h.id, n ->> 'to' as target from h cross join lateral jsonb_array_elements(h.notify) n
+    select h.id, n ->> 'to' as target from h cross join lateral jsonb_array_elements(case jsonb_typeof(h.notify) when 'array' then h.notify end) n
       where n -> 'on' ? h.told or (h.partial and n -> 'on' ? 'completed')
     union
     select h.id, s.channel from h join bellhand.subscriptions s on h.kind like s.pattern

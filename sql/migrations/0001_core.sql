@@ -248,6 +248,7 @@ create table bellhand.steps (
   result      jsonb,
   counters    jsonb,
   error       text,
+  for_good    boolean     not null default false,   -- it failed so that no attempt tries it again; a retry by somebody does
   started_at  timestamptz not null default bellhand.now(),
   finished_at timestamptz,
   primary key (job, name)
@@ -263,6 +264,7 @@ create table bellhand.schedules (
   priority   smallint    not null default 5 check (priority between 1 and 10),
   missed     text        not null default 'latest' check (missed in ('skip', 'latest', 'all')),
   missed_max integer     not null default 10 check (missed_max > 0),
+  notify     jsonb,                                  -- as jobs.notify, of each job it enqueues
   paused     boolean     not null default false,
   source     text        not null default 'sql',
   next_at    timestamptz,                            -- null: not yet computed by a daemon

@@ -34,7 +34,8 @@ create table bellhand.usage (
   failures  bigint not null,
   units_in  bigint not null,
   units_out bigint not null,
-  cost_microdollars bigint not null,
+  cost_microdollars bigint,          -- estimated by the prices in the settings; null: no call of a known price
+  unpriced_calls bigint not null default 0,   -- of models that no price is known for: the cost is that of the others
   primary key (day, service, operation, kind, owner)
 );
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic_settings import EnvSettingsSource
 
 from bellhand.settings import DEFAULT_FILE, Settings
@@ -64,9 +64,14 @@ def shown(value: Any, *, reveal: bool = False) -> str:
         return (
             value if reveal or not ("://" in value or "password=" in value) else masked_dsn(value)
         )
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and all(isinstance(item, str | int) for item in value):
         return ",".join(str(item) for item in value)
-    return json.dumps(value)
+    return json.dumps(value, default=_section)
+
+
+def _section(value: BaseModel) -> dict[str, Any]:
+    """A section inside a value, secrets masked whatever was asked."""
+    return value.model_dump(mode="json", exclude_none=True)
 
 
 def _leaves(model: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:

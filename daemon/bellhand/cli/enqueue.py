@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from bellhand.cli.context import Given, loads
 from bellhand.cli.output import ago, eta_line, paint, plain, say, say_json, tell
-from bellhand.cli.values import ids_of, moment_of, pairs_of, payload_of
+from bellhand.cli.values import ids_of, moment_of, pairs_of, payload_of, wish_of
 from bellhand.resource import rfc3339
 
 SOURCE = "cli"
@@ -41,12 +41,19 @@ async def enqueue(
     timeout_seconds: Annotated[
         float | None, Parameter(help="How long one attempt may take.")
     ] = None,
+    notify: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Whom to tell how it ends: a channel or an address, as ops, or ops=failed,late:10m; may be repeated."
+        ),
+    ] = None,
     cli: Given,
 ) -> int:
     """Enqueue a job and print its id."""
     words = [word for one in depends_on or () for word in one.split(",")]
     parents = [number for number, _ in ids_of(words)] if words else None
     tags = pairs_of(tag, "--tag") if tag else None
+    wishes = json.dumps([wish_of(word) for word in notify]) if notify else None
     moment = moment_of(run_at, "--run-at") if run_at else None
     async with cli.database() as database:
         registered = await database.row("cli_kinds", kind)
@@ -56,7 +63,7 @@ async def enqueue(
             moment = await database.value("cli_ago", -moment)
         made = await database.row(
             "enqueue", kind, body, unique_key, moment, priority, attempts_max, timeout_seconds,
-            json.dumps(tags) if tags else None, owner, parents, "cancel", None, SOURCE,
+            json.dumps(tags) if tags else None, owner, parents, "cancel", wishes, SOURCE,
         )  # fmt: skip
         assert made
         position = await database.row("status_position", made["id"])

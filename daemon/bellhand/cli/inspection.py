@@ -43,6 +43,7 @@ async def status(*, cli: Given) -> int:
         next_schedule = {"name": clock["schedule"], "seconds": clock["schedule_seconds"]}
         say_json(
             {"now": clock["now"], "workers": workers, "lanes": lanes}
+            | {"channels": [{"name": c["name"], "state": fares(c)} for c in channels]}
             | {"next_schedule": next_schedule if clock["schedule"] else None}
         )
         return 0
@@ -116,7 +117,8 @@ async def schedules(*, cli: Given) -> int:
     async with cli.database() as database:
         rows = await database.rows("cli_schedules")
     if cli.json:
-        found = [{**dict(row), "payload": loads(row["payload"])} for row in rows]
+        read = ("payload", "notify")
+        found = [dict(row) | {name: loads(row[name]) for name in read} for row in rows]
         for one in found:
             del one["now"]
         say_json(found)

@@ -14,6 +14,7 @@ import asyncpg
 from cyclopts import Parameter
 
 from bellhand import __version__
+from bellhand.cli.channels import fares
 from bellhand.cli.context import Cli, Database, Given, close, connect
 from bellhand.cli.errors import BAD_CONFIG, translated, unreadable_dsn
 from bellhand.cli.output import paint, plain, say, say_json, tell
@@ -165,6 +166,7 @@ async def _check_environment(cli: Cli) -> list[Finding]:
             return findings
         findings += await _check_schema(database, seen)
         findings.append(await _check_bell(cli, connection))
+        findings += await _check_channels(database)
         return findings
     finally:
         await close(connection)
@@ -184,6 +186,19 @@ async def _check_schema(database: Database, seen: Any) -> list[Finding]:
     return [
         Finding("schema", f"{len(missing)} files to apply, first {missing[0]}", "error",
                 "the program and the schema belong together", "run: bellhand migrate")
+    ]  # fmt: skip
+
+
+async def _check_channels(database: Database) -> list[Finding]:
+    """Where messages do not arrive; nothing where all is well, or the schema is not there yet."""
+    try:
+        rows = [dict(row) for row in await database.rows("cli_channels")]
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):  # fmt: skip
+        return []
+    return [
+        Finding("channels", f"{row['name']} is {fares(row)}", "warning",
+                fix=f"put it right, then: bellhand channels {'enable' if row['disabled_at'] else 'test'} {row['name']}")
+        for row in rows if row["disabled_at"] or row["failing_since"]
     ]  # fmt: skip
 
 

@@ -55,6 +55,12 @@ class Llm:
         """The model that answers."""
         return self._settings.model
 
+    def take(self, settings: OpenAiSettings) -> None:
+        """Ask as these settings say from now on; what is under way ends as it began."""
+        if settings.base_url != self._settings.base_url:
+            self._wire = None  # it holds no connection: requests leave by our Service
+        self._settings = settings
+
     async def close(self) -> None:
         """Close what the package holds open."""
         if self._wire is not None:
@@ -146,9 +152,9 @@ class Llm:
                 log.warning(
                     "price_unknown",
                     model=asked,
-                    note="its cost counts as 0: set services.openai.prices",
+                    note=f"its tokens are counted, its cost is not known: set services.openai.prices.{asked}",
                 )
-            return Used(tokens_in, tokens_out)
+            return Used(tokens_in, tokens_out, priced=False)
         cost = cost_microdollars(price, tokens_in, cached, tokens_out)
         used = Used(tokens_in, tokens_out, cost)
         bill = _bill.get()

@@ -72,8 +72,8 @@ class MailError(Exception):
     """A mail that was not taken.
 
     Codes: not_configured, auth, unreachable, timeout, tls, sender_refused, recipients_refused, refused, too_large,
-    bad_message. `retryable`: the same mail may well be taken later (4xx, or no answer); `ours`: no mail will be until
-    somebody changes the settings. `unsure`: the answer to the mail itself was lost, so it may have been taken.
+    bad_message. `retryable`: the same mail may well be taken later (4xx, or no answer); `ours`: so it may, but none will be
+    until somebody changes the settings. `unsure`: the answer to the mail itself was lost, so it may have been taken.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class MailError(Exception):
     ) -> None:  # fmt: skip
         super().__init__(f"mail: {code.replace('_', ' ')}: {why}")
         self.code = code
-        self.retryable = retryable
+        self.retryable = retryable or ours
         self.ours = ours
         self.unsure = unsure
         self.refused = dict(refused or {})

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from ..settings_services import Places as PlacesSettings
 from .answers import body_of, number, refused, text
 from .errors import ServiceError
 from .service import Service
@@ -65,11 +66,16 @@ class PlacesPage:
 class Places:
     """Text search; see Service.ask for what it raises."""
 
-    def __init__(self, service: Service, *, language: str, dollars_per_search: float) -> None:
+    def __init__(self, service: Service, settings: PlacesSettings) -> None:
         self.service = service
-        self._language = language
-        self._used = Used(units_in=1, cost_microdollars=round(dollars_per_search * 1e6))
+        self.take(settings)
         self._page = TypeAdapter(PlacesPage)
+
+    def take(self, settings: PlacesSettings) -> None:
+        """Search as these settings say from now on."""
+        self._language = settings.language
+        cost = round(settings.dollars_per_search * 1e6)
+        self._used = Used(units_in=1, cost_microdollars=cost)
 
     async def search(self, text: str, *, page_token: str | None = None) -> PlacesPage:
         """Up to 20 places for these words, and the token of the next page, which goes with the same words."""

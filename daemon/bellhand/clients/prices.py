@@ -8,30 +8,13 @@ from dataclasses import dataclass
 from ..settings_services import Price
 from .errors import BudgetSpent
 
-# OpenAI's list prices as of this version; services.openai.prices overrides them and names other models.
-LIST = {
-    "gpt-4.1": Price(input=2.0, cached_input=0.5, output=8.0),
-    "gpt-4.1-mini": Price(input=0.4, cached_input=0.1, output=1.6),
-    "gpt-4.1-nano": Price(input=0.1, cached_input=0.025, output=0.4),
-    "gpt-4o": Price(input=2.5, cached_input=1.25, output=10.0),
-    "gpt-4o-mini": Price(input=0.15, cached_input=0.075, output=0.6),
-    "gpt-5": Price(input=1.25, cached_input=0.125, output=10.0),
-    "gpt-5-mini": Price(input=0.25, cached_input=0.025, output=2.0),
-    "gpt-5-nano": Price(input=0.05, cached_input=0.005, output=0.4),
-    "text-embedding-3-large": Price(input=0.13),
-    "text-embedding-3-small": Price(input=0.02),
-}
 
-
-def price_of(model: str, own: Mapping[str, Price]) -> Price | None:
+def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     """The price of a model, also under its dated name (gpt-4o-mini-2024-07-18); None if nobody knows it."""
-    for prices in (own, LIST):
-        if model in prices:
-            return prices[model]
-        dated = [name for name in prices if model.startswith(f"{name}-2")]
-        if dated:
-            return prices[max(dated, key=len)]
-    return None
+    if model in prices:
+        return prices[model]
+    dated = [name for name in prices if model.startswith(f"{name}-2")]
+    return prices[max(dated, key=len)] if dated else None
 
 
 def cost_microdollars(price: Price, tokens_in: int, cached: int, tokens_out: int) -> int:

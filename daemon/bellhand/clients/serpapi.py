@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import TypeAdapter
 
+from ..settings_services import SerpApi as SerpApiSettings
 from .answers import body_of, number, refused, text
 from .errors import ServiceError
 from .places import Place
@@ -60,16 +61,19 @@ class WebResult:
 class SerpApi:
     """Searches; see Service.ask for what they raise."""
 
-    def __init__(
-        self, service: Service, *, engine: str, language: str, dollars_per_search: float
-    ) -> None:
+    def __init__(self, service: Service, settings: SerpApiSettings) -> None:
         self.service = service
-        self._engine = engine
-        self._language = language
-        self._used = Used(units_in=1, cost_microdollars=round(dollars_per_search * 1e6))
+        self.take(settings)
         self._page = TypeAdapter(LocalPage)
         self._ads = TypeAdapter(list[Ad])
         self._results = TypeAdapter(list[WebResult])
+
+    def take(self, settings: SerpApiSettings) -> None:
+        """Search as these settings say from now on."""
+        self._engine = settings.engine
+        self._language = settings.language
+        cost = round(settings.dollars_per_search * 1e6)
+        self._used = Used(units_in=1, cost_microdollars=cost)
 
     async def local(self, query: str, location: str, *, start: int = 0) -> LocalPage:
         """Businesses for these words at this place, from the `start`th on."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import asyncpg
 from pydantic import TypeAdapter
 
-from ..db import Again, Away, Backoff, Database
+from ..db import Database, patiently
 from ..outcomes import Snooze
 from ..settings_services import Service as ServiceSettings
 from ..sql import query
@@ -58,12 +58,24 @@ class Service:
         self.name = name
         self.settings = settings
         self.key = Key(settings.key, settings.key_file)
+        self._networks = networks
         self._wire = Wire(name, settings, networks)
         self._link = database.link(f"service:{name}")
         self._ledger = ledger
         self._random = random
         self._sign = sign
         self._gate = asyncio.Semaphore(settings.concurrency)
+
+    async def reload(self, settings: ServiceSettings, networks: tuple[Network, ...]) -> None:
+        """Call under other settings from now on; while older calls last, both have their `concurrency`."""
+        if (settings, networks) == (self.settings, self._networks):
+            return
+        old = self._wire
+        self.settings, self._networks = settings, networks
+        self.key = Key(settings.key, settings.key_file)
+        self._wire = Wire(self.name, settings, networks)
+        self._gate = asyncio.Semaphore(settings.concurrency)
+        await old.retire()
 
     async def close(self) -> None:
         """Close its connections."""
@@ -250,10 +262,4 @@ class Service:
         return Snooze(seconds + jitter, f"{self.name}: {reason}")
 
     async def _patiently(self, statement: str, *args: Any) -> list[asyncpg.Record]:
-        """Ask the database until it answers: an attempt outlives a short absence, its lease bounds a long one."""
-        backoff = Backoff(self._random)
-        while True:
-            try:
-                return await self._link.fetch(query(statement), *args)
-            except (Away, Again):
-                await asyncio.sleep(backoff.next_seconds())
+        return await patiently(self._random, lambda: self._link.fetch(query(statement), *args))

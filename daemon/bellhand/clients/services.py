@@ -48,20 +48,23 @@ class Services:
             random=random,
         )
         self.serpapi = SerpApi(
-            make("serpapi", settings.serpapi, sign=serpapi.sign),
-            engine=settings.serpapi.engine,
-            language=settings.serpapi.language,
-            dollars_per_search=settings.serpapi.dollars_per_search,
+            make("serpapi", settings.serpapi, sign=serpapi.sign), settings.serpapi
         )
-        self.places = Places(
-            make("places", settings.places, sign=places.sign),
-            language=settings.places.language,
-            dollars_per_search=settings.places.dollars_per_search,
-        )
+        self.places = Places(make("places", settings.places, sign=places.sign), settings.places)
         self.llm = Llm(make("openai", settings.openai, sign=llm.sign), settings.openai)
         self.payments = Payments(
             make("stripe", settings.stripe, sign=payments.sign), settings.stripe.base_url
         )
+
+    async def reload(self, settings: ServicesSettings) -> None:
+        """Take in other settings; calls under way end under those that they began with."""
+        allowed = networks(settings.allow_networks)
+        self.serpapi.take(settings.serpapi)
+        self.places.take(settings.places)
+        self.llm.take(settings.openai)
+        await self.serpapi.service.reload(settings.serpapi, allowed)
+        await self.places.service.reload(settings.places, allowed)
+        await self.llm.service.reload(settings.openai, allowed)
 
     async def close(self) -> None:
         """Write what is not yet written, and close every connection; both bounded."""

@@ -42,11 +42,13 @@ ERROR_CHARS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one call used: tokens of a model, searches of a search service; cost in millionths of a dollar."""
+    """What one call used: tokens of a model, searches of a search service; its estimated cost in millionths of a dollar, which
+    nobody knows where it is not `priced`."""
 
     units_in: int = 0
     units_out: int = 0
     cost_microdollars: int = 0
+    priced: bool = True
 
 
 NOTHING = Used()
@@ -132,7 +134,7 @@ class ServiceMetrics:
         )
         self._cost = Counter(
             "bellhand_service_cost_dollars",
-            "What the calls cost by the prices we know.",
+            "What the calls cost, estimated by the prices in the settings.",
             ["service"],
             registry=registry,
         )
@@ -257,13 +259,14 @@ def usage_of(calls: list[Call]) -> list[dict[str, Any]]:
     for call in (call for call in calls if call.operation):
         key = (call.service, call.operation, call.kind, call.owner)
         names = dict(zip(("service", "operation", "kind", "owner"), key, strict=True))
-        zeros = dict.fromkeys(("calls", "failures", "units_in", "units_out", "cost"), 0)
+        zeros = dict.fromkeys(("calls", "failures", "units_in", "units_out", "cost", "unpriced"), 0)
         row = rows.setdefault(key, {**names, **zeros})
         row["calls"] += 1
         row["failures"] += call.code != "ok"
         row["units_in"] += call.used.units_in
         row["units_out"] += call.used.units_out
         row["cost"] += call.used.cost_microdollars
+        row["unpriced"] += not call.used.priced
     return list(rows.values())
 
 

@@ -64,6 +64,14 @@ class Wire:
         self.settings = settings
         self._networks = networks
         self._session: aiohttp.ClientSession | None = None
+        self._busy = 0
+        self._retired = False
+
+    async def retire(self) -> None:
+        """Close once the last answer is there; nobody sends by it any more."""
+        self._retired = True
+        if not self._busy:
+            await self.close()
 
     async def close(self) -> None:
         """Close every connection; a later request opens anew."""
@@ -73,6 +81,7 @@ class Wire:
 
     async def send(self, request: Request) -> Answer:
         """Ask once; any status is an answer, none is a ServiceError with no trace of what was sent."""
+        self._busy += 1
         try:
             with explained(self.settings.base_url):
                 async with asyncio.timeout(self.settings.seconds_max):
@@ -87,6 +96,10 @@ class Wire:
             what = error.what.replace("the site", "the service")
             code = CODES.get(error.code, error.code)
             raise self._error(code, what, why, retryable=not ours, sick=not ours) from None
+        finally:
+            self._busy -= 1
+            if self._retired and not self._busy:
+                await self.close()
 
     def _error(
         self, code: str, what: str, why: str, *, retryable: bool = False, sick: bool = False

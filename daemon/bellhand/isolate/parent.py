@@ -14,7 +14,17 @@ from typing import Any, NoReturn
 
 import structlog
 
-from ..outcomes import FRAMES_MAX, Cancelled, Failed, Retry, Snooze, encode, meant, storable
+from ..outcomes import (
+    FRAMES_MAX,
+    Cancelled,
+    Failed,
+    Retry,
+    Snooze,
+    encode,
+    for_good,
+    meant,
+    storable,
+)
 
 FLUSH_SECONDS = 0.2
 
@@ -127,9 +137,8 @@ class Parent:
             raise asyncio.CancelledError(answer["stop"])
         if "same" in answer and answer["same"] in question.raised:
             raise question.raised[answer["same"]]
-        raise (TimeoutError if answer["timeout"] else RuntimeError)(
-            answer.get("error", "the step failed")
-        )
+        error = TimeoutError if answer["timeout"] else RuntimeError
+        raise (Failed if answer["failed"] else error)(answer.get("error", "the step failed"))
 
     async def listen(self) -> NoReturn:
         """Hear the daemon until it is gone, and go too."""
@@ -190,6 +199,8 @@ def told_of(error: BaseException) -> dict[str, Any]:
             seconds = getattr(error, "after_seconds", getattr(error, "seconds", None))
             return {"raised": ours.__name__, "text": storable(str(error)), "seconds": seconds}
     name = "MemoryError" if isinstance(error, MemoryError) else "other"
+    if for_good(error):
+        name = "Failed"
     return {
         "raised": name,
         "text": storable("".join(traceback.format_exception(error, limit=-FRAMES_MAX))),

@@ -165,8 +165,10 @@ class Process:
             self.tell(call=number, stop="lost")
         except Exception as error:  # the boundary: the handler asked for it and is told
             same = getattr(error, "body", None)
-            told = {"same": same} if same is not None else {"error": str(error)}
-            self.tell(call=number, timeout=isinstance(error, TimeoutError), **told)
+            told: dict[str, Any] = {"same": same} if same is not None else {"error": str(error)}
+            told["timeout"] = isinstance(error, TimeoutError)
+            told["failed"] = isinstance(error, Failed)
+            self.tell(call=number, **told)
         finally:
             self.calls.pop(number, None)
 

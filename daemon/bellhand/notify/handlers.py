@@ -154,8 +154,12 @@ async def _deliver(args: Delivery, job: Job, kind: str, send: Send) -> dict[str,
         return {"notices": 0}
     result = {"notices": sum(row["jobs"] for row in rows)}
     result |= await send(texts.of_digest(rows), way)
-    async with job.transaction(result) as conn:
-        await conn.execute(query("notify_digested"), args.to, job.id, timeout=STATEMENT_SECONDS)
+
+    async def over() -> None:
+        async with job.transaction(result) as conn:
+            await conn.execute(query("notify_digested"), args.to, job.id, timeout=STATEMENT_SECONDS)
+
+    await job.patiently(over)
     return result
 
 
@@ -222,15 +226,17 @@ async def _fared(job: Job, way: Way, error: str | None, *, gone: bool) -> None:
     """Note on the channel how it went; one that fails for too long is disabled."""
     if way.channel is None:
         return
-    failing_seconds = job.hooks.settings.failing_hours_max * 3600
-    async with job.connection() as conn:
-        disabled = await conn.fetchval(
-            query("notify_fared"),
-            way.channel,
-            error,
-            gone,
-            failing_seconds,
-            timeout=STATEMENT_SECONDS,
-        )
-    if disabled:
+    channel, failing_seconds = way.channel, job.hooks.settings.failing_hours_max * 3600
+
+    async def write() -> bool:
+        async with job.connection() as conn:
+            return bool(
+                await conn.fetchval(
+                    query("notify_fared"), channel, error, gone, failing_seconds,
+                    timeout=STATEMENT_SECONDS,
+                )
+            )  # fmt: skip
+
+    # A message that went out would go out again if the database's absence failed the attempt.
+    if await job.patiently(write):
         job.log.error("channel_disabled", channel=way.channel, error=error)

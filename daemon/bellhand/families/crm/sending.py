@@ -74,10 +74,11 @@ async def send(job: Job, draft: Draft) -> dict[str, Any]:
         draft.template, subject, {"customer": values["customer"], "body": body, "about": draft.about},
         draft.link, Footer(customer["postal_address"], unsubscribe_url),
     )  # fmt: skip
-    begun = await row(
-        job, "begin_message", draft.customer_id, draft.purpose, draft.key, draft.promotional,
-        draft.patient, subject[:200], job.id,
+    asked = (
+        draft.customer_id, draft.purpose, draft.key, draft.promotional, draft.patient, subject[:200],
+        job.id, job.step_key(f"attempt {job.epoch}"),
     )  # fmt: skip
+    begun = await job.patiently(lambda: row(job, "begin_message", *asked))
     if begun["verdict"] != "go":
         return _not_now(begun)
     headers = {"Auto-Submitted": "auto-generated"}
@@ -130,11 +131,16 @@ def _outcome(error: MailError, begun: Any) -> Exception:
 
 
 async def _settle(job: Job, message_id: int, state: str, said: str, suppress: bool) -> None:
-    async with job.connection() as conn:
-        await conn.execute(
-            _query("settle_message"), message_id, state, said, suppress,
-            timeout=STATEMENT_SECONDS,
-        )  # fmt: skip
+    """Write down what the server said, however long the database takes: only this attempt knows it."""
+
+    async def write() -> None:
+        async with job.connection() as conn:
+            await conn.execute(
+                _query("settle_message"), message_id, state, said, suppress,
+                timeout=STATEMENT_SECONDS,
+            )  # fmt: skip
+
+    await job.patiently(write)
 
 
 def _query(name: str) -> str:

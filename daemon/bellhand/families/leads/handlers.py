@@ -32,10 +32,10 @@ async def collect_leads(args: Collect, job: Job) -> dict[str, Any]:
         return await search(job, args, pair, rules)
 
     job.progress(stage="searching")
-    found = await job.each(args.pairs, search_pair, name=step_name, concurrency=args.concurrency)
+    await job.each(args.pairs, search_pair, name=step_name, concurrency=args.concurrency)
     enriched: dict[str, Any] = {}
     # What is to be searched again comes before what is to be paid for once.
-    if args.enrich and (None not in found or job.attempt >= job.attempts_max):
+    if args.enrich and not job.comes_back:
         job.progress(stage="enriching")
         enriched = await enrich(job, args)
     async with job.connection() as conn:

@@ -47,7 +47,9 @@ async def search(job: Job, args: Collect, pair: tuple[str, str], rules: Rules) -
     if len(waits) + len(errors) == len(sources) and waits:
         raise waits[0].with_traceback(None)
     if errors:
-        raise errors[0].with_traceback(None)
+        # One that passes has the step tried again, for the other source too.
+        passing = next((error for error in errors if error.retryable), errors[0])
+        raise passing.with_traceback(None)
     return told
 
 

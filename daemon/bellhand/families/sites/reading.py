@@ -70,6 +70,8 @@ async def read_site(job: Job, url: str, pages_max: int, extract: Extract, *, key
     others = await job.each(
         first["next"], visit, name=lambda address: f"read {address}", concurrency=PAGES_AT_ONCE
     )
+    if job.comes_back:
+        raise Retry(f"{others.count(None)} of {len(others)} pages behind {url} could not be read")
     visited = [first, *(other for other in others if other is not None)]
     found: dict[str, dict[str, Any]] = {}
     for one in visited:

@@ -1,8 +1,10 @@
 -- Decides whether a mail may go out now and writes it into the ledger before it does: verdict go, sent (it was), wait, no, or bad.
 -- The lock on the policy's row makes everybody take turns, so limits hold and of two attempts one goes. A row left `sending` by an
--- attempt or a job that is gone may have been sent: it becomes unsure and is not sent again.
+-- attempt or a job that is gone may have been sent: it becomes unsure and is not sent again. p_attempt tells it from one that this
+-- very attempt began, and asks about once more because the answer was lost.
 create or replace function bellhand_crm.begin_message(
   p_customer_id text, p_purpose text, p_key text, p_promotional boolean, p_patient boolean, p_subject text, p_job_id bigint,
+  p_attempt uuid,
   out verdict text, out seconds float8, out reason text, out message_id bigint, out message_key uuid, out address text, out at timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -16,6 +18,9 @@ begin
   select * into who from bellhand_crm.customers c where c.id = p_customer_id;
   select * into old from bellhand_crm.messages m where (m.customer_id, m.purpose, m.key) = (p_customer_id, p_purpose, p_key);
   message_id := old.id;
+  if old.state = 'sending' and old.attempt = p_attempt then
+    verdict := 'go'; seconds := 0; message_key := old.message_key; address := old.address; return;
+  end if;
   if old.state = 'sending' and old.job_id <> p_job_id and exists (select from bellhand.jobs j where j.id = old.job_id) then
     verdict := 'wait'; seconds := 60; reason := format('job %s is sending this mail', old.job_id); return;
   elsif old.state in ('sending', 'unsure') then
@@ -66,10 +71,10 @@ begin
       reason := format('%s promotional mails a day to one address are the most (promotional_per_day_max)', rules.promotional_per_day_max); return;
     end if;
   end if;
-  insert into bellhand_crm.messages as m (customer_id, purpose, key, promotional, address, subject, job_id, begun_at)
-    values (p_customer_id, p_purpose, p_key, p_promotional, who.email, p_subject, p_job_id, at)
+  insert into bellhand_crm.messages as m (customer_id, purpose, key, promotional, address, subject, job_id, attempt, begun_at)
+    values (p_customer_id, p_purpose, p_key, p_promotional, who.email, p_subject, p_job_id, p_attempt, at)
     on conflict (customer_id, purpose, key) do update set state = 'sending', address = excluded.address, subject = excluded.subject,
-      job_id = excluded.job_id, begun_at = excluded.begun_at, settled_at = null, said = null
+      job_id = excluded.job_id, attempt = excluded.attempt, begun_at = excluded.begun_at, settled_at = null, said = null
     returning m.id, m.message_key, m.address into begin_message.message_id, begin_message.message_key, begin_message.address;
   verdict := 'go'; seconds := 0;
 end $$;

@@ -92,6 +92,7 @@ create table bellhand_crm.messages (
   state text not null default 'sending' check (state in ('sending', 'sent', 'deferred', 'bounced', 'unsure')),
   said text,
   job_id bigint not null,
+  attempt uuid,
   begun_at timestamptz not null default bellhand.now(),
   settled_at timestamptz,
   unique (customer_id, purpose, key)
@@ -101,6 +102,7 @@ comment on column bellhand_crm.messages.message_key is 'Becomes the Message-ID, 
 comment on column bellhand_crm.messages.state is
   'sending: handed to the server now; deferred: not taken, to be tried again; bounced: refused for good; unsure: a daemon or the connection '
   'died before the answer came, so it may have gone out, and is not sent again by itself.';
+comment on column bellhand_crm.messages.attempt is 'Of the job, that began it last.';
 comment on column bellhand_crm.messages.said is 'What the mail server answered, or why it could not.';
 -- How many went out in the last hour, and to one address in the last day (begin_message).
 create index messages_begun on bellhand_crm.messages (begun_at);
