@@ -59,7 +59,7 @@ async def end(args: What, job: Job) -> Any:
         case "retry":
             raise Retry("once more", after_seconds=77)
         case "snooze":
-            raise Snooze(5, "too early")
+            raise Snooze(600, "too early")
         case "cancelled":
             raise Cancelled("not wanted")
         case "failed":

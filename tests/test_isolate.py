@@ -111,7 +111,7 @@ async def test_a_handler_runs_elsewhere_and_knows_its_job(
 async def test_what_it_raises_means_the_same_as_elsewhere(hands: Hands) -> None:
     assert await attempt(hands, "i.end", what="ok") == Completed('"ok"')
     assert await attempt(hands, "i.end", what="retry") == Ended("retry", "once more", 77)
-    assert await attempt(hands, "i.end", what="snooze") == Ended("snooze", "too early", 5)
+    assert await attempt(hands, "i.end", what="snooze") == Ended("snooze", "too early", 600)
     assert await attempt(hands, "i.end", what="cancelled") == Ended("cancel", "not wanted")
     assert await attempt(hands, "i.end", what="failed") == Ended("fail", "no such thing")
     for what, text in {
