@@ -59,6 +59,12 @@ class Payments:
         self._opening = asyncio.Lock()
         self._wire: StripeWire | None = None
 
+    def take(self, base_url: str) -> None:
+        """Ask there from now on; what is under way ends where it began."""
+        if base_url != self._base_url:
+            self._wire = None  # it holds no connection: requests leave by our Service
+        self._base_url = base_url
+
     async def close(self) -> None:
         """Close the connections."""
         await self.service.close()

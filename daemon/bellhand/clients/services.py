@@ -62,9 +62,11 @@ class Services:
         self.serpapi.take(settings.serpapi)
         self.places.take(settings.places)
         self.llm.take(settings.openai)
+        self.payments.take(settings.stripe.base_url)
         await self.serpapi.service.reload(settings.serpapi, allowed)
         await self.places.service.reload(settings.places, allowed)
         await self.llm.service.reload(settings.openai, allowed)
+        await self.payments.service.reload(settings.stripe, allowed)
 
     async def close(self) -> None:
         """Write what is not yet written, and close every connection; both bounded."""
