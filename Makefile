@@ -18,7 +18,7 @@ run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C
 	@$(BIN)/bellhand dev
 
 # Side by side, since either waits more than it works; each prints when it is over. The families run on one version.
-test: check system-postgres  ## Everything: style, types, tests on both Postgres versions
+test: check system-postgres system-node  ## Everything: style, types, tests on both Postgres versions
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-system \
 		MARKS="$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && echo 'not family')"
 
@@ -39,6 +39,11 @@ test-system: .venv/dev system-postgres  ## Tests that need a database, on the sy
 system-postgres:
 	@if [ ! -x "$(PG15)" ] && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y postgresql-15 >/dev/null; fi
+
+# Runs the JavaScript that browsers get; where it is missing those tests say so.
+system-node:
+	@if ! command -v node >/dev/null && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends nodejs >/dev/null; fi
 
 # By itself, because a browser is 300 MB that nothing else here needs.
 test-browser: .venv/dev  ## Tests of the browser, with Chromium (installed if need be) and the extra `browser`
@@ -100,4 +105,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres test-browser bench bench-sites seo-check seo-judge faults soak matching llm wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-node test-browser bench bench-sites seo-check seo-judge faults soak matching llm wheel setup clean

@@ -19,6 +19,7 @@ from .api.operations import operations_of, routes_of
 from .api.probes import Probes, Rendered
 from .api.public import Public
 from .api.records import Records
+from .api.seeds import Seeds, refused
 from .api.sessions import Sessions
 from .api.stats import Stats
 from .api.status import StatusPort
@@ -50,8 +51,9 @@ def status_port(
     routes += Sessions(callers).routes()
     routes += Events(look, watch).routes()
     routes += Public(look, watch).routes()
+    routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()
-    return StatusPort(settings, callers, routes, closing=watch.close)
+    return StatusPort(settings, callers, routes, refused=refused, closing=watch.close)
 
 
 def _clock() -> float:
