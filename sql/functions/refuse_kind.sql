@@ -14,7 +14,7 @@ begin
   raise exception using errcode = 'BH001', message = format('unknown kind %s', to_json(asked)),
     detail = case when exists (select from bellhand.kinds) then 'No daemon has published a handler of this name.'
                   else 'No daemon has published any kind to this database yet.' end,
-    hint = coalesce(format('Did you mean %s? ', to_json(nearest)), '')
+    hint = coalesce('Did you mean ' || to_json(nearest)::text || '? ', '')
       || 'Add the module with the handler to `modules` and run "bellhand kinds publish", or start the daemon once; '
       || 'unknown_kinds = "hold" under [queue] lets such jobs wait instead.';
 end $$;

@@ -1,0 +1,141 @@
+"""Pages of the reference, made from the code when the documentation is built, so that they cannot say something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from bellhand.cli.app import app
+from bellhand.kinds import Kind, find_kinds
+from bellhand.metrics import Metrics
+from bellhand.problem_sorts import SORTS
+
+ROOT = Path(__file__).parents[1]
+MODULES = [f"bellhand.families.{name}" for name in ("crm", "leads", "matching", "seo", "sites")]
+# Functions that an app or an operator calls; the others are private.
+CONTRACT = (
+    "enqueue", "enqueue_many", "cancel", "pause", "resume", "retry", "run_now", "why", "priority", "pause_lane", "resume_lane",
+    "pause_kind", "resume_kind", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay",
+    "test_channel", "create_token", "revoke_token",
+)  # fmt: skip
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the generated pages to those that people wrote."""
+    pages = {
+        "commands": commands(),
+        "configuration": configuration(),
+        "kinds": kinds(),
+        "sql": sql(),
+        "metrics": metrics(),
+        "problems": problems(),
+    }
+    for name, text in pages.items():
+        files.append(File.generated(config, f"reference/{name}.md", content=text))
+    return files
+
+
+def commands() -> str:
+    """Every command with its options."""
+    made: str = app.generate_docs(output_format="markdown", recursive=True)
+    return made.replace("# bellhand\n", "# Commands\n", 1)
+
+
+def configuration() -> str:
+    """The example configuration, which has every setting."""
+    text = (ROOT / "config.example.toml").read_text()
+    return f"""# Configuration
+
+`config.toml` in the working directory, `$BELLHAND_CONFIG`, or `--config`. The environment beats the file: `BELLHAND_WORKER__CONCURRENCY=8` is
+`concurrency` under `[worker]`. Unknown keys are refused with the nearest one. `bellhand check` reads it all and says what is wrong; SIGHUP reads it again.
+
+```toml
+{text}```
+"""
+
+
+def kinds() -> str:
+    """The kinds of the shipped families with what they take."""
+    found = find_kinds([*MODULES, "bellhand.notify"])
+    rows = [_row(kind) for _, kind in sorted(found.items())]
+    head = "| kind | lane | attempts | timeout | does | takes |\n| --- | --- | --- | --- | --- | --- |\n"
+    return (
+        "# Kinds\n\nThe kinds of the families that come along. `bellhand kinds NAME` shows the whole schema.\n\n"
+        + head
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+def _row(kind: Kind) -> str:
+    timeout = "none" if kind.timeout_seconds is None else f"{kind.timeout_seconds:g} s"
+    schema = kind.published().get("schema") or {}
+    needed = set(schema.get("required", ()))
+    fields = ", ".join(
+        f"`{name}`{'*' if name in needed else ''}" for name in schema.get("properties", {})
+    )
+    text = _cell((kind.handler.__doc__ or "").strip().split("\n\n")[0])
+    return f"| `{kind.name}` | {kind.lane} | {kind.attempts_max} | {timeout} | {text} | {fields} |"
+
+
+def sql() -> str:
+    """The functions of the contract, each with its arguments and the sentence that it opens with."""
+    parts = ["# SQL\n\nWhat apps and operators may call. Everything else in the schema is private. Views: `bellhand.all_jobs`, `bellhand.lane_stats`, "
+             "`bellhand.service_status`, `bellhand.channel_status`.\n"]  # fmt: skip
+    for name in CONTRACT:
+        text = (ROOT / "sql" / "functions" / f"{name}.sql").read_text()
+        said = " ".join(line[3:] for line in text.splitlines() if line.startswith("-- ")).split(
+            ". "
+        )[0]
+        for signature in _signatures(text, name):
+            parts.append(f"## {name}\n\n```text\n{signature}\n```\n")
+            break
+        parts.append(said.rstrip(".") + ".\n")
+    return "\n".join(parts)
+
+
+def _signatures(text: str, name: str) -> Iterator[str]:
+    """`bellhand.name(arguments) returns what`, as the file has it."""
+    for found in re.finditer(
+        rf"function (bellhand\.{name}\(.*?\)\s*returns .*?)\s+(?:language|as)\b", text, re.DOTALL
+    ):
+        yield re.sub(r"\s+", " ", found[1])
+
+
+def metrics() -> str:
+    """Every series that a daemon exports."""
+    registry = Metrics({"example.kind": "default"}, version="0").registry
+    rows = []
+    for family in sorted(registry.collect(), key=lambda one: one.name):
+        labels: set[str] = set().union(*(sample.labels for sample in family.samples)) - {"le"}
+        name = family.name + ("_total" if family.type == "counter" else "")
+        rows.append(
+            f"| `{name}` | {family.type} | {', '.join(sorted(labels))} | {_cell(family.documentation)} |"
+        )
+    head = "| metric | type | labels | is |\n| --- | --- | --- | --- |\n"
+    return (
+        "# Metrics\n\n`GET /metrics` on the status port. No statement runs when Prometheus asks.\n\n"
+        + head
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+def problems() -> str:
+    """Every problem that the HTTP port answers with."""
+    parts = [
+        "# Problems\n\nErrors over HTTP are `application/problem+json` (RFC 9457). `type` is `/problems/<name>` on the daemon itself, which shows the same text.\n"
+    ]
+    for slug, sort in sorted(SORTS.items()):
+        hint = f"\n\n*{sort.hint}*" if sort.hint else ""
+        parts.append(f"## {slug}\n\n**{sort.status}** {sort.title}. {sort.text}{hint}\n")
+    return "\n".join(parts)
+
+
+def _cell(text: Any) -> str:
+    return re.sub(r"\s+", " ", str(text)).replace("|", "\\|")
