@@ -19,9 +19,10 @@ ROOT = Path(__file__).parents[1]
 MODULES = [f"bellhand.families.{name}" for name in ("crm", "leads", "matching", "seo", "sites")]
 # Functions that an app or an operator calls; the others are private.
 CONTRACT = (
-    "enqueue", "enqueue_many", "cancel", "pause", "resume", "retry", "run_now", "why", "priority", "pause_lane", "resume_lane",
-    "pause_kind", "resume_kind", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay",
-    "test_channel", "create_token", "revoke_token",
+    "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "bulk_preview", "bulk_act",
+    "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule",
+    "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
+    "create_token", "revoke_token",
 )  # fmt: skip
 
 

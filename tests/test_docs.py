@@ -20,7 +20,7 @@ from support import ROOT, Server, administer
 BLOCKS = [block for page in pages() for block in blocks(page)]
 RUN = {"console", "sql"}
 READ = {"json", "toml", "python"}
-SHOWN = {"", "text", "sh"}
+SHOWN = {"", "text", "sh", "html"}
 FAMILIES = ("crm", "leads", "matching", "seo", "sites")
 BIN = Path(sys.executable).parent
 
