@@ -17,9 +17,9 @@ help:  ## This list
 run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C stops it
 	@$(BIN)/bellhand dev
 
-# Side by side, since either waits more than it works; each prints when it is over. The families run on one version.
-test: check system-postgres system-node  ## Everything: style, types, tests on both Postgres versions
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-embedded test-system \
+# Side by side, since each waits more than it works; each prints when it is over. The families run on one version.
+test: check system-postgres system-node browser-ready  ## Everything: style, types, tests on both Postgres versions and in a browser
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-embedded test-system test-pages \
 		MARKS="$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && echo 'not family')"
 
 check: .venv/dev  ## Style and types
@@ -28,12 +28,12 @@ check: .venv/dev  ## Style and types
 	$(BIN)/mypy
 
 test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_sql.py: only those)
-	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m "$(MARKS)" $(TESTS)
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m "not browser$(if $(MARKS), and $(MARKS))" $(TESTS)
 
 # On another version and another event loop than the first run, to see what depends on either.
 test-system: .venv/dev system-postgres  ## Tests that need a database, on the system's Postgres and on uvloop
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
-		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m "database and not slow" $(TESTS); \
+		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m "database and not slow and not browser" $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
 
 system-postgres:
@@ -45,11 +45,35 @@ system-node:
 	@if ! command -v node >/dev/null && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends nodejs >/dev/null; fi
 
-# By itself, because a browser is 300 MB that nothing else here needs.
-test-browser: .venv/dev  ## Tests of the browser, with Chromium (installed if need be) and the extra `browser`
+system-chromium:
+	@if ! command -v chromium >/dev/null && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; fi
+
+# Before the legs part: it puts packages where all of them run.
+browser-ready: .venv/dev system-chromium
+	@if command -v chromium >/dev/null; then $(MAKE) --no-print-directory .browser/ready; fi
+
+# Of `make test` the part that a browser does, where there is one: 300 MB are asked of nobody.
+test-pages: .venv/dev
+	@if command -v chromium >/dev/null; then $(MAKE) --no-print-directory test-browser; \
+	else echo "Left out: there is no chromium (apt-get install chromium), so no page was looked at in a browser."; fi
+
+test-browser: .venv/dev .browser/ready  ## Tests in a browser, with Chromium (installed if need be), playwright and axe-core
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m browser tests/test_browser.py tests/test_pages_browser.py
+
+# axe-core looks for what keeps people out; without npm its test says that it was skipped.
+.browser/ready: pyproject.toml .venv/dev
 	$(PIP) install --editable '.[browser]'
-	BELLHAND_TEST_PG=embedded $(BIN)/pytest tests/test_browser.py
+	@mkdir -p .browser
+	@if command -v npm >/dev/null; then npm install --prefix .browser --no-audit --no-fund --loglevel=error 'axe-core@4' >/dev/null; fi
+	@touch $@
+
+pictures: .venv/dev .browser/ready  ## docs/pictures/, of every page of a daemon with something on each
+	BELLHAND_TEST_PG=embedded PYTHONPATH=daemon:tests $(BIN)/python tests/picture_pages.py
+
+pages-bench: .venv/dev  ## How fast every page is with 5 million jobs in history and 100,000 pending (minutes)
+	@$(BIN)/python -m bench.pages
 
 bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers bellhand": less of it)
 	@$(BIN)/python -m bench $(BENCH)
@@ -109,4 +133,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-node test-browser bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean

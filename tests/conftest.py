@@ -49,9 +49,13 @@ FAMILIES = re.compile(
     r"test_(accuracy|crm|emails|hooks|lead|llm|mail|matching|notify|phones|places|seo|serpapi|services|site|socials|standins|webhooks)"
 )
 
+BROWSER = {"test_browser.py", "test_pages_browser.py"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.name in BROWSER:
+            item.add_marker(pytest.mark.browser)
         if {"server", "private_server"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
             if FAMILIES.match(item.path.name):

@@ -104,7 +104,7 @@ class Daemon:
         )  # fmt: skip
         self.vitals = Vitals(self.worker, self.sleep, self.listener, self.heartbeat, self.metrics,
                              poll_seconds=settings.worker.poll_seconds)  # fmt: skip
-        self.status = status_port(settings.status, self.metrics, self.vitals.health, self.database, random)  # fmt: skip
+        self.status = status_port(settings.status, self.metrics, self.vitals.health, self.database, random, shown=settings.model_dump(mode="json"))  # fmt: skip
         self.exit_hard_after: Callable[[float], None] = _no_exit  # a process of its own sets it
         self.ready = asyncio.Event()
         self.stop_asked = asyncio.Event()

@@ -35,7 +35,7 @@ WRITABLE_SECONDS = 1.0
 HIDDEN = "***"
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
-_SECRET_NAME = re.compile(
+SECRET_NAME = re.compile(
     r"token|secret|passw|authorization|cookie|credential|(^|[_.-])key$|[a-z]Key$|^apikey$",
     re.I,
 )
@@ -205,7 +205,7 @@ def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def _hidden(name: str, value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _SECRET_NAME.search(name):
+    if SECRET_NAME.search(name):
         return HIDDEN
     if depth < DEPTH_MAX:
         if isinstance(value, dict):
@@ -217,14 +217,15 @@ def _hidden(name: str, value: Any, depth: int = 0) -> Any:
 
 def _hidden_text(text: str) -> str:
     if len(text) <= TEXT_CHARS_MAX:
-        return _without_secrets(text)
+        return without_secrets(text)
     half = TEXT_CHARS_MAX // 2
-    head = _without_secrets(text[: half + EDGE_CHARS])[:half]
-    tail = _without_secrets(text[-half - EDGE_CHARS :])[-half:]
+    head = without_secrets(text[: half + EDGE_CHARS])[:half]
+    tail = without_secrets(text[-half - EDGE_CHARS :])[-half:]
     return f"{head} … {len(text) - 2 * half} characters left out … {tail}"
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """The text with what looks like a secret replaced."""
     for pattern, replacement in _SECRET_TEXT:
         text = pattern.sub(replacement, text)
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random as random_module
 from collections.abc import Callable
+from typing import Any
 
 from .api.acting import Acting
 from .api.channels import Channels
@@ -25,6 +26,8 @@ from .api.stats import Stats
 from .api.status import StatusPort
 from .api.waiting import Waiting
 from .callers import Callers
+from .dashboard.routes import routes as page_routes
+from .dashboard.site import Site
 from .db import Database
 from .look import Look
 from .settings import Status
@@ -36,8 +39,13 @@ def status_port(
     health: Callable[[], Health],
     database: Database,
     random: Callable[[], float] = random_module.random,
+    *,
+    shown: dict[str, Any] | None = None,
 ) -> StatusPort:
-    """The port with all that is served on it; not started yet. Raises Problem for an address that needs a token."""
+    """The port with all that is served on it; not started yet. Raises Problem for an address that needs a token.
+
+    `shown` is the whole configuration as JSON without secrets, for the page of the system.
+    """
     look = Look(database)
     token = settings.token.get_secret_value() if settings.token else None
     cron = settings.cron_secret.get_secret_value() if settings.cron_secret else None
@@ -53,7 +61,11 @@ def status_port(
     routes += Public(look, watch).routes()
     routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()
-    return StatusPort(settings, callers, routes, refused=refused, closing=watch.close)
+    site = Site(look)
+    routes += page_routes(site, shown or {})
+    return StatusPort(
+        settings, callers, routes, page=site.refusal, refused=refused, closing=watch.close
+    )
 
 
 def _clock() -> float:

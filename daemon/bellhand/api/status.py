@@ -165,7 +165,7 @@ class StatusPort:
                 response = await handler(request)
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
             problem = _problem(request, error)
-            page = self.page if request.method == "GET" and _wants_page(request) else None
+            page = self.page if _wants_page(request) else None
             own = self.refused(request, problem)
             response = own or (page(request, problem) if page else problem.response(request.path))
         return await _sent(request, response)

@@ -1,0 +1,1 @@
+"""The pages that people look at: what runs, what waits, what failed and why."""

@@ -1,0 +1,176 @@
+"""The list of jobs: found by what is written in the search box, page by page; many acted on after a preview."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from bellhand.callers import caller_of
+from bellhand.dashboard.search import Search, job_named, parse
+from bellhand.dashboard.site import Site, local, see
+from bellhand.dashboard.words import shown
+from bellhand.problems import HttpProblem
+from bellhand.resource import resource
+from bellhand.states import OVER, PARTIAL, STATES
+
+ROWS = 50
+LOOKED_AT_MAX = 5_000  # of what no index knows, in one page
+REASON_CHARS_MAX = 500
+ENDED = OVER | {PARTIAL}
+LIVE = frozenset(STATES) - OVER
+TABS = (
+    ("All", ""), ("Running", "state:running"), ("Waiting", "state:pending"), ("Trying again", "state:retrying"),
+    ("Failed", "state:failed"), ("Partial", "state:partial"), ("Ended", "state:over"), ("Paused", "state:paused"),
+)  # fmt: skip
+ACTIONS = {
+    "cancel": ("cancel", "Jobs that wait end at once; one that runs stops at its next await. Jobs that wait for them are cancelled too, unless they say otherwise."),
+    "pause": ("pause", "Jobs that wait are held; one that runs stops at its next step. Steps that are done stay done."),
+    "resume": ("resume", "They go on where they stopped."),
+    "retry": ("retry", "They are queued again. Steps that completed are skipped; what a job did outside of steps may happen a second time."),
+    "run_now": ("run now", "They do not wait for their time any longer."),
+}  # fmt: skip
+_CURSOR = re.compile(r"(live|over)-(\d{1,18})(?:-([0-9TZ:.+-]{10,40}))?")
+
+
+class Jobs:
+    """GET /jobs, and the bulk acts on it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """A page of jobs, those that run first, then those that wait, then those that are over, newest first."""
+        text = asked(request)
+        if text != request.query.get("q", ""):
+            return see(f"/jobs?{urlencode({'q': text})}" if text else "/jobs")
+        if word := job_named(text):
+            return see(f"/jobs/{word}")
+        search = parse(text)
+        before = request.query.get("before", "")
+        ids, looked_at, older = await self.find(search, before)
+        jobs = await self.of_ids(ids)
+        kinds = [row["name"] for row in await self.site.often("page_kind_names")]
+        here = {"q": text} if text else {}
+        return await self.site.page(
+            request, "jobs.html", title="Jobs", live=True, q=text, search=search, jobs=jobs, kinds=kinds, tabs=TABS,
+            state_words=(*STATES, PARTIAL, "live", "over"), before=before, looked_at=looked_at,
+            older=f"/jobs?{urlencode(here | {'before': older})}" if older else "",
+            newest=f"/jobs?{urlencode(here)}" if here else "/jobs", here_again=request.path_qs,
+            scanned_short=search.looks_inside and looked_at >= LOOKED_AT_MAX,
+            caption=f"{len(jobs)} jobs" + (f" for {text}" if text else ", those that run first"),
+            completions=[f"state:{s}" for s in (*STATES, PARTIAL)] + [f"kind:{k}" for k in kinds[:50]],
+        )  # fmt: skip
+
+    async def find(self, search: Search, before: str) -> tuple[list[int], int, str]:
+        """The ids of a page, how many jobs were looked at for it, and where the next page begins."""
+        phase, place, moment = _placed(before)
+        ids: list[int] = []
+        looked_at = 0
+        if phase == "live" and search.live:
+            row = await self._ask("page_jobs_live", search, search.live, place, ROWS)
+            ids, looked_at = list(row["ids"]), row["looked_at"]
+            if len(ids) >= ROWS or (row["last_id"] and looked_at >= _most(search, ROWS, live=True)):
+                last = ids[-1] if len(ids) >= ROWS else row["last_id"]
+                return ids, looked_at, f"live-{last}"
+            place, moment = None, None
+        if not search.over:
+            return ids, looked_at, ""
+        room = ROWS - len(ids)
+        source = "trouble" if "completed" not in search.over else "kind" if search.kind else "any"
+        row = await self._ask("page_jobs_over", search, search.over, place, room, source, moment)
+        found = list(row["ids"])
+        full = len(found) >= room
+        if not full and row["looked_at"] < _most(search, room, live=False):
+            return ids + found, looked_at + row["looked_at"], ""
+        last, at = (found[-1], row["ends"][-1]) if full else (row["last_id"], row["last_at"])
+        return ids + found, looked_at + row["looked_at"], f"over-{last}-{iso_exact(at)}"
+
+    async def _ask(
+        self, name: str, search: Search, states: frozenset[str], place: int | None, rows: int, *more: Any
+    ) -> Any:  # fmt: skip
+        found = await self.site.look.fetch(
+            name, rows, _most(search, rows, live=name == "page_jobs_live"), place, sorted(states), search.kind, search.lane, search.owner,
+            search.since_seconds, search.slow_seconds, search.words, list(search.paths), list(search.values), *more,
+        )  # fmt: skip
+        return found[0]
+
+    async def of_ids(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """The jobs in the order of the ids."""
+        found: dict[int, dict[str, Any]] = {}
+        for row in await self.site.look.fetch("status_jobs", list(ids)) if ids else []:
+            job = resource(row)
+            found.setdefault(job["id"], job | {"shown": shown(job)})
+        return [found[number] for number in ids if number in found]
+
+    async def bulk(self, request: web.Request) -> web.Response:
+        """POST /jobs/bulk: without `expected` a preview; with it the act, if still so many jobs match."""
+        form = await request.post()
+        action, back = str(form.get("action", "")), local(str(form.get("back", "/jobs")))
+        ids = [int(str(one)) for one in form.getall("id", []) if str(one).isdigit()]
+        chosen = str(form["filter"]) if form.get("filter") else json.dumps({"ids": ids})
+        if action not in ACTIONS or not (ids or form.get("filter")):
+            hint = f"choose jobs and one of {', '.join(ACTIONS)}"
+            raise HttpProblem("invalid-value", detail="no job or no act was chosen", hint=hint)
+        look = self.site.look
+        expected = str(form.get("expected", ""))
+        if expected.isdigit():
+            reason = str(form.get("reason", ""))[:REASON_CHARS_MAX] or None
+            actor = caller_of(request).actor
+            done = await look.row(
+                "page_bulk_act", chosen, action, int(expected), reason, actor=actor
+            )
+            assert done
+            return self.site.done(
+                back, action, done["jobs"], int(expected) - done["jobs"], done["operation"]
+            )
+        preview = await look.row("page_bulk_preview", chosen, action)
+        assert preview
+        word, meaning = ACTIONS[action]
+        return await self.site.page(
+            request, "bulk.html", title=f"{word.capitalize()} {preview['jobs']} jobs?", live=False, action=action, word=word, meaning=meaning,
+            preview=preview, filter=chosen, back=back, chosen=len(ids), kinds=json.loads(preview["kinds"]), states=json.loads(preview["states"]),
+            jobs=await self.of_ids(preview["examples"]),
+        )  # fmt: skip
+
+
+def asked(request: web.Request) -> str:
+    """The search as one text: what the selects say is put into it in place of what it said before."""
+    text = request.query.get("q", "").strip()
+    for name in ("state", "kind"):
+        if name in request.query and f"{name}:{request.query[name]}" not in text.split():
+            value = request.query[name]
+            text = re.sub(rf"(^|\s){name}:\S+", r"\1", text)
+            text = f"{text} {name}:{value}" if value else text
+    return " ".join(text.split()) if "state" in request.query or "kind" in request.query else text
+
+
+def iso_exact(moment: datetime | None) -> str:
+    """A moment to the microsecond, or nothing."""
+    return moment.isoformat() if moment else ""
+
+
+def _most(search: Search, rows: int, *, live: bool) -> int:
+    """How many jobs to look at for so many rows: no more than that, where the order itself holds only what fits."""
+    known = search.live == LIVE and not search.kind if live else search.over == ENDED
+    return rows if known and not search.looks_inside and not search.since_seconds else LOOKED_AT_MAX
+
+
+def _placed(before: str) -> tuple[str, int | None, datetime | None]:
+    """What a cursor says: the part of the list, an id, a moment."""
+    if not before:
+        return "live", None, None
+    found = _CURSOR.fullmatch(before)
+    try:
+        moment = datetime.fromisoformat(
+            cast(re.Match[str], found)[3] or "2000-01-01T00:00:00+00:00"
+        )
+    except (TypeError, ValueError):
+        raise HttpProblem("invalid-value", detail="this is no place in the list") from None
+    assert found
+    return found[1], int(found[2]), moment

@@ -1,0 +1,40 @@
+"""Which page is where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from bellhand.dashboard.failures import Failures
+from bellhand.dashboard.job import JobPage
+from bellhand.dashboard.jobs import Jobs
+from bellhand.dashboard.kinds import Kinds
+from bellhand.dashboard.overview import Overview
+from bellhand.dashboard.results import Results
+from bellhand.dashboard.site import Site
+from bellhand.dashboard.works import Works
+
+
+def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
+    """Every page and act; `settings` are those of the daemon without secrets, for the page of the system."""
+    overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site), Kinds(site)
+    failures, works, results = Failures(site, jobs), Works(site, settings), Results(site)
+    pages = {
+        "/": overview.show, "/jobs": jobs.show, r"/jobs/{job}": job.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
+        "/lanes": works.lanes, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": works.schedules, "/workers": works.workers,
+        "/system": works.system, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
+        "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
+    }  # fmt: skip
+    acts = {
+        "/jobs/bulk": jobs.bulk, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
+        r"/lanes/{lane}/{action:pause|resume}": works.switch_lane, "/schedules/{schedule}/run": works.run_schedule,
+        "/failures/{fingerprint}/mute": failures.mute, r"/operations/{operation:\d{1,18}}/undo": failures.undo, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
+    }  # fmt: skip
+    return [
+        *(web.get(path, site.shown(handler)) for path, handler in pages.items()),
+        *(web.post(path, site.shown(handler, "operate")) for path, handler in acts.items()),
+        web.post("/kinds/{kind}", site.shown(kinds.enqueue, "enqueue")),
+        web.get("/assets/{name}", site.assets.serve),
+        web.post("/preferences", site.preferences),
+    ]

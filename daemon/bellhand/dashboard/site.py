@@ -1,0 +1,222 @@
+"""What all pages share: the frame around them, what is shown when the database is away, and how acts answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import jinja2
+from aiohttp import web
+from asyncpg import Record
+
+from bellhand import __version__
+from bellhand.callers import Scope, caller_of, needs
+from bellhand.dashboard.assets import Assets
+from bellhand.dashboard.tree import tree
+from bellhand.dashboard.words import FILTERS
+from bellhand.db import Again, Away
+from bellhand.look import Look
+from bellhand.problems import HttpProblem
+
+PAGE_SECONDS = 3.0
+FRESH_SECONDS = 2.0  # what every page asks is asked once in so long
+SNAPSHOTS_MAX = 50
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+PLACES = (
+    ("Work", (("/", "Overview"), ("/jobs", "Jobs"), ("/failures", "Failures"), ("/lanes", "Lanes"),
+              ("/kinds", "Kinds"), ("/schedules", "Schedules"), ("/workers", "Workers"), ("/system", "System"))),
+    ("Results", (("/leads", "Leads"), ("/matching", "Matching"), ("/sites", "Sites"), ("/seo", "SEO"), ("/crm", "Mail"))),
+)  # fmt: skip
+KEYBOARD = (
+    ("/", "search"), ("?", "these keys"), ("Ctrl+K", "go to a page or a job"), ("g o", "overview; then j jobs, f failures, l lanes, k kinds, s schedules, w workers, y system"),
+    ("j k", "next and previous row"), ("Enter", "open the row"), ("x", "choose the row"), ("r c p", "retry, cancel, pause"), ("n", "run now"), ("u", "undo"),
+    ("y Y", "copy the id, or the first command"), ("[ ]", "previous and next page"), ("l", "live on or off"), ("z", "times: relative, local, UTC"), ("t", "light or dark"),
+)  # fmt: skip
+# What a redirect may say on the next page; the rest of its sentence is a number or nothing.
+SAID = {
+    "cancel": "Cancelled; a running job stops at its next await.", "pause": "Paused; a running job stops at its next step and keeps what is done.",
+    "resume": "It goes on.", "retry": "Queued again; steps that completed are skipped.", "run_now": "It runs as soon as a worker is free.",
+    "enqueue": "Queued.", "same": "There is such a job already: this is it.", "pause_lane": "The lane is paused; what runs goes on.", "resume_lane": "The lane goes on.",
+    "pause_kind": "The kind is paused; what runs goes on.", "resume_kind": "The kind goes on.", "schedule": "Queued once, beside its schedule.",
+    "accepted": "Accepted.", "rejected": "Rejected.", "locked": "Locked: no run changes it.", "undo": "Undone.", "mute": "Muted: it is left out of what is shown at first.", "unmute": "It is shown again.",
+}  # fmt: skip
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is on every page; `stale` when it is a picture of the past."""
+
+    now: datetime
+    workers: int
+    any_job: bool
+    paused: list[dict[str, Any]]
+    stale: bool = False
+
+
+class Site:
+    """Renders pages; `shown` wraps a handler that makes one, `done` answers an act."""
+
+    def __init__(self, look: Look) -> None:
+        self.look = look
+        self.assets = Assets()
+        self.environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        self.environment.filters |= FILTERS | {"tree": tree}
+        self.environment.globals |= {
+            "asset": self.assets.address,
+            "version": __version__,
+            "places": PLACES,
+            "keyboard": KEYBOARD,
+        }
+        self._kept: dict[str, tuple[float, list[Record]]] = {}
+        self._asking = asyncio.Lock()
+        self._snapshots: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
+
+    async def often(self, name: str, *arguments: Any) -> list[Record]:
+        """What many pages ask, asked once in FRESH_SECONDS however many ask."""
+        clock = asyncio.get_running_loop().time
+        async with self._asking:
+            kept = self._kept.get(name)
+            if kept is None or clock() - kept[0] > FRESH_SECONDS:
+                kept = self._kept[name] = clock(), await self.look.fetch(name, *arguments)
+        return kept[1]
+
+    async def frame(self) -> Frame:
+        """The time and the warnings."""
+        row = (await self.often("page_frame"))[0]
+        return Frame(row["now"], row["workers"], bool(row["any_job"]), json.loads(row["paused"]))
+
+    def shown(self, handler: Handler, scope: Scope = "read") -> Handler:
+        """The handler for those who may; with the database away, what this address showed last."""
+
+        @needs(scope)
+        async def answer(request: web.Request) -> web.StreamResponse:
+            try:
+                async with asyncio.timeout(PAGE_SECONDS):
+                    return await handler(request)
+            except (Away, Again, TimeoutError):
+                snapshot = self._snapshots.get(_address(request))
+                if request.method != "GET" or snapshot is None:
+                    raise
+                template, values = snapshot
+                stale = values | {"frame": replace(values["frame"], stale=True), "notice": None}
+                return self._answer(template, stale, 503)
+
+        return answer
+
+    async def page(
+        self, request: web.Request, template: str, *, live: bool = True, status: int = 200, **values: Any
+    ) -> web.Response:  # fmt: skip
+        """The page; a live one asks for itself again every two seconds."""
+        frame = await self.frame()
+        given = self._given(request, template) | {"frame": frame} | values
+        given["live"] = _address(request) if live else None
+        if live and status == 200:
+            self._snapshots[_address(request)] = template, given
+            if len(self._snapshots) > SNAPSHOTS_MAX:
+                self._snapshots.popitem(last=False)
+        return self._answer(template, given, status)
+
+    def refusal(self, request: web.Request, problem: HttpProblem) -> web.Response:
+        """An error as a page: what, why, what to do; asks nothing of the database."""
+        given = self._given(request, "problem.html") | {"problem": problem, "next": local(request.path_qs)}  # fmt: skip
+        answer = self._answer("problem.html", given, problem.status)
+        answer.headers.update(problem.headers)
+        return answer
+
+    def part(self, template: str, **values: Any) -> web.Response:
+        """A piece of a page, for a script that puts it in its place."""
+        return self._answer(template, values, 200)
+
+    def done(
+        self, path: str, did: str, count: int = 0, failed: int = 0, operation: int = 0
+    ) -> web.Response:
+        """The answer to an act: see there, where a notice says what was done and offers to undo it."""
+        more = {"n": count, "failed": failed} if count or failed else {}
+        more |= {"operation": operation} if operation else {}
+        mark = "&" if "?" in path else "?"
+        return see(f"{path}{mark}{urlencode({'did': did, **more})}")
+
+    @needs(None)
+    async def preferences(self, request: web.Request) -> web.Response:
+        """Keeps the choice of light or dark, for browsers without scripts."""
+        form = await request.post()
+        theme = "dark" if form.get("theme") == "dark" else "light"
+        answer = see(local(str(form.get("back", "/"))))
+        answer.set_cookie("bellhand_theme", theme, max_age=31536000, path="/", samesite="Lax")
+        return answer
+
+    def _given(self, request: web.Request, template: str) -> dict[str, Any]:
+        theme = request.cookies.get("bellhand_theme")
+        caller = caller_of(request)
+        return {
+            "page": template.removesuffix(".html"),
+            "here": "/" + request.path.split("/")[1],
+            "theme": theme if theme in ("light", "dark") else None,
+            "caller": caller.name,
+            "may_operate": caller.may("operate"),
+            "here_clean": _address(request),
+            "notice": _notice(request),
+            "q": "",
+        }
+
+    def _answer(self, template: str, values: dict[str, Any], status: int) -> web.Response:
+        text = self.environment.get_template(template).render(values)
+        headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
+        return web.Response(text=text, status=status, content_type="text/html", headers=headers)
+
+
+def see(path: str) -> web.Response:
+    """See there."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+def local(path: str) -> str:
+    """The path if it is one of ours: nobody is sent elsewhere."""
+    parts = urlsplit(path)
+    ours = not parts.scheme and not parts.netloc and path.startswith("/")
+    return path if ours and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+def _address(request: web.Request) -> str:
+    """The page without what a redirect said about an act."""
+    kept = [
+        (k, v) for k, v in request.query.items() if k not in ("did", "n", "failed", "operation")
+    ]
+    return request.path + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _notice(request: web.Request) -> tuple[str, str, int] | None:
+    """How it sounds, what it says, and the operation that it offers to undo (0: none)."""
+    said = SAID.get(request.query.get("did", ""))
+    if said is None:
+        return None
+    count, failed, operation = (_count(request, name) for name in ("n", "failed", "operation"))
+    if count + failed > 1:
+        said = f"{count:,} jobs: {said[0].lower()}{said[1:]}"
+    if failed:
+        return (
+            "warning",
+            f"{said} {failed:,} stayed as they are: something else had touched them.",
+            operation,
+        )
+    return "good", said, operation
+
+
+def _count(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

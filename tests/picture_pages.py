@@ -1,0 +1,135 @@
+"""`make pictures`: docs/pictures/*.png, one of each page, taken from a daemon that has something on each."""
+
+import asyncio
+import io
+import json
+import os
+import random
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from PIL import Image
+from playwright.async_api import async_playwright
+
+from bellhand.dev import demo
+from bellhand.dev.postgres import DevPostgres
+from bellhand.migrate import migrate
+from daemons import at_work, insert
+from pages import FAMILIES, GO, HANDLERS
+from support import ROOT
+
+PLACE = ROOT / "docs" / "pictures"
+COLOURS = 96
+BYTES_MAX = 120_000
+SIZE = {"width": 1280, "height": 860}
+DARK = ("overview", "job")
+DEMO = (demo.greet, demo.report, demo.letters, demo.summary, demo.tick)
+PAST = """
+    insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
+    select date_trunc('minute', now()) - m * interval '1 minute', k, o, gen_random_uuid(), case o when 'fail' then (m % 17 = 0)::int when 'retry' then (m % 5 = 0)::int
+        else 8 + round(6 * sin(m / 7.0) + m % 3) end, 5, 20, array[0, 0, 1, 2, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    from generate_series(1, 60) m, unnest(array['demo.report', 'demo.letters']) k, unnest(array['completed', 'fail', 'retry']) o"""
+
+
+async def main(dsn: str) -> None:
+    """Fill, wait until some jobs run, and look at everything."""
+    random.seed(1)
+    conn = await asyncpg.connect(dsn)
+    sections: dict[str, Any] = {"lanes": {"demo": {"concurrency": 4}}}
+    async with (
+        at_work(dsn, *HANDLERS, *DEMO, worker={"concurrency": 16}, **sections) as daemon,
+        async_playwright() as playwright,
+    ):
+        await conn.execute(FAMILIES)
+        await conn.execute(PAST)
+        for number in range(14):
+            await insert(conn, "demo.letters", '{"step_seconds": 0.05}', owner=f"u_{number % 5}")
+            await insert(conn, "demo.greet", json.dumps({"name": "Ada"}), owner="website")
+        for number in range(9):
+            await insert(
+                conn,
+                "pages.steps",
+                json.dumps(
+                    {"names": ["fetch", "parse", f"store {number}"], "fail": f"store {number}"}
+                ),
+            )
+        report = await insert(
+            conn,
+            "demo.report",
+            '{"regions": ["north", "south", "east", "west"], "step_seconds": 0.5}',
+            owner="u_17",
+            tags='{"team": "core"}',
+        )
+        names = [
+            "Web Development in Dhaka",
+            "Web Development in Delhi",
+            "SEO in Dhaka",
+            "SEO in Delhi",
+            "SEO in Singapore",
+            "write the list",
+        ]
+        running = await insert(
+            conn,
+            "pages.steps",
+            json.dumps({"names": names, "wait_for": "picture", "api_key": "sk-1"}),
+            owner="u_17",
+            tags='{"team": "core"}',
+        )
+        for _ in range(9):
+            await insert(conn, "demo.report", '{"step_seconds": 9}', owner="u_3")
+        for number in range(1, 4):
+            await asyncio.sleep(1.5)
+            GO[f"picture.{number}"].set()
+        await asyncio.sleep(2)
+        await conn.execute("select bellhand.group_failures()")
+        paths = {
+            "overview": "/", "jobs": "/jobs", "job": f"/jobs/{running}", "report": f"/jobs/{report}", "failures": "/failures", "lanes": "/lanes", "kinds": "/kinds", "new-job": "/kinds/demo.report",
+            "schedules": "/schedules", "workers": "/workers", "system": "/system", "leads": "/leads", "matching": "/matching", "sites": "/sites", "seo": "/seo", "mail": "/crm",
+        }  # fmt: skip
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=arguments
+        )
+        page = await browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
+        failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
+        for name, path in (paths | {"failure": f"/failures/{failure}"}).items():
+            await page.emulate_media(color_scheme="light")
+            await page.goto(f"http://127.0.0.1:{daemon.status.port}{path}")
+            await page.wait_for_timeout(600)
+            await save(page, name)
+            if name in DARK:
+                await page.emulate_media(color_scheme="dark")
+                await page.reload()
+                await page.wait_for_timeout(600)
+                await save(page, f"{name}-dark")
+        await browser.close()
+        for number in range(1, 6):
+            GO.setdefault(f"picture.{number}", asyncio.Event()).set()
+        await conn.execute("select bellhand.cancel(id) from bellhand.jobs")
+    await conn.close()
+
+
+async def save(page: Any, name: str) -> None:
+    """The page as a picture of few colours."""
+    picture = (
+        Image.open(io.BytesIO(await page.screenshot()))
+        .convert("RGB")
+        .quantize(COLOURS, dither=Image.Dither.NONE)
+    )
+    path = PLACE / f"{name}.png"
+    picture.save(path, optimize=True)
+    print(f"{path.relative_to(ROOT)} {path.stat().st_size // 1000} kB")
+    assert path.stat().st_size <= BYTES_MAX
+
+
+if __name__ == "__main__":
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with DevPostgres(
+        prefer="embedded" if Path(sys.prefix).name == ".venv" else "system", durable=False
+    ) as server:
+        where = server.create_database("pictures")
+        asyncio.run(migrate(where))
+        asyncio.run(main(where))

@@ -1,0 +1,109 @@
+"""What pages are made of: searches, trees, forms, bars; no database and no browser."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bellhand.dashboard.forms import fields, filled, payload_of
+from bellhand.dashboard.job import gantt
+from bellhand.dashboard.search import duration_seconds, parse
+from bellhand.dashboard.site import local
+from bellhand.dashboard.tree import HIDDEN, NODES_MAX, loads, tree
+from bellhand.states import OVER
+from pages import Steps
+
+
+def test_a_search_is_read_as_it_is_written() -> None:
+    search = parse(
+        'state:failed kind:a.b owner:"u 1" tag.team:core payload.site.id:5 since:2h slow:90s timed out'
+    )
+    assert search.states == {"failed"}
+    assert (search.kind, search.owner, search.words) == ("a.b", "u 1", "timed out")
+    assert (search.paths, search.values) == (("tag.team", "payload.site.id"), ("core", "5"))
+    assert (search.since_seconds, search.slow_seconds, search.problems) == (7200, 90, ())
+
+
+def test_words_of_other_systems_name_states() -> None:
+    assert parse("state:queued").states == {"pending"}
+    assert parse("state:over").over == OVER | {"partial"}
+    assert parse("state:failed,retrying").live == {"retrying"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("state:faild", "did you mean failed"),
+        ("knid:x", "did you mean kind:"),
+        ("since:soon", "is no duration"),
+    ],
+)
+def test_what_is_not_understood_is_left_out_and_told(text: str, said: str) -> None:
+    assert said in parse(text).problems[0]
+
+
+@given(st.text())
+def test_any_text_can_be_searched_for(text: str) -> None:
+    parse(text)
+
+
+@given(st.text(max_size=12))
+def test_a_duration_is_a_number_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        assert duration_seconds(text) >= 0
+
+
+def test_trees_hide_secrets_keep_numbers_and_end() -> None:
+    found = tree(
+        loads(
+            '{"api_key": "sk-1", "n": 12345678901234567890123, "f": 0.10, "in": {"password": [1]}}'
+        )
+    )
+    leaves = {child["name"]: child for child in found["children"]}
+    assert leaves["api_key"]["text"] == HIDDEN
+    assert leaves["n"]["text"] == "12345678901234567890123"
+    assert leaves["f"]["text"] == "0.10"
+    assert leaves["in"]["children"][0]["text"] == HIDDEN
+    many = tree({str(n): list(range(99)) for n in range(99)})
+    assert sum(1 + len(child["children"]) for child in many["children"]) <= NODES_MAX
+
+
+def test_a_form_gives_back_the_payload_it_was_filled_with() -> None:
+    schema = Steps.model_json_schema()
+    payload = {"names": ["a", "b c"], "wait_for": "x", "fail": None, "api_key": "sk-1"}
+    form = filled(payload)
+    assert [field["how"] for field in fields(schema, form)] == ["lines", "text", "text", "text"]
+    assert payload_of(schema, form) == ({"names": ["a", "b c"], "wait_for": "x"}, {})
+    number = {"properties": {"n": {"type": "integer"}}}
+    assert payload_of(number, {"p.n": "seven"}) == ({}, {"n": "this is not a number"})
+    assert payload_of(None, {"json": "{"})[1]["json"].startswith("this is no JSON")
+
+
+def test_bars_of_steps_lie_within_the_whole() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    times = [(0, 2), (2, 2), (1, 10), (9.999, None)]
+    steps = [
+        {"started_at": (now + timedelta(seconds=a)).isoformat(), "finished_at": (now + timedelta(seconds=b)).isoformat() if b else None}
+        for a, b in times
+    ]  # fmt: skip
+    drawn, span = gantt(steps, now + timedelta(seconds=20))
+    assert span == 20
+    assert [step["x"] for step in drawn] == [0, 100, 50, 500]
+    assert all(step["width"] > 0 and step["x"] + step["width"] <= 1000 for step in drawn)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "https://evil.example/",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "jobs",
+        "",
+    ],
+)
+def test_nobody_is_sent_to_another_site(path: str) -> None:
+    assert local(path) == "/"

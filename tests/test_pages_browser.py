@@ -1,0 +1,282 @@
+"""The pages in a real Chromium: they move by themselves, obey keys and clicks, say what they show, and run nothing foreign.
+
+Skipped where Chromium, playwright or axe-core is missing; `make test-browser` installs all three.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemons import at_work, insert, until
+from pages import GO, HANDLERS, PATHS, fill
+from support import ROOT, eventually
+from test_browser import chromium  # noqa: F401  # a fixture
+
+AXE = Path(
+    os.environ.get("BELLHAND_TEST_AXE") or ROOT / ".browser/node_modules/axe-core/axe.min.js"
+)
+WIDE = {"width": 1280, "height": 900}
+NARROW = {"width": 320, "height": 900}
+
+
+class Seen:
+    """One tab; what its console complained of, and whether a dialog opened."""
+
+    def __init__(self, context: Any, page: Any, base: str) -> None:
+        self.context = context
+        self.page = page
+        self.base = base
+        self.complaints: list[str] = []
+        page.on(
+            "console",
+            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", self._dialog)
+
+    async def _dialog(self, dialog: Any) -> None:
+        self.complaints.append(f"dialog {dialog.message}")
+        await dialog.dismiss()
+
+    async def go(self, path: str) -> None:
+        answer = await self.page.goto(self.base + path)
+        assert answer.status < 400, f"{path}: {answer.status}"
+
+    async def text(self, selector: str) -> str:
+        return " ".join((await self.page.inner_text(selector)).split())
+
+    async def until_says(self, selector: str, words: str, seconds: float = 10) -> None:
+        async def said() -> bool:
+            return words in await self.text(selector)
+
+        await eventually(
+            said,
+            seconds,
+            because=f"{selector} should say {words!r}, it says {await self.text(selector)!r}",
+        )
+
+
+@asynccontextmanager
+async def looking(dsn: str, program: str, **options: Any) -> AsyncIterator[Seen]:
+    """A daemon at work and a tab that looks at it; Chromium as root needs --no-sandbox."""
+    from playwright.async_api import async_playwright
+
+    GO.clear()
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with at_work(dsn, *HANDLERS) as daemon, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
+        try:
+            context = await browser.new_context(viewport=WIDE, **options)
+            page = await context.new_page()
+            page.set_default_timeout(15_000)
+            yield Seen(context, page, f"http://127.0.0.1:{daemon.status.port}")
+        finally:
+            await browser.close()
+            for event in GO.values():
+                event.set()
+
+
+def go(name: str) -> None:
+    GO[name].set()
+
+
+async def test_a_job_moves_without_a_reload(dsn, conn, chromium):  # noqa: F811
+    """S0-20, S4-18: progress as it happens; the page is the same one, and what is opened in it stays so."""
+    async with looking(dsn, chromium) as seen:
+        job = await insert(
+            conn, "pages.steps", json.dumps({"names": ["a", "b", "c", "d"], "wait_for": "x"})
+        )
+        await until(conn, job, "running")
+        await seen.go(f"/jobs/{job}")
+        await seen.page.evaluate("window.theSame = true")
+        await seen.page.evaluate(
+            "document.querySelector('#payload-title').closest('section').querySelector('details').open = false"
+        )
+        await seen.until_says("#head", "25 %")
+        go("x.1")
+        await seen.until_says("#head", "50 %")
+        go("x.2")
+        go_on = seen.page.get_by_role("progressbar")
+        await seen.until_says("#head", "75 %")
+        assert "75 percent, 3 of 4" in await go_on.first.get_attribute("aria-valuetext")
+        GO.setdefault("x.3", asyncio.Event()).set()
+        await seen.until_says("#head", "completed")
+        await seen.until_says("#result", "steps: 4")
+        assert await seen.page.evaluate("window.theSame")
+        assert not await seen.page.evaluate(
+            "document.querySelector('#payload-title').closest('section').querySelector('details').open"
+        )
+        assert seen.complaints == []
+
+
+async def test_cancel_and_retry_by_mouse_and_by_key(dsn, conn, chromium):  # noqa: F811
+    """S4-19."""
+    async with looking(dsn, chromium) as seen:
+        jobs = await fill(conn)
+        await seen.go(f"/jobs/{jobs['running']}")
+        await seen.page.get_by_role("button", name="Cancel").click()
+        await seen.until_says("#notice", "Cancelled")
+        await seen.until_says("#head .state", "cancelled")
+        await seen.go(f"/jobs/{jobs['failed']}")
+        await seen.page.keyboard.press("r")
+        await seen.until_says("#notice", "Queued again")
+        await until(conn, jobs["failed"], "failed")
+        await seen.until_says("#head .state", "failed")
+        assert await conn.fetchval("select count(*) from bellhand.events where job = $1 and actor = 'http:loopback'", jobs["failed"]) == 1  # fmt: skip
+        assert seen.complaints == []
+
+
+async def test_a_list_keeps_its_rows_and_tells_of_new_ones(dsn, conn, chromium):  # noqa: F811
+    async with looking(dsn, chromium) as seen:
+        jobs = await fill(conn)
+        await seen.go("/jobs")
+        await seen.page.check(f"#job-{jobs['running']} input")
+        before = await seen.page.eval_on_selector_all(
+            "[data-row]", "rows => rows.map(row => row.id)"
+        )
+        await conn.execute("select bellhand.cancel($1)", jobs["running"])
+        await insert(conn, "pages.steps", '{"wait_for": "never"}')
+        await seen.until_says("[data-more]", "new job")
+        await seen.until_says(f"#job-{jobs['running']} .state", "cancelled")
+        after = await seen.page.eval_on_selector_all(
+            "[data-row]", "rows => rows.map(row => row.id)"
+        )
+        assert after == before
+        assert await seen.page.is_checked(f"#job-{jobs['running']} input")
+        await seen.page.keyboard.press("j")
+        assert await seen.page.evaluate("document.activeElement.closest('[data-row]') !== null")
+        assert seen.complaints == []
+
+
+async def test_keys_change_theme_and_times_and_go_places(dsn, conn, chromium):  # noqa: F811
+    async with looking(dsn, chromium, color_scheme="light", timezone_id="Asia/Dhaka") as seen:
+        jobs = await fill(conn)
+        await seen.go(f"/jobs/{jobs['completed']}")
+        first = seen.page.locator("#head time").first
+        assert "UTC" not in await first.inner_text()
+        await seen.page.keyboard.press("z")
+        await seen.page.keyboard.press("z")
+        assert (await first.inner_text()).endswith("UTC")
+        assert "UTC" in await first.get_attribute("title")
+        await seen.page.keyboard.press("t")
+        await seen.go("/jobs")
+        assert await seen.page.get_attribute("html", "data-theme") == "dark"
+        await seen.page.keyboard.press("?")
+        assert await seen.page.is_visible("#keys")
+        await seen.page.keyboard.press("Escape")
+        await seen.page.keyboard.press("g")
+        await seen.page.keyboard.press("l")
+        await seen.page.wait_for_url("**/lanes")
+        await seen.page.keyboard.press("/")
+        await seen.page.keyboard.type(str(jobs["failed"]))
+        await seen.page.keyboard.press("Enter")
+        await seen.page.wait_for_url(f"**/jobs/{jobs['failed']}")
+        assert seen.complaints == []
+
+
+async def test_everything_important_works_without_scripts(dsn, conn, chromium):  # noqa: F811
+    async with looking(dsn, chromium, java_script_enabled=False) as seen:
+        jobs = await fill(conn)
+        await seen.go("/jobs")
+        await seen.page.click(f"#job-{jobs['failed']} a")
+        await seen.page.get_by_role("button", name="Retry").click()
+        assert "Queued again" in await seen.text("#notice")
+        await seen.go(f"/jobs/{jobs['running']}")
+        await seen.page.get_by_role("button", name="Cancel").click()
+        await until(conn, jobs["running"], "cancelled")
+        await seen.go("/jobs?q=state:scheduled")
+        await seen.page.check(f"#job-{jobs['later']} input")
+        await seen.page.get_by_role("button", name="Preview").click()
+        await seen.page.get_by_role("button", name="Cancel 1", exact=True).click()
+        await seen.page.get_by_role("button", name="Undo").click()
+        assert (
+            await conn.fetchval("select state from bellhand.all_jobs where id = $1", jobs["later"])
+            == "scheduled"
+        )
+
+
+async def test_a_new_job_is_quoted_while_it_is_filled_in(dsn, conn, chromium):  # noqa: F811
+    async with looking(dsn, chromium) as seen:
+        await seen.go("/kinds/pages.steps")
+        await seen.until_says("#quote", "before it")
+        await seen.page.fill("[name='p.names']", "one\ntwo\nthree")
+        await seen.page.get_by_role("button", name="Queue it").click()
+        await seen.until_says("#notice", "Queued")
+        await seen.until_says("#result", "steps: 3")
+        assert seen.complaints == []
+
+
+@pytest.mark.timeout(180)
+async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium):  # noqa: F811
+    """axe-core finds nothing on any page: light, dark, and 320 px wide; nothing has to be scrolled sideways."""
+    if not AXE.exists():
+        pytest.skip("there is no axe-core; make test-browser installs it")
+    axe = AXE.read_text()
+    async with looking(dsn, chromium) as seen:
+        jobs = await fill(conn)
+        paths = [
+            *PATHS,
+            *(f"/jobs/{number}" for number in jobs.values()),
+            "/kinds/pages.plain",
+            "/jobs?q=owner:nobody",
+        ]
+        found: list[str] = []
+        for path in paths:
+            await seen.page.set_viewport_size(WIDE)
+            await seen.page.emulate_media(color_scheme="light")
+            await seen.go(path)
+            await seen.page.evaluate(axe)
+            for name in ("light", "dark", "narrow"):
+                await seen.page.emulate_media(
+                    color_scheme="dark" if name == "dark" else "light", reduced_motion="reduce"
+                )
+                if name == "narrow":
+                    await seen.page.set_viewport_size(NARROW)
+                    wide = await seen.page.evaluate("document.documentElement.scrollWidth")
+                    found += [f"{path}: {wide} px wide on 320"] if wide > 320 else []
+                rules = "{}" if name != "dark" else "{runOnly: ['color-contrast']}"
+                said = await seen.page.evaluate(
+                    f"axe.run(document, {rules}).then(r => r.violations)"
+                )
+                found += [
+                    f"{path} {name}: {one['id']} {[node['html'][:200] for node in one['nodes']]}"
+                    for one in said
+                ]
+        assert found == []
+        assert seen.complaints == []
+
+
+async def test_what_strangers_wrote_runs_nowhere(dsn, conn, chromium, test_data):  # noqa: F811
+    """XSS strings in payload, owner, tags and errors open no dialog, break no rule of the policy, and make no element."""
+    strings = (test_data / "strings" / "BRUTELOGIC-XSS-STRINGS.txt").read_text().splitlines()
+    strings += [
+        one
+        for one in json.loads((test_data / "strings" / "blns.json").read_text())
+        if "\0" not in one
+    ]
+    async with looking(dsn, chromium) as seen:
+        bad = strings[0]
+        payload = {"raise": "\n".join(strings[:100]), "list": strings}
+        job = await insert(
+            conn, "pages.plain", json.dumps(payload), owner=bad, tags=json.dumps({bad: bad})
+        )
+        await until(conn, job, "failed")
+        for path in (f"/jobs/{job}", "/jobs", "/", "/failures", "/system"):
+            await seen.go(path)
+            await seen.page.evaluate(
+                "document.querySelectorAll('details').forEach(d => { d.open = true })"
+            )
+            await seen.page.wait_for_timeout(50)
+            assert (
+                await seen.page.evaluate(
+                    "document.querySelectorAll('main script, main img, main iframe, main [onload]').length"
+                )
+                == 0
+            )
+        assert seen.complaints == []
