@@ -103,6 +103,20 @@ async def test_a_caller_may_wait_for_the_end(dsn: str) -> None:
         assert (code, job["state"]) == (202, "scheduled")
 
 
+async def test_a_dry_run_says_what_would_become_of_it_and_stores_nothing(
+    port: Client, conn: asyncpg.Connection
+) -> None:
+    await Desk(conn).worker(kinds=["t.greet"])
+    await port.post("/v1/jobs", ada())
+    code, quote, headers = await port.post("/v1/jobs?dry_run=true", ada(payload={"name": "Bob"}))
+    assert (code, quote["kind"], quote["ahead"], quote["duplicate_of"]) == (200, "t.greet", 1, None)
+    assert quote["warnings"] == []
+    assert "Location" not in headers
+    code, said, _ = await port.post("/v1/jobs?dry_run=true", ada(payload={"name": ""}))
+    assert (code, said["errors"][0]["pointer"]) == (422, "#/payload/name")
+    assert await conn.fetchval("select count(*) from bellhand.jobs") == 1
+
+
 # Once
 
 

@@ -154,27 +154,39 @@ class LaneLimits(Body):
     rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
 
+class MakeQuery(Query):
+    """Whether to do it."""
+
+    dry_run: bool = False
+    """Only say what would become of the job; nothing is stored."""
+
+
 class ListQuery(Query):
     """Which jobs, from where."""
 
     open_prefix: ClassVar[str] = "tag."
 
     state: list[State] = []
+    """In any of these, by any word that people have for a state; several with commas, or repeated."""
     kind: KindName | None = None
     lane: Name | None = None
     owner: Owner | None = None
     error: Annotated[str, Field(max_length=200), Plain] | None = None
+    """Whose error holds this text, in any case."""
     created_after: Moment | None = None
     created_before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=400)] | None = None
+    """next_cursor of the page before."""
 
 
 class JobQuery(Query):
     """How long to wait for a change, and from what."""
 
     wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0
+    """So many seconds for a change from `since`."""
     since: Annotated[str, Field(max_length=100)] | None = None
+    """The ETag that is known already, with or without its quotes."""
 
 
 class NoQuery(Query):

@@ -13,7 +13,7 @@ from asyncpg import PostgresError, Record
 
 from bellhand.api import told
 from bellhand.api.etags import etag
-from bellhand.api.given import NewJob, NewJobs
+from bellhand.api.given import MakeQuery, NewJob, NewJobs
 from bellhand.api.naming import named
 from bellhand.api.operations import JSON, NDJSON, answer, operation
 from bellhand.api.waiting import Waiting
@@ -44,17 +44,21 @@ class Making:
 
     @operation(
         "POST", "/v1/jobs", "enqueue",
-        answers={200: told.MadeJob, 202: told.MadeJob}, headers=IDEMPOTENCY | PREFER,
+        answers={200: told.MadeJob | told.Quote, 202: told.MadeJob}, headers=IDEMPOTENCY | PREFER,
         problems=("unknown-kind", "invalid-payload", "payload-too-large", "unknown-parent", "invalid-value",
                   "bad-idempotency-key", "idempotency-in-progress", "idempotency-mismatch"),
         seconds=WAIT_SECONDS_MAX + 5,
     )  # fmt: skip
-    async def create(self, request: web.Request, body: NewJob) -> web.StreamResponse:
-        """Enqueue a job.
+    async def create(
+        self, request: web.Request, query: MakeQuery, body: NewJob
+    ) -> web.StreamResponse:
+        """Enqueue a job, or with `dry_run=true` say what would become of it.
 
         202 with the job and its address in Location; 200 with `deduplicated: true` if a job with this unique_key is
         there already. `warnings` say why it may wait for ever: no live worker, or a pause.
         """
+        if query.dry_run:
+            return answer(await self._quote(caller_of(request), _row(body)))
         (made,) = await self._enqueue(request, [body], "")
         seconds = min(WAIT_SECONDS_MAX, _wait_of(request))
         over = seconds > 0 and await self.waiting.over(made["id"], seconds)
@@ -99,6 +103,24 @@ class Making:
             )
         except PostgresError as error:
             raise await self._explained(error, place) from error
+
+    async def _quote(self, caller: Caller, row: dict[str, Any]) -> dict[str, Any]:
+        """What would become of a job; refused as the job itself would be."""
+        moment = datetime.fromisoformat(row["run_at"]) if row.get("run_at") else None
+        tags, notify = (json.dumps(row[n]) if row.get(n) else None for n in ("tags", "notify"))
+        try:
+            found = await self.look.row(
+                "quote", row["kind"], json.dumps(row.get("payload", {})), row.get("unique_key"), moment, row.get("priority"),
+                row.get("attempts_max"), row.get("timeout_seconds"), tags, row.get("owner"), row.get("depends_on"),
+                row.get("depends_policy", "cancel"), notify,
+            )  # fmt: skip
+        except PostgresError as error:
+            raise await self._explained(error, "") from error
+        assert found
+        quote: dict[str, Any] = json.loads(found["quote"])
+        if not caller.may("read"):
+            quote["same_payload_as"] = None
+        return quote
 
     async def _explained(self, error: PostgresError, place: str) -> Exception:
         """The problem with a pointer to what was refused, and for an unknown kind those there are."""

@@ -68,7 +68,8 @@ def _operation(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         scopes = one.scope if isinstance(one.scope, str) else " or ".join(one.scope)
         described |= {"security": [{"token": []}], "x-scope": scopes}
     if one.body is not None:
-        schema, optional = _without_null(_schema(one.body, schemas))
+        schema = _schema(one.body, schemas)
+        optional = {"type": "null"} in schema.get("anyOf", [])
         content = {media: {"schema": schema} for media in one.body_types}
         described["requestBody"] = {"required": not optional, "content": content}
     return described
@@ -145,11 +146,13 @@ def _problems(one: Operation) -> dict[int, list[str]]:
 def _schema(model: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     """The schema of a type; what it refers to is entered among the components."""
     schema = TypeAdapter(model).json_schema(ref_template=REFERENCE)
-    schemas.update(schema.pop("$defs", {}))
+    found = schema.pop("$defs", {})
     if isinstance(model, type) and issubclass(model, BaseModel):
-        name = model.model_config.get("title") or model.__name__
-        schemas[name] = schema
-        return {"$ref": REFERENCE.format(model=name)}
+        found[model.__name__] = schema
+        schema = {"$ref": REFERENCE.format(model=model.__name__)}
+    for name, inner in found.items():
+        if schemas.setdefault(name, inner) != inner:
+            raise ValueError(f"two models are called {name}, and say different things")
     return schema
 
 

@@ -210,7 +210,8 @@ def _said(error: Mapping[str, Any], adapter: TypeAdapter[Any]) -> str:
     if error["type"] == "extra_forbidden":
         known = _names(adapter.json_schema())
         near = get_close_matches(str(error["loc"][-1]), known, 1)
-        meant = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(sorted(known))}"
+        there = f"there is {', '.join(sorted(known))}" if known else "this takes no parameters"
+        meant = f"did you mean {near[0]!r}?" if near else there
         return f"is unknown; {meant}"
     if error["type"] == "missing":
         return "is missing"

@@ -182,7 +182,7 @@ class StatusPort:
         named = TOKEN_PARAMETERS.intersection(name.lower() for name in request.query)
         if named:
             raise HttpProblem("token-in-url", detail=f"the parameter {min(named)!r} looks like one")
-        if request.path in PROBES and not request.query_string:
+        if request.path in PROBES and request.method in SAFE and not request.query_string:
             self._check_host(request)
             return NOBODY
         peer = f"peer:{request.remote}"

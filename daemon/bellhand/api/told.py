@@ -87,10 +87,8 @@ class Job(JobSummary):
     result: Any
 
 
-class Warning_(Told):
+class Waits(Told):
     """Why a job may wait."""
-
-    model_config = ConfigDict(extra="allow", title="Warning")
 
     code: Literal["no_worker", "kind_paused", "lane_paused"]
     detail: str
@@ -99,8 +97,23 @@ class Warning_(Told):
 # Only the first three of these to a caller who may not see the job that has the unique key.
 MadeJob = create_model(
     "MadeJob", __base__=Told, __doc__="The job, new or the one that was there.",
-    id=(int, ...), key=(str, ...), links=(Links, ...), deduplicated=(bool, ...), warnings=(list[Warning_], ...),
+    id=(int, ...), key=(str, ...), links=(Links, ...), deduplicated=(bool, ...), warnings=(list[Waits], ...),
 )  # fmt: skip
+
+
+class Quote(Told):
+    """What would become of a job if it were enqueued now."""
+
+    kind: str
+    lane: str | None
+    duplicate_of: int | None
+    same_payload_as: int | None
+    state: str | None
+    ahead: int | None
+    eta: dict[str, Any]
+    lane_adds_seconds: float | None
+    estimate: Any
+    warnings: list[str]
 
 
 class MadeJobOfMany(Told):
@@ -112,7 +125,7 @@ class MadeJobOfMany(Told):
 
 class MadeJobs(Told):
     data: list[MadeJobOfMany]
-    warnings: list[Warning_]
+    warnings: list[Waits]
 
 
 class JobPage(Told):
@@ -260,7 +273,7 @@ class Secret(Told):
     secret: str | None
 
 
-class Event(Told):
+class AuditEvent(Told):
     """What happened to whom, and who did it."""
 
     seq: int
@@ -272,8 +285,8 @@ class Event(Told):
     data: dict[str, Any] | None
 
 
-class Events(Told):
-    data: list[Event]
+class AuditPage(Told):
+    data: list[AuditEvent]
     has_more: bool
     next_cursor: str | None
 

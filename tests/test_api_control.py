@@ -1,0 +1,223 @@
+"""Lanes, kinds, schedules, workers, channels, tokens, statistics and the audit log over HTTP."""
+
+import json
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from bellhand.sql import query
+from desk import Desk
+from ports import Client, make, of, whole
+from test_api_jobs import ended
+
+
+@pytest.fixture
+async def desk(conn: asyncpg.Connection) -> Desk:
+    found = Desk(conn)
+    await found.publish("a", schema={"type": "object", "title": "A"})
+    await found.publish("b", lane="slow")
+    return found
+
+
+@pytest.fixture
+async def port(dsn: str, desk: Desk) -> AsyncIterator[Client]:
+    async with whole(dsn) as client:
+        yield client
+
+
+# Lanes
+
+
+async def test_a_lane_is_limited_held_and_let_go_while_all_runs(port: Client, desk: Desk) -> None:
+    code, lane, _ = await port.ask(
+        "/v1/lanes/slow", "PATCH", json={"concurrency": 2, "rate_per_second": 0.5}
+    )
+    assert (code, lane["concurrency"], lane["rate_per_second"]) == (200, 2, 0.5)
+    code, lane, _ = await port.ask("/v1/lanes/slow", "PATCH", json={"concurrency": None})
+    assert (code, lane["concurrency"], lane["rate_per_second"]) == (200, None, 0.5)
+    code, lane, _ = await port.post("/v1/lanes/slow/pause", {"reason": "too hot"})
+    assert (code, lane["paused"], lane["paused_reason"]) == (200, True, "too hot")
+    code, lane, _ = await port.post("/v1/lanes/slow/resume")
+    assert (code, lane["paused"], lane["paused_reason"]) == (200, False, None)
+    names = [lane["lane"] for lane in (await port.ask("/v1/lanes"))[1]["data"]]
+    assert names == ["default", "slow"]
+    code, said, _ = await port.ask("/v1/lanes/slwo")
+    assert (code, said["hint"]) == (404, "did you mean slow?")
+
+
+async def test_limits_of_the_configuration_are_changed_there(port: Client, desk: Desk) -> None:
+    await desk.lane("slow", concurrency=3)
+    code, said, _ = await port.ask("/v1/lanes/slow", "PATCH", json={"concurrency": 9})
+    assert (code, said["code"]) == (409, "in_configuration")
+    assert "[lanes.slow]" in said["hint"]
+    assert (await port.ask("/v1/lanes/slow"))[1]["concurrency"] == 3
+
+
+# Kinds
+
+
+async def test_a_kind_shows_its_schema_and_may_be_held(port: Client, desk: Desk) -> None:
+    code, schema, _ = await port.ask("/v1/kinds/a/schema")
+    assert (code, schema["title"]) == (200, "A")
+    assert (await port.ask("/v1/kinds/b/schema"))[:2] == (200, {})
+    await desk.worker(kinds=["a"])
+    kinds = {kind["name"]: kind for kind in (await port.ask("/v1/kinds"))[1]["data"]}
+    assert [(k["lane"], k["workers"], "schema" in k) for k in kinds.values()] == [
+        ("default", 1, False), ("slow", 0, False),
+    ]  # fmt: skip
+    code, kind, _ = await port.post("/v1/kinds/a/pause", {"reason": "x"})
+    assert (code, kind["paused"], kind["paused_reason"]) == (200, True, "x")
+    assert (await port.post("/v1/kinds/a/resume"))[1]["paused"] is False
+    assert (await port.post("/v1/kinds/aa/pause"))[0] == 404
+
+
+async def test_a_caller_who_enqueues_sees_what_kinds_take(port: Client, desk: Desk) -> None:
+    token = of(await make(desk.conn, "app", "enqueue"))
+    assert await port.status("/v1/kinds/a/schema", headers=token) == 200
+    assert await port.status("/v1/lanes", headers=token) == 403
+
+
+# Schedules, workers, statistics
+
+
+async def test_a_schedule_is_held_let_go_and_run_by_hand(port: Client, desk: Desk) -> None:
+    one = {
+        "name": "nightly",
+        "cron": "0 3 * * *",
+        "timezone": "UTC",
+        "kind": "a",
+        "payload": {"n": 1},
+        "priority": 4,
+        "missed": "latest",
+    }
+    await desk.conn.fetch(query("publish_schedules"), json.dumps([one | {"missed_max": 10}]))
+    await desk.conn.execute("update bellhand.schedules set next_at = now()")
+    code, said, _ = await port.post("/v1/schedules/nightly/pause", {"reason": "holidays"})
+    assert (code, said["paused"]) == (200, True)
+    code, job, headers = await port.post("/v1/schedules/nightly/run")
+    assert (code, headers["Location"]) == (202, f"/v1/jobs/{job['key']}")
+    made = (await port.ask(headers["Location"]))[1]
+    assert (made["payload"], made["priority"], made["tags"]) == (
+        {"n": 1},
+        4,
+        {"schedule": "nightly"},
+    )
+    code, said, _ = await port.post("/v1/schedules/nightly/resume")
+    assert (code, said["paused"], said["next_at"]) == (200, False, None)
+    assert (await port.ask("/v1/schedules"))[1]["data"] == [
+        (await port.ask("/v1/schedules/nightly"))[1]
+    ]
+    for path in ("pause", "resume", "run"):
+        assert (await port.post(f"/v1/schedules/none/{path}"))[0] == 404
+    types = await desk.conn.fetch("select type from bellhand.events order by seq")
+    assert [row["type"] for row in types] == ["schedule_paused", "schedule_run", "schedule_resumed"]
+
+
+async def test_workers_are_listed(port: Client, desk: Desk) -> None:
+    await desk.worker("w1")
+    (worker,) = (await port.ask("/v1/workers"))[1]["data"]
+    assert (worker["name"], worker["capacity"], worker["draining"]) == ("w1", 10, False)
+
+
+async def test_the_past_is_told_in_buckets(port: Client, desk: Desk) -> None:
+    await desk.conn.execute(
+        "insert into bellhand.stats select date_trunc('minute', now()) - m * interval '1 minute', k, o, gen_random_uuid(), 2, 1, 3, '{1}'"
+        " from generate_series(0, 9) m, unnest('{a,b}'::text[]) k, unnest('{completed,fail}'::text[]) o"
+    )
+    data = (await port.ask("/v1/stats/series?seconds=3600&bucket_seconds=3600"))[1]["data"]
+    assert {one["outcome"] for one in data} == {"completed", "failed"}
+    assert sum(one["jobs"] for one in data) == 80
+    data = (await port.ask("/v1/stats/series?seconds=3600&kind=a"))[1]["data"]
+    assert (len(data), {one["kind"] for one in data}, {one["jobs"] for one in data}) == (
+        20,
+        {"a"},
+        {2},
+    )
+    code, said, _ = await port.ask("/v1/stats/series?seconds=604800")
+    assert (code, said["errors"][0]["pointer"]) == (422, "bucket_seconds")
+    assert "at least 404 seconds" in said["hint"]
+
+
+# Channels
+
+
+async def test_a_webhook_is_made_tested_held_and_given_a_new_secret(
+    port: Client, desk: Desk
+) -> None:
+    await desk.publish("notify.webhook", lane="notify")
+    hook = {"kind": "webhook", "address": "https://example.com/hook/secret-path"}
+    code, said, _ = await port.ask("/v1/channels/ops", "PUT", json=hook)
+    assert (code, said["secret"][:6]) == (200, "whsec_")
+    assert (await port.ask("/v1/channels/ops", "PUT", json=hook))[1]["secret"] is None
+    code, again, _ = await port.post("/v1/channels/ops/rotate-secret", {"keep_seconds": 60})
+    assert (code, again["secret"] != said["secret"]) == (200, True)
+    shown = await port.ask("/v1/channels/ops")
+    assert (shown[0], shown[1]["address"], shown[1]["told"]) == (200, "example.com", [])
+    assert "secret-path" not in json.dumps((await port.ask("/v1/channels"))[1])
+    code, _, headers = await port.post("/v1/channels/ops/test")
+    assert (code, (await port.ask(headers["Location"]))[1]["kind"]) == (202, "notify.webhook")
+    assert (await port.post("/v1/channels/ops/disable", {"reason": "x"}))[1][
+        "disabled_reason"
+    ] == "x"
+    assert (await port.post("/v1/channels/ops/enable"))[1]["disabled_at"] is None
+    assert (await port.post("/v1/channels/ops/replay", {"seconds": 3600}))[:2] == (
+        202,
+        {"channel": "ops", "jobs": 0},
+    )
+    for body in ({"kind": "webhook", "address": "ftp://x"}, {"kind": "email", "address": "nobody"}):
+        code, said, _ = await port.ask("/v1/channels/bad", "PUT", json=body)
+        assert (code, said["code"]) == (422, "invalid_value")
+    assert (await port.post("/v1/channels/none/test"))[0] == 404
+
+
+# Tokens, the audit log, cleanup
+
+
+async def test_an_admin_makes_and_takes_back_tokens(port: Client, desk: Desk) -> None:
+    code, made, _ = await port.post(
+        "/v1/tokens", {"name": "app", "scopes": ["read"], "expires_seconds": 60}
+    )
+    assert code == 201
+    assert (await port.ask("/v1/workers", headers=of(made["token"])))[0] == 200
+    assert (await port.post("/v1/tokens", {"name": "x", "scopes": ["read"]}, **of(made["token"])))[
+        0
+    ] == 403
+    code, said, _ = await port.post("/v1/tokens", {"name": "app", "scopes": ["read"]})
+    assert (code, said["code"]) == (409, "wrong_state")
+    (shown,) = (await port.ask("/v1/tokens"))[1]["data"]
+    assert (shown["name"], shown["state"], shown["made_by"]) == ("app", "good", "http:loopback")
+    assert made["token"] not in json.dumps(shown)
+    assert (await port.ask("/v1/tokens/app", "DELETE"))[0] == 204
+    assert (await port.ask("/v1/tokens/app", "DELETE"))[0] == 404
+    assert (await port.ask("/v1/tokens"))[1]["data"][0]["state"] == "revoked"
+
+
+async def test_the_audit_log_says_who_did_what(port: Client, desk: Desk) -> None:
+    token = of(await make(desk.conn, "ann", "operate"))
+    jobs = [await desk.insert("a") for _ in range(3)]
+    for job in jobs:
+        await port.post(f"/v1/jobs/{job}/cancel", {"reason": "why not"}, **token)
+    page = (await port.ask("/v1/audit?actor=http:ann&limit=2"))[1]
+    assert [event["job"] for event in page["data"]] == [jobs[2], jobs[1]]
+    assert (page["has_more"], page["data"][0]["type"]) == (True, "cancelled")
+    rest = (await port.ask(f"/v1/audit?actor=http:ann&limit=2&cursor={page['next_cursor']}"))[1]
+    assert ([event["job"] for event in rest["data"]], rest["has_more"]) == ([jobs[0]], False)
+    assert [e["type"] for e in (await port.ask(f"/v1/audit?job={jobs[1]}"))[1]["data"]] == [
+        "cancelled"
+    ]
+    assert [e["type"] for e in (await port.ask("/v1/audit?type=token_created"))[1]["data"]] == [
+        "token_created"
+    ]
+
+
+async def test_what_is_old_may_be_forgotten_now(port: Client, desk: Desk) -> None:
+    kept, old = [await ended(desk, await desk.insert("a"), "completed") for _ in range(2)]
+    await desk.conn.execute(
+        "update bellhand.history set finished_at = finished_at - interval '40 days' where id = $1",
+        old,
+    )
+    code, said, _ = await port.post("/v1/maintenance/cleanup", {"history_days": 30})
+    assert (code, said) == (200, {"history": ["history_default"], "deleted": 0, "more": False})
+    assert await desk.conn.fetchval("select array_agg(id) from bellhand.history") == [kept]
+    assert (await port.post("/v1/maintenance/cleanup", {}))[0] == 422

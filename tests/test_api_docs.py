@@ -1,0 +1,101 @@
+"""What the API says of itself: OpenAPI, the pages, a text for every problem; and whether it keeps to it."""
+
+import ast
+import json
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bellhand.db import Database
+from bellhand.problem_sorts import SORTS
+from bellhand.problems import _OURS
+from bellhand.settings import Status
+from bellhand.surfaces import status_port
+from ports import Client, Nothing, whole
+from test_status import NOWHERE, WELL
+from test_tidy import MODULES, tree
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[Client]:
+    async with whole(NOWHERE) as client:
+        yield client
+
+
+async def test_every_route_of_v1_is_described(port: Client) -> None:
+    served = status_port(Status(port=0), Nothing(), lambda: WELL, Database(NOWHERE))
+    wanted = {
+        (route.path, route.method.lower())
+        for route in served.routes
+        if route.path.startswith("/v1/")
+    }
+    document = (await port.ask("/openapi.json"))[1]
+    described = {
+        (path, method) for path, methods in document["paths"].items() for method in methods
+    }
+    assert wanted <= described
+    assert document["openapi"] == "3.1.0"
+    names = [
+        one["operationId"] for methods in document["paths"].values() for one in methods.values()
+    ]
+    assert len(names) == len(set(names))
+    for path, methods in document["paths"].items():
+        for method, one in methods.items():
+            assert one["summary"].endswith("."), (path, method)
+            in_path = {p["name"] for p in one["parameters"] if p["in"] == "path"}
+            assert in_path == set(re.findall(r"{(\w+)}", path))
+
+
+async def test_every_reference_of_the_document_leads_somewhere(port: Client) -> None:
+    document = (await port.ask("/openapi.json"))[1]
+    references = re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', json.dumps(document))
+    assert set(references) <= set(document["components"]["schemas"])
+    for slug in re.findall(r"\(/problems/([a-z-]+)\)", json.dumps(document)):
+        assert slug in SORTS
+
+
+async def test_the_pages_load_nothing_from_elsewhere_and_run_nothing(port: Client) -> None:
+    for path in ("/docs", "/problems/unknown-kind"):
+        code, text, headers = await port.ask(path, headers={"Accept": "text/html,*/*"})
+        assert (code, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert not re.search(r"<script|style=|(src|href)=\"(?!/|#)", text)
+    assert "Did you mean" not in text
+    assert (await port.ask("/docs.css"))[2]["Content-Type"] == "text/css; charset=utf-8"
+
+
+async def test_every_problem_has_a_page_that_works_offline(port: Client) -> None:
+    for slug, sort in SORTS.items():
+        code, said, _ = await port.ask(f"/problems/{slug}")
+        assert (code, said["title"], said["text"]) == (200, sort.title, sort.text)
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", slug)
+        assert 400 <= sort.status < 600
+        assert len(sort.text) > 40
+    assert (await port.ask("/problems/none"))[0] == 404
+
+
+def test_every_problem_that_is_raised_is_a_known_sort_and_none_is_in_vain() -> None:
+    raised = set(_OURS.values())
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "HttpProblem":
+                assert isinstance(node.args[0], ast.Constant | ast.Subscript), ast.unparse(node)
+                if isinstance(node.args[0], ast.Constant):
+                    raised.add(str(node.args[0].value))
+    assert raised == set(SORTS)
+
+
+async def test_a_problem_says_what_why_and_what_to_do(port: Client) -> None:
+    code, said, headers = await port.ask("/nothing")
+    assert (code, headers["Content-Type"]) == (404, "application/problem+json; charset=utf-8")
+    assert {"type", "title", "status", "code", "instance", "detail", "hint"} <= set(said)
+    assert (await port.ask(said["type"]))[0] == 200
+
+
+async def test_what_is_not_asked_for_in_the_right_way_says_how(port: Client) -> None:
+    code, said, headers = await port.ask("/v1/lanes", "POST")
+    assert (code, said["code"], headers["Allow"]) == (405, "method_not_allowed", "GET,HEAD")
+    code, said, _ = await port.ask("/v1/lanes?lane=x")
+    assert (code, said["errors"][0]["pointer"]) == (422, "lane")
+    assert "takes no parameters" in said["errors"][0]["detail"]
