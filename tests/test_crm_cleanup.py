@@ -21,6 +21,14 @@ REPORTS = (
     " select n, 'html', 0, bellhand.now() - make_interval(days => n) from generate_series(29, 31, 2) n"
 )
 
+# The old one goes with its bad row; the last of a source stays, however old.
+PASSES = (
+    "insert into bellhand_crm.sources (name, url, fields) values ('shop', 'https://shop.example.com', '{\"id\": \"id\"}');"
+    "insert into bellhand_crm.syncs (source, job_id, state, ended_at)"
+    " select 'shop', n, 'completed', bellhand.now() - interval '31 days' from generate_series(1, 2) n;"
+    "insert into bellhand_crm.sync_problems (sync_id, page, position, reason) select id, 1, 1, 'x' from bellhand_crm.syncs"
+)
+
 
 async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
     dsn: str, conn: asyncpg.Connection, tmp_path: Path
@@ -33,6 +41,7 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
     await customer(conn, "going", name="G", deleted_at=await conn.fetchval(moment.format(29)))
     await conn.execute(OLD_MAILS)
     await conn.execute(REPORTS)
+    await conn.execute(PASSES)
     await promotion(conn, "p1")
     await promotion(conn, "p26")
     with mail_server(tmp_path) as server:
@@ -48,6 +57,7 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
                 "messages": 25,
                 "customers": 1,
                 "reports": 1,
+                "syncs": 1,
             }
             assert all(row["address"] for row in await ledger(conn))
             done = await until(
@@ -58,6 +68,7 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
                 "messages": 25,
                 "customers": 1,
                 "reports": 1,
+                "syncs": 1,
             }
             again = await until(conn, await ask(conn, "cleanup_old_data"), "completed")
             assert json.loads(again["result"]) == {
@@ -65,11 +76,13 @@ async def test_old_data_is_erased_in_batches_and_a_dry_run_counts_it(
                 "messages": 0,
                 "customers": 0,
                 "reports": 0,
+                "syncs": 0,
             }
             for what in ("p1", "p26"):
                 row = await until(conn, await promote(conn, "ann", what), "completed")
                 assert json.loads(row["result"])["sent"] is False
         assert server.mails() == []
+    assert await conn.fetchval("select array_agg(sync_id) from bellhand_crm.sync_problems") == [2]
     rows = await ledger(conn)
     assert [bool(row["address"]) for row in rows] == [False] * 25 + [True] * 3
     assert {row["said"] for row in rows if not row["address"]} == {"erased"}

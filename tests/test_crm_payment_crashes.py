@@ -56,7 +56,7 @@ async def test_a_payment_is_crash_safe_at_every_step(desk: Bellhand) -> None:
             )  # fmt: skip
 
         await asyncio.to_thread(prove)
-        assert account.charges == list(account.intents) == ["pi_standin000001"]
+        assert account.charges == list(account.intents) != []
 
 
 # What goes wrong with the first request, or with the second, which charges; how often, and where that leaves the job.
@@ -88,6 +88,7 @@ async def test_whatever_breaks_it_is_charged_once(
                 await conn.execute("select bellhand.run_now($1)", id)
             await until(conn, id, "completed")
             assert len(stand_ins.stripe.charges) == number + 1, key
+            assert len(stand_ins.stripe.intents) == number + 1, f"{key}: the key was another one"
             assert (await payment(conn, key))["intent_id"] == stand_ins.stripe.charges[-1]
 
 

@@ -36,8 +36,8 @@ def resources(test_data: Path) -> dict[str, Any]:
 async def test_the_stand_in_answers_in_stripes_shapes(
     outside: Services, stand_ins: StandIns, test_data: Path
 ) -> None:
-    await outside.payments.create(**bill())
-    await outside.payments.confirm("pi_standin000001", **CARD, key="k2")
+    made = await outside.payments.create(**bill())
+    await outside.payments.confirm(made.id, **CARD, key="k2")
     ((_, ours),) = stand_ins.stripe.intents.items()
     theirs = resources(test_data)["payment_intent"]
     assert set(ours) <= set(theirs)

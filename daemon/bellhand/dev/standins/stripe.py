@@ -6,6 +6,7 @@ The payment method says how a payment fares, by the names of Stripe's own test c
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,8 @@ class Account:
     charges: list[str] = field(default_factory=list)
     keys: dict[str, Kept] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
+    # A ledger outlives us: the next one of us must not use the same ids.
+    name: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -114,7 +117,7 @@ class Account:
             return 400, _problem("Amount must be at least $0.50 usd", "invalid_request_error", "amount_too_small")  # fmt: skip
         if form.get("customer", "cus_").removeprefix("cus_").startswith("none"):
             return 400, _problem(f"No such customer: '{form['customer']}'", "invalid_request_error", "resource_missing")  # fmt: skip
-        id = f"pi_standin{len(self.intents) + 1:06}"
+        id = f"pi_{self.name}{len(self.intents) + 1:06}"
         metadata = {k.removeprefix("metadata[").removesuffix("]"): v for k, v in form.items() if k.startswith("metadata[")}  # fmt: skip
         intent = dict.fromkeys(UNSET) | {
             "id": id, "object": "payment_intent", "amount": int(amount), "amount_capturable": 0,
@@ -168,7 +171,7 @@ class Account:
 
     def _charge(self, intent: dict[str, Any]) -> None:
         self.charges.append(intent["id"])
-        charge = f"ch_standin{len(self.charges):06}"
+        charge = f"ch_{self.name}{len(self.charges):06}"
         intent |= {"status": "succeeded", "amount_received": intent["amount"], "latest_charge": charge, "next_action": None}  # fmt: skip
 
     def _look(self, intent: dict[str, Any]) -> dict[str, Any]:

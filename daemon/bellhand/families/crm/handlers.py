@@ -109,11 +109,11 @@ async def process_opportunities(args: Scan, job: Job) -> dict[str, Any]:
 
 @job_kind("crm.cleanup_old_data", lane="crm", priority=3, attempts_max=3, timeout_seconds=3600)
 async def cleanup_old_data(args: Cleanup, job: Job) -> dict[str, Any]:
-    """Take names, addresses and words out of old mails and deleted customers, and old reports away, batch by batch."""
+    """Take names, addresses and words out of old mails and deleted customers, old reports and passes away, batch by batch."""
     if args.dry_run:
         found = await row(job, "erasable", args.days)
         return {"dry_run": True, **dict(found)}
-    erased = {"messages": 0, "customers": 0, "reports": 0}
+    erased = {"messages": 0, "customers": 0, "reports": 0, "syncs": 0}
     for what in erased:
         batch = args.batch_rows
         while batch == args.batch_rows:

@@ -64,7 +64,7 @@ async def _charge(job: Job, begun: Any) -> Intent:
                 metadata={"bellhand_payment": str(begun["id"]), "bellhand_key": begun["key"]}, key=_key(begun, "create"),
             ),
         )  # fmt: skip
-        known = await row(job, "know_intent", begun["id"], made.id, made.live)
+        known = await _write(job, "know_intent", begun["id"], made.id, made.live)
         return str(known["intent_id"])
 
     async def confirm() -> str:
@@ -90,9 +90,9 @@ async def _change(job: Job, begun: Any, call: Awaitable[Intent]) -> Intent:
     except ServiceError as error:
         if error.code == "unavailable":
             # Stripe answers a key with the same fault for a day. New ones are safe: this PaymentIntent charges once.
-            await row(job, "spend_keys", begun["id"], begun["tries"])
+            await _write(job, "spend_keys", begun["id"], begun["tries"])
         elif error.code == "bad_request":
-            await row(job, "settle_payment", begun["id"], "failed", None, None, None, str(error))
+            await _write(job, "settle_payment", begun["id"], "failed", None, None, None, str(error))
         raise
 
 
@@ -110,12 +110,15 @@ async def _settle(job: Job, begun: Any, intent: Intent) -> dict[str, Any]:
         async with job.transaction(result) as conn:
             await row(job, "settle_payment", *told, conn=conn)
         return result
-    settled = await row(job, "settle_payment", *told)
+    settled = await _write(job, "settle_payment", *told)
     if state in ("declined", "canceled"):
         codes = ", ".join(
             dict.fromkeys(code for code in (intent.code, intent.decline_code) if code)
         )
-        raise Failed(f"payment {begun['key']}: {why}" + (f" ({codes})" if codes else ""))
+        said = f" ({codes})" if codes else ""
+        raise Failed(
+            f"payment {begun['key']}: {why}{said}; only a new job with this key tries again"
+        )
     if settled is None:
         raise Retry(f"payment {begun['key']} has been settled by somebody else")
     if settled["action_seconds"] > ACTION_SECONDS_MAX:
@@ -123,12 +126,18 @@ async def _settle(job: Job, begun: Any, intent: Intent) -> dict[str, Any]:
         return await _settle(
             job, begun, await payments.cancel(intent.id, key=_key(begun, "cancel"))
         )
+    link = f"at the action_url of payment {begun['id']} in bellhand_crm.payments"
     waits = {
         "processing": "the bank takes its time",
-        "action": f"the customer has to confirm it at the action_url of payment {begun['id']} in bellhand_crm.payments",
+        "action": f"the customer has to confirm it {link if intent.action_url else 'as Stripe tells them'}",
     }
     seconds = min(max(LOOKS_APART * settled["begun_seconds"], LOOK_SECONDS_MIN), LOOK_SECONDS_MAX)
     raise Snooze(seconds, f"payment {begun['key']}: {waits[state]}")
+
+
+async def _write(job: Job, statement: str, *args: Any) -> Any:
+    """Write down what Stripe has said, however long the database takes: only this attempt knows it."""
+    return await job.patiently(lambda: row(job, statement, *args))
 
 
 def _result(begun: Any, *, charged: bool) -> dict[str, Any]:

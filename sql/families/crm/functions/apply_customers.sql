@@ -1,9 +1,10 @@
 -- Takes in rows of a source, all at once, and counts what became of them. A row is {"id", "said": {our column: value}}; no id comes twice.
 -- In the source's local_fields a value that was changed here (it is not what the source said before) stays; elsewhere the source is right.
+-- Planned anew each time: a plan that was made while the tables were empty reads all of them for each page later.
 -- One that the source had dropped and brings back is deleted no longer; one that was deleted here stays deleted.
 create or replace function bellhand_crm.apply_customers(
   p_sync bigint, p_source text, p_rows jsonb, out created integer, out updated integer, out unchanged integer, out repeated integer)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
   src bellhand_crm.sources;
   taken text;

@@ -4,7 +4,7 @@
 create or replace function bellhand_crm.apply_page(
   p_sync bigint, p_page integer, p_rows jsonb, p_bad jsonb, p_cursor text, p_last boolean,
   out verdict text, out reason text, out sync bellhand_crm.syncs)
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set plan_cache_mode = force_custom_plan as $$
 declare
   one jsonb;
   part record;

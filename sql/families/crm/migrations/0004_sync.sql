@@ -53,6 +53,8 @@ create table bellhand_crm.syncs (
 comment on table bellhand_crm.syncs is 'One row a pass over a source: how far it is, and what came of it.';
 comment on column bellhand_crm.syncs.cursor is 'What asks for the next page.';
 comment on column bellhand_crm.syncs.nameless is 'Bad rows without a readable id: since nobody knows whose they are, the pass deletes nobody.';
+-- The passes of a source (erase_syncs).
+create index syncs_source on bellhand_crm.syncs (source, id);
 -- One pass over a source at a time.
 create unique index syncs_running on bellhand_crm.syncs (source) where state = 'running';
 
