@@ -21,13 +21,11 @@ IMPORT = f"import {{ JobManager, events, words }} from {json.dumps(str(MODULE))}
 
 @job_kind("matching.steps", attempts_max=1)
 async def steps(args: dict[str, Any], job: Job) -> dict[str, Any]:
-    async def part(n: int) -> None:
+    for n in range(4):
+        job.progress(done=n, total=4)
         await asyncio.sleep(0.3)
         if args.get("fails") and n == 2:
             raise RuntimeError("it broke on purpose")
-
-    for n in range(4):
-        await job.step(f"part {n}", part, n)
     return {"done": True}
 
 

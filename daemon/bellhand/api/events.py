@@ -17,7 +17,7 @@ from bellhand.api.tickets import SECONDS, SECONDS_MAX, SECONDS_MIN, make_ticket
 from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 
 LAST = {"Last-Event-ID": "The id of the event that was read last; the answer goes on after it."}
 
@@ -205,7 +205,7 @@ class Events:
 
 def shown(sight: Sight) -> dict[str, Any]:
     """A job as GET has it."""
-    return resource(sight.row, sight.position)
+    return sight.resource
 
 
 def _require_some_scope(request: web.Request) -> None:

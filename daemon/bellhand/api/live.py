@@ -22,12 +22,14 @@ from asyncpg import PostgresError, Record
 from bellhand.api.cursor import Cursor, Snapshot
 from bellhand.db import Again, Away, Backoff
 from bellhand.look import Look
+from bellhand.resource import resource
 from bellhand.states import OVER
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.15
-POSITION_SECONDS = 2.0
+FORESEEN_SECONDS = 2.0
+FORESEEN_MAX = 50  # jobs in one look
 PAGE_ROWS = 500
 UNREAD_MAX = 1000
 FOLLOWERS_MAX = 500
@@ -69,11 +71,22 @@ class Entry:
 
 @dataclass(slots=True)
 class Sight:
-    """A job as it was seen last: its row of status_jobs.sql, and where it stands in its lane."""
+    """A job as it was seen last: its row of status_jobs.sql, where it stands in its lane, and when it will be done."""
 
     row: Record
     version: str
     position: Record | None = None
+    foretold: Record | None = None
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """As GET has it."""
+        return resource(self.row, self.position, self.foretold)
+
+    @property
+    def ahead(self) -> Any:
+        """How many stand before it; None where that is no question."""
+        return self.position["ahead"] if self.position else None
 
 
 @dataclass(eq=False)
@@ -151,7 +164,7 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._looked = asyncio.Condition()
-        self._positions_at = 0.0
+        self._foreseen_at: dict[int, float] = {}
 
     @property
     def full(self) -> bool:
@@ -196,6 +209,7 @@ class Watch:
                 follower.end("something is wrong here")
         finally:
             self.known.clear()
+            self._foreseen_at.clear()
 
     async def _patiently(self) -> float:
         """One look; how long to wait for the next."""
@@ -226,7 +240,7 @@ class Watch:
         return not page.whole
 
     async def _see(self, ids: list[int], versions: list[str]) -> None:
-        """Fetch those that changed, and the places of those that wait."""
+        """Fetch those that changed, and look how long the others still have to wait."""
         if ids:
             version_of = dict(zip(ids, versions, strict=True))
             for row in reversed(await self.look.fetch("status_jobs", ids)):
@@ -234,24 +248,33 @@ class Watch:
                 # It ended between the two statements: the next look has its version.
                 if (row["state"] in OVER) == version.startswith("h"):
                     self.known[row["id"]] = Sight(row, version)
+                    self._foreseen_at.pop(row["id"], None)
+        self._tell({*ids, *await self._foresee()})
+
+    async def _foresee(self) -> set[int]:
+        """Position and time of those that are due for it; returns those that moved forward since they were told of."""
         now = asyncio.get_running_loop().time()
-        waiting = [
-            job
-            for job, sight in self.known.items()
-            if sight.row["state"] in ("pending", "retrying")
-        ]
-        moved: list[int] = []
-        if waiting and (set(ids) & set(waiting) or now - self._positions_at >= POSITION_SECONDS):
-            self._positions_at = now
-            places = {row["id"]: row for row in await self.look.fetch("watch_positions", waiting)}
-            for job in waiting:
-                place = places.get(job)
-                # Who came meanwhile has made us forget it, to be told of it by the next look.
-                sight = self.known.get(job)
-                if sight and _ahead(place) != _ahead(sight.position):
-                    self.known[job] = Sight(sight.row, sight.version, place)
-                    moved.append(job)
-        self._tell({*ids, *moved})
+        live = [job for job, sight in self.known.items() if sight.row["state"] not in OVER]
+        live.sort(key=lambda job: self._foreseen_at.get(job, 0.0))
+        due = [job for job in live if now - self._foreseen_at.get(job, 0.0) >= FORESEEN_SECONDS]
+        due = due[:FORESEEN_MAX]
+        moved: set[int] = set()
+        if not due:
+            return moved
+        places = {row["id"]: row for row in await self.look.fetch("watch_positions", due)}
+        foretold = {row["job"]: row for row in await self.look.fetch("eta", due)}
+        for job in due:
+            self._foreseen_at[job] = now
+            # Who came meanwhile has made us forget it, to be told of it by the next look.
+            if sight := self.known.get(job):
+                before, sight.foretold = sight.ahead, foretold.get(job)
+                sight.position = places.get(job)
+                if sight.ahead != before:
+                    moved.add(job)
+        self._foreseen_at = {
+            job: self._foreseen_at[job] for job in live if job in self._foreseen_at
+        }
+        return moved
 
     def _tell(self, jobs: Iterable[int]) -> None:
         for job in jobs:
@@ -261,5 +284,10 @@ class Watch:
                         follower.see(sight)
 
 
-def _ahead(position: Record | None) -> Any:
-    return "none" if position is None else position["ahead"]
+async def sight_of(look: Look, row: Record) -> Sight:
+    """The job of a row of status_jobs.sql, with what is to be foreseen of it now."""
+    sight = Sight(row, "")
+    if row["state"] not in OVER:
+        sight.position = await look.row("status_position", row["id"])
+        sight.foretold = await look.row("eta", [row["id"]])
+    return sight

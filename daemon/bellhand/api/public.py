@@ -13,14 +13,13 @@ from typing import Any
 from aiohttp import hdrs, web
 from jinja2 import Environment, FileSystemLoader
 
-from bellhand.api.live import Follower, Sight, Watch
+from bellhand.api.live import Follower, Sight, Watch, sight_of
 from bellhand.api.operations import answer
 from bellhand.api.stream import Stream
 from bellhand.api.tickets import Ticket, find_ticket
 from bellhand.callers import needs
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
-from bellhand.resource import resource
 from bellhand.states import OVER
 
 HERE = Path(__file__).parent
@@ -134,13 +133,13 @@ class Public:
     async def _sight(self, ticket: Ticket) -> Sight:
         for row in await self.look.fetch("status_jobs", [ticket.job]):
             if row["key"] == ticket.key:
-                return Sight(row, "", await self.look.row("status_position", ticket.job))
+                return await sight_of(self.look, row)
         raise not_found("the job is not kept any more")
 
 
 def public(ticket: Ticket, sight: Sight) -> dict[str, Any]:
     """What an end user sees: how far it is, and nothing of what it is given, of what it made, nor why it failed."""
-    job = resource(sight.row, sight.position)
+    job = sight.resource
     seen = {name: job[name] for name in SHOWN if name in job}
     seen["progress"] = {k: v for k, v in job["progress"].items() if k != "counters"}
     return seen | {"can_cancel": ticket.cancel and "cancel" in job["allowed_actions"]}

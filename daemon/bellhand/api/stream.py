@@ -190,7 +190,7 @@ class Stream:
         cursor = follower.cursor
         for job in list(follower.sights):
             sight = follower.sights[job]
-            state, mark = sight.row["state"], (sight.version, _ahead(sight))
+            state, mark = sight.row["state"], (sight.version, sight.ahead)
             now = asyncio.get_running_loop().time()
             if self.sent.get(job) == mark or (
                 job == self.job and self.seen == word_of(sight) and job not in self.sent
@@ -251,7 +251,3 @@ def wants_stream(request: web.Request) -> bool:
 async def _write(response: web.StreamResponse, text: str) -> None:
     async with asyncio.timeout(WRITE_SECONDS_MAX):
         await response.write(text.encode())
-
-
-def _ahead(sight: Sight) -> Any:
-    return None if sight.position is None else sight.position["ahead"]

@@ -11,7 +11,7 @@ from bellhand.api.operations import answer
 from bellhand.api.seeds.seo import queued
 from bellhand.api.seeds.shared import Shared, said
 from bellhand.callers import needs
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 
 WORDS = {"completed": "completed", "failed": "failed", "cancelled": "failed", "running": "processing"}  # fmt: skip
 FAILED_MAX = 100
@@ -84,7 +84,7 @@ def type_of(kind: str) -> str:
 
 def show(sight: Sight) -> dict[str, Any]:
     """A job in the words of seed 004."""
-    job = resource(sight.row, sight.position)
+    job = sight.resource
     return {
         "id": job["key"],
         "type": type_of(job["kind"]),

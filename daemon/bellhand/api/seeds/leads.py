@@ -13,7 +13,6 @@ from bellhand.api.operations import answer
 from bellhand.api.seeds.shared import Loose, Shared, said
 from bellhand.callers import caller_of, needs
 from bellhand.problems import HttpProblem
-from bellhand.resource import resource
 from bellhand.states import OVER
 
 KINDS = ("lead-collection", "leads.collect", "google-ads-check", "leads.check_google_ads")
@@ -141,7 +140,7 @@ class Leads:
 
 def show(sight: Sight) -> dict[str, Any]:
     """A job in the words of seed 000, as far as its own row knows."""
-    job = resource(sight.row, sight.position)
+    job = sight.resource
     progress, payload = job["progress"], job["payload"] or {}
     services, locations = _texts(payload.get("services", [])), _texts(payload.get("locations", []))
     behind = (progress["steps_done"] or 0) + (progress["steps_failed"] or 0)

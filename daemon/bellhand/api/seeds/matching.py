@@ -12,7 +12,7 @@ from bellhand.api.operations import answer
 from bellhand.api.seeds.shared import Loose, Shared, said
 from bellhand.callers import caller_of, needs
 from bellhand.problems import HttpProblem
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 from bellhand.states import OVER
 
 KIND = "matching.run"
@@ -86,7 +86,7 @@ class Matching:
 
     async def show(self, sight: Sight) -> dict[str, Any]:
         """A job in the words of seed 001."""
-        job = resource(sight.row, sight.position)
+        job = sight.resource
         if job["kind"] != KIND:
             return _other(job)
         row = await self.shared.look.row("seed_matching", job["id"])

@@ -13,7 +13,6 @@ from bellhand.api.operations import answer
 from bellhand.api.seeds.shared import Loose, Shared, said
 from bellhand.callers import CRON, caller_of, needs, require
 from bellhand.problems import HttpProblem
-from bellhand.resource import resource
 
 WORDS = {"completed": "COMPLETED", "failed": "FAILED", "cancelled": "CANCELLED", "running": "PROCESSING"}  # fmt: skip
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
@@ -114,7 +113,7 @@ async def queued(shared: Shared, made: Any, counter: str) -> dict[str, Any]:
     over = await shared.await_over([made["id"]], CRON_SECONDS)
     told: dict[str, Any] = {"success": True, "queued": None}
     if sight := over.get(made["id"]):
-        job = resource(sight.row)
+        job = sight.resource
         told = {
             "success": job["state"] == "completed",
             "queued": (job["result"] or {}).get(counter, 0),
@@ -124,7 +123,7 @@ async def queued(shared: Shared, made: Any, counter: str) -> dict[str, Any]:
 
 def show(sight: Sight) -> dict[str, Any]:
     """A job in the words of seed 003."""
-    job = resource(sight.row, sight.position)
+    job = sight.resource
     return {
         "id": job["key"],
         "type": job["kind"],

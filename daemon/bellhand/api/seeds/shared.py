@@ -12,7 +12,7 @@ from aiohttp import web
 from asyncpg import Record
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, Follower, Sight, Watch
+from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, Follower, Sight, Watch, sight_of
 from bellhand.api.naming import job_row
 from bellhand.api.operations import body_of, checked
 from bellhand.callers import CRON, LOOPBACK, Caller, caller_of, require, unauthorized
@@ -61,16 +61,12 @@ class Shared:
         """The job that the address names, and where it stands; who may only enqueue finds what is his."""
         if not caller_of(request).may("enqueue"):
             require(request, "read")
-        return await self._sight(await job_row(self.look, request))
+        return await sight_of(self.look, await job_row(self.look, request))
 
     async def sight(self, job: int) -> Sight:
         """The job of that id, which is there."""
         rows = await self.look.fetch("status_jobs", [job])
-        return await self._sight(rows[0])
-
-    async def _sight(self, row: Record) -> Sight:
-        waits = row["state"] in ("pending", "retrying")
-        return Sight(row, "", await self.look.row("status_position", row["id"]) if waits else None)
+        return await sight_of(self.look, rows[0])
 
     async def enqueue(
         self, request: web.Request, kind: str, payload: dict[str, Any], *, priority: int | None = None,

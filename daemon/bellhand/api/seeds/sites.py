@@ -11,7 +11,7 @@ from bellhand.api.live import Sight
 from bellhand.api.operations import answer
 from bellhand.api.seeds.shared import Loose, Shared, said
 from bellhand.callers import needs
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 
 TYPES = {
     "sites.validate": "website_validation",
@@ -56,7 +56,7 @@ class Sites:
 
 def show(sight: Sight) -> dict[str, Any]:
     """A job in the words of seed 002."""
-    job = resource(sight.row, sight.position)
+    job = sight.resource
     return {
         "id": job["key"],
         "businessId": (job["payload"] or {}).get("business_id"),
