@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections import defaultdict
@@ -20,6 +21,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import structlog
 
 from bellhand.api.health import Health
 from bellhand.db import Database
@@ -129,7 +131,7 @@ async def measure(dsn: str, history: int, requests: int) -> bool:
     ids = {
         "done": history - 1,
         "failed": history - history % 1000,
-        "pending": history + 60_000,
+        "pending": history + 1000,
         "running": history + 1,
     }
     kept = True
@@ -172,6 +174,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--home", type=Path, help="keep the database here and use it again")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with DevPostgres(given.home, durable=False) as server:
         dsn = server.create_database("pages")
         began = time.monotonic()

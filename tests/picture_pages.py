@@ -22,7 +22,7 @@ from pages import FAMILIES, GO, HANDLERS
 from support import ROOT
 
 PLACE = ROOT / "docs" / "pictures"
-COLOURS = 96
+COLOURS = 250
 BYTES_MAX = 120_000
 SIZE = {"width": 1280, "height": 860}
 DARK = ("overview", "job")

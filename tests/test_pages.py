@@ -38,7 +38,10 @@ class Browser:
 @asynccontextmanager
 async def browsing(dsn: str, **sections: Any) -> AsyncIterator[Browser]:
     GO.clear()
-    async with at_work(dsn, *HANDLERS, **sections) as daemon, aiohttp.ClientSession() as session:
+    async with (
+        at_work(dsn, *HANDLERS, **sections) as daemon,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+    ):
         yield Browser(daemon.status.port, session)
         for event in GO.values():
             event.set()
@@ -179,6 +182,57 @@ async def test_a_job_is_cancelled_and_retried_without_scripts(dsn, conn):
         assert actor == "http:loopback"
         await browser.post(f"/jobs/{jobs['running']}/cancel")
         await until(conn, jobs["running"], "cancelled")
+
+
+async def test_all_that_match_are_told_though_only_some_are_shown(dsn, conn):
+    async with browsing(dsn) as browser:
+        await conn.execute(
+            """insert into bellhand.jobs (kind, run_at, owner, tags)
+                 select 'pages.plain', bellhand.now() + interval '1 day', 'ada', '{"team": "core"}' from generate_series(1, 70)"""
+        )
+        await conn.execute("insert into bellhand.jobs (kind, run_at) values ('pages.plain', bellhand.now() + interval '1 day')")  # fmt: skip
+        _, page, _ = await browser.get("/jobs?q=owner:ada tag.team:core state:scheduled")
+        assert len(rows_of(page)) == 50
+        whole = page.css_first("[name=whole]").attributes["value"]
+        _, page, _ = await browser.post("/jobs/bulk", {"whole": whole, "action": "cancel", "back": "/jobs"})  # fmt: skip
+        assert text_of(page, "h1") == "Cancel 70 jobs?"
+        form = [(field.attributes["name"], field.attributes.get("value")) for field in page.css("main form input[name]")]  # fmt: skip
+        await browser.post("/jobs/bulk", form)
+        assert await conn.fetchval("select count(*) from bellhand.jobs") == 1
+        _, page, _ = await browser.get("/jobs?q=nowhere owner:ada")
+        assert not page.css("[name=whole]"), "no index knows which these are"
+
+
+async def test_whoever_needs_a_token_signs_in_with_it_and_out_again(dsn, conn):
+    token = "a-token-of-the-configuration"
+    async with browsing(dsn, status={"port": 0, "token": token}) as browser:
+        code, page, _ = await browser.get("/jobs?q=state:failed")
+        assert code == 401
+        assert page.css_first("form[action='/login'] input[type=password]")
+        assert page.css_first("[name=next]").attributes["value"] == "/jobs?q=state:failed"
+        code, page, _ = await browser.post("/login", {"token": "wrong", "next": "/jobs"})
+        assert (code, bool(page.css_first("form[action='/login']"))) == (401, True)
+        code, page, where = await browser.post("/login", {"token": token, "next": "/jobs?q=state:failed"})  # fmt: skip
+        assert (code, where, text_of(page, "h1")) == (200, "/jobs?q=state:failed", "Jobs")
+        await browser.post("/logout")
+        assert (await browser.get("/"))[0] == 401
+
+
+async def test_charts_say_what_their_tables_say(dsn, conn):
+    """S4-21: jobs over time, how long they run, how many fail."""
+    await conn.execute(
+        """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
+             select date_trunc('minute', bellhand.now()) - interval '3 minutes', 'pages.plain', o, gen_random_uuid(), 10, 5, 25, array_fill(1, array[17])
+             from unnest(array['completed', 'fail', 'retry']) o"""
+    )
+    async with browsing(dsn) as browser:
+        _, page, _ = await browser.get("/")
+        minutes = [row.text(separator=" ").split() for row in page.css("#pace-chart tbody tr")]
+        assert len(minutes) == 60
+        assert [row[1:] for row in minutes if row[1] != "0"] == [["10", "10", "10"]]
+        took = [row.text(separator=" ").split()[1] for row in page.css("#took-chart tbody tr")]
+        assert sorted(took)[-1] == "2.5"
+        assert "50.0 % of what ended" in text_of(page, "#tiles")
 
 
 async def test_another_site_cannot_act(dsn, conn):

@@ -57,11 +57,13 @@ class Jobs:
         jobs = await self.of_ids(ids)
         kinds = [row["name"] for row in await self.site.often("page_kind_names")]
         here = {"q": text} if text else {}
+        whole = search.as_filter()
         return await self.site.page(
             request, "jobs.html", title="Jobs", live=True, q=text, search=search, jobs=jobs, kinds=kinds, tabs=TABS,
             state_words=(*STATES, PARTIAL, "live", "over"), before=before, looked_at=looked_at,
             older=f"/jobs?{urlencode(here | {'before': older})}" if older else "",
             newest=f"/jobs?{urlencode(here)}" if here else "/jobs", here_again=request.path_qs,
+            whole=json.dumps(whole) if whole else "",
             scanned_short=search.looks_inside and looked_at >= LOOKED_AT_MAX,
             caption=f"{len(jobs)} jobs" + (f" for {text}" if text else ", those that run first"),
             completions=[f"state:{s}" for s in (*STATES, PARTIAL)] + [f"kind:{k}" for k in kinds[:50]],
@@ -113,8 +115,9 @@ class Jobs:
         form = await request.post()
         action, back = str(form.get("action", "")), local(str(form.get("back", "/jobs")))
         ids = [int(str(one)) for one in form.getall("id", []) if str(one).isdigit()]
-        chosen = str(form["filter"]) if form.get("filter") else json.dumps({"ids": ids})
-        if action not in ACTIONS or not (ids or form.get("filter")):
+        whole = str(form.get("filter") or form.get("whole") or "")
+        chosen = whole or json.dumps({"ids": ids})
+        if action not in ACTIONS or not (ids or whole):
             hint = f"choose jobs and one of {', '.join(ACTIONS)}"
             raise HttpProblem("invalid-value", detail="no job or no act was chosen", hint=hint)
         look = self.site.look
@@ -134,7 +137,7 @@ class Jobs:
         word, meaning = ACTIONS[action]
         return await self.site.page(
             request, "bulk.html", title=f"{word.capitalize()} {preview['jobs']} jobs?", live=False, action=action, word=word, meaning=meaning,
-            preview=preview, filter=chosen, back=back, chosen=len(ids), kinds=json.loads(preview["kinds"]), states=json.loads(preview["states"]),
+            preview=preview, filter=chosen, back=back, chosen=0 if whole else len(ids), kinds=json.loads(preview["kinds"]), states=json.loads(preview["states"]),
             jobs=await self.of_ids(preview["examples"]),
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 from uuid import UUID
 
 from bellhand.states import OVER, PARTIAL, STATES, nearest_state, states_named
@@ -51,6 +52,21 @@ class Search:
     def looks_inside(self) -> bool:
         """Whether each job must be looked at to know: no index knows."""
         return bool(self.lane or self.owner or self.slow_seconds or self.words or self.paths)
+
+    def as_filter(self) -> dict[str, Any] | None:
+        """The same as bellhand.bulk_matching takes it; None for what only a look into each job could tell."""
+        paths = dict(zip(self.paths, self.values, strict=True))
+        if self.words or self.slow_seconds or self.since_seconds or not self.is_filtered:
+            return None
+        if any(not path.startswith("tag.") or path.count(".") != 1 for path in paths):
+            return None
+        named: dict[str, Any] = {"kind": self.kind, "lane": self.lane, "owner": self.owner}
+        found = {name: value for name, value in named.items() if value is not None}
+        if paths:
+            found["tags"] = {path.removeprefix("tag."): value for path, value in paths.items()}
+        if self.states != frozenset((*STATES, PARTIAL)):
+            found["states"] = sorted(self.states)
+        return found
 
     def state_word(self) -> str:
         """The states as one word of a select, or an empty text."""

@@ -17,7 +17,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand import __version__
-from bellhand.callers import Scope, caller_of, needs
+from bellhand.callers import COOKIE, Scope, caller_of, needs
 from bellhand.dashboard.assets import Assets
 from bellhand.dashboard.tree import tree
 from bellhand.dashboard.words import FILTERS
@@ -169,6 +169,7 @@ class Site:
             "theme": theme if theme in ("light", "dark") else None,
             "caller": caller.name,
             "may_operate": caller.may("operate"),
+            "signed_in": COOKIE in request.cookies,
             "here_clean": _address(request),
             "notice": _notice(request),
             "q": "",
