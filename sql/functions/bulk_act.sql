@@ -3,7 +3,7 @@
 -- p_arguments: {"priority": 8} for reprioritize, {"hold_seconds": 10} for retry. Guard: each way locks the jobs' rows, then takes
 -- them out of where they wait, so that no claim and no settle decides otherwise at the same time.
 create or replace function bellhand.bulk_act(p_filter jsonb, p_action text, p_expected bigint, p_reason text default null, p_arguments jsonb default '{}',
-  out operation bigint, out jobs bigint, out undo_until timestamptz) language plpgsql as $$
+  out operation bigint, out jobs bigint, out undo_until timestamptz) language plpgsql set jit = off as $$
 declare
   ids bigint[]; moments timestamptz[]; n bigint;
 begin

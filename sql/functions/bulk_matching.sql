@@ -14,7 +14,19 @@ begin
   if wanted_lane is not null then
     kinds := array(select k.name from bellhand.kinds k join bellhand.lanes l on l.id = k.lane where l.name = wanted_lane);
   end if;
-  if p_action = 'retry' then
+  if p_action = 'retry' and failure is not null then
+    return query
+      select h.id, case when h.partial then 'partial' else h.state end, h.kind, h.finished_at
+      from (select f.job, f.finished_at from bellhand.failure_jobs f where f.fingerprint = failure
+          and (since is null or f.finished_at >= since) and (until is null or f.finished_at < until) order by f.finished_at) f
+        join bellhand.history h on h.id = f.job and h.finished_at = f.finished_at
+      where case when h.partial then 'partial' else h.state end = any (states)
+        and (wanted_kind is null or h.kind = wanted_kind) and (wanted_owner is null or h.owner = wanted_owner)
+        and (kinds is null or h.kind = any (kinds)) and (wanted_tags is null or h.tags @> wanted_tags)
+        and (ids is null or h.id = any (ids))
+      order by h.finished_at limit p_limit;
+    return;
+  elsif p_action = 'retry' then
     return query
       select h.id, case when h.partial then 'partial' else h.state end, h.kind, h.finished_at from bellhand.history h
       where (h.state <> 'completed' or h.partial) and case when h.partial then 'partial' else h.state end = any (states)
@@ -22,7 +34,6 @@ begin
         and (kinds is null or h.kind = any (kinds)) and (wanted_tags is null or h.tags @> wanted_tags)
         and (since is null or h.finished_at >= since) and (until is null or h.finished_at < until)
         and (ids is null or h.id = any (ids))
-        and (failure is null or (h.id, h.finished_at) in (select f.job, f.finished_at from bellhand.failure_jobs f where f.fingerprint = failure))
       order by h.finished_at limit p_limit;
     return;
   end if;

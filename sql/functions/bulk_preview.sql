@@ -4,7 +4,7 @@
 create or replace function bellhand.bulk_preview(p_filter jsonb, p_action text, p_arguments jsonb default '{}', p_limit integer default 10000,
   out jobs bigint, out more boolean, out kinds jsonb, out states jsonb, out examples bigint[], out steps_done bigint, out steps_total bigint,
   out dependents bigint, out adds_seconds float8, out undo_seconds float8)
-language plpgsql stable as $$
+language plpgsql stable set jit = off as $$
 declare
   ids bigint[]; of_kinds text[]; of_states text[];
 begin

@@ -1,22 +1,23 @@
 -- Runs jobs that are over again, those that ended at p_moments, none before p_hold_seconds have passed; how many. Left alone are those
 -- whose unique key another job has, and those that could not be inserted today: their kind is gone, their payload does not fit any more.
 create or replace function bellhand.bulk_retry(p_operation bigint, p_ids bigint[], p_moments timestamptz[], p_hold_seconds float8) returns bigint
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   fit bigint[]; moments timestamptz[]; n bigint;
 begin
   -- Of several with one key the last; the unique index decides about a job that comes meanwhile, and then none is retried.
   select array_agg(x.id), array_agg(x.finished_at) into fit, moments from (
     select distinct on (h.kind, coalesce(h.unique_key, h.id::text), h.unique_key is null) h.id, h.finished_at
-    from bellhand.history h join unnest(p_ids, p_moments) u(id, finished_at) on u.id = h.id and u.finished_at = h.finished_at
+    from unnest(p_ids, p_moments) u(id, finished_at) join bellhand.history h on h.id = u.id and h.finished_at = u.finished_at
       join bellhand.kinds k on k.name = h.kind
-    where h.finished_at = any (p_moments) and h.id = any (p_ids) and (k.checks is null or bellhand.payload_problem(h.payload, k.checks) is null)
+    where (k.checks is null or bellhand.payload_problem(h.payload, k.checks) is null)
       and not exists (select from bellhand.jobs j where j.id = h.id)
       and (h.unique_key is null or not exists (select from bellhand.jobs j where j.kind = h.kind and j.unique_key = h.unique_key))
     order by h.kind, coalesce(h.unique_key, h.id::text), h.unique_key is null, h.finished_at desc, h.id desc) x;
   with gone as (
     delete from bellhand.history h using unnest(fit, moments) u(id, finished_at)
-      where h.finished_at = any (moments) and h.id = any (fit) and h.id = u.id and h.finished_at = u.finished_at returning h.*),
+      where h.id = u.id and h.finished_at = u.finished_at returning h.*),
   placed as (
     insert into bellhand.jobs (id, key, kind, payload, priority, run_at, attempts_max, timeout_seconds, unique_key, owner, tags,
         depends_policy, notify, source, created_at, epoch, progress, error)

@@ -4,7 +4,7 @@
 create or replace function bellhand.eta(p_id bigint, p_depth integer default 3)
 returns table (state text, ahead bigint, starts_low timestamptz, starts_at timestamptz, starts_high timestamptz,
   finishes_low timestamptz, finishes_at timestamptz, finishes_high timestamptz, basis text, confidence text, reason text)
-language plpgsql stable as $$
+language plpgsql stable set jit = off as $$
 declare
   j record; k record; r record; w record; p record; wait_low float8; wait_at float8; wait_high float8; due float8; t timestamptz := bellhand.now(); units float8;
 begin

@@ -2,7 +2,7 @@
 -- `successes` of `successes_of` are so, the most telling first. A number is told as the bound that parts the two best. Nothing is told
 -- of fewer than 3 failures or 5 successes, nor of what not 4 of 5 failures have and at most 1 of 5 successes.
 create or replace function bellhand.failure_contrast(p_fingerprint text, p_samples integer default 200)
-returns table (fact text, failures bigint, failures_of bigint, successes bigint, successes_of bigint) language sql stable as $$
+returns table (fact text, failures bigint, failures_of bigint, successes bigint, successes_of bigint) language sql stable set jit = off as $$
   with f as materialized (select * from bellhand.failure_samples(p_fingerprint, p_samples)),
   sizes as (select count(distinct x.job) filter (where x.failed) as bad, count(distinct x.job) filter (where not x.failed) as good from f x),
   as_is as (

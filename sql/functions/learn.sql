@@ -1,7 +1,7 @@
 -- What a daemon learns now and then from what happened, beside the hot path: how long kinds take, how well it was foretold, what failed
 -- alike, which workers there are. Says how many failures it grouped and whether more are left, and the calibration of the week.
 create or replace function bellhand.learn(out grouped bigint, out more boolean, out start_held float8, out start_error float8,
-  out finish_held float8, out finish_error float8) language plpgsql as $$
+  out finish_held float8, out finish_error float8) language plpgsql set jit = off as $$
 begin
   insert into bellhand.workers_seen as s (id, name, host, version, started_at)
     select w.id, w.name, w.host, w.version, w.started_at from bellhand.workers w

@@ -5,7 +5,7 @@ create or replace function bellhand.quote(
   kind text, payload jsonb default '{}', unique_key text default null, run_at timestamptz default null, priority integer default null,
   attempts_max integer default null, timeout_seconds float8 default null, tags jsonb default null, owner text default null,
   depends_on bigint[] default null, depends_policy text default 'cancel', notify jsonb default null)
-returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set jit = off as $$
 #variable_conflict use_column
 declare
   made record; e record; k record; delayed float8; twin bigint;

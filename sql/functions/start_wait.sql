@@ -8,7 +8,7 @@ set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bit
 set enable_mergejoin = off set jit = off as $$
 declare
   l bellhand.lanes; slots integer; running integer; lefts float8[]; left_seconds float8; left_variance float8; need bigint;
-  each_mean float8; each_variance float8; measured bigint; mean float8; variance float8; head_seconds float8; ended bigint;
+  each_mean float8; each_variance float8; each_square float8; still float8; measured bigint; mean float8; variance float8; head_seconds float8; ended bigint;
   paced float8; tokens float8;
 begin
   select * into l from bellhand.lanes x where x.id = p_lane;
@@ -25,19 +25,21 @@ begin
     into running, lefts, left_seconds, left_variance
     from (select coalesce(m.mean, r.seconds) as seconds, coalesce(m.deviation, r.seconds) as deviation
       from bellhand.running_in(p_lane, 200) r left join bellhand.run_times t on t.kind = r.kind and t.step = ''
-        left join lateral bellhand.left_of_run(t.quantiles, t.samples, r.seconds) m on t.kind is not null) x;
+        left join lateral (select avg(v) - r.seconds as mean, stddev_pop(v) as deviation from unnest(t.quantiles) v where v > r.seconds) m on true) x;
   need := ahead + 1 - greatest(0, slots - running);
   mean := 0.05; variance := 0.25; basis := 'a slot is free';
   if need > 0 then
     -- What stands before it, by a sample of the first.
-    select avg(t.mean), avg(t.deviation ^ 2), count(t.kind) into each_mean, each_variance, measured
+    select avg(t.mean), avg(t.deviation ^ 2), avg(t.mean ^ 2 + t.deviation ^ 2), count(t.kind) into each_mean, each_variance, each_square, measured
       from (select q.id from bellhand.queue q where q.lane = p_lane
           and (q.rank, q.xid, q.id) < (p_rank, coalesce(p_xid, '18446744073709551615'::xid8), coalesce(p_id, 9223372036854775807))
         order by q.lane, q.rank, q.xid, q.id limit 200) q
       join bellhand.jobs j on j.id = q.id left join bellhand.run_times t on t.kind = j.kind and t.step = '';
-    mean := greatest(lefts[1], (left_seconds + ahead * coalesce(each_mean, 0) - (slots - 1) * coalesce(each_mean, 0) / 2) / slots);
+    -- When its slot comes free the others are in the middle of something: mostly of what is long, where some are short and some long.
+    still := (slots - 1) * coalesce(each_square / nullif(2 * each_mean, 0), 0);
+    mean := greatest(lefts[1], (left_seconds + ahead * coalesce(each_mean, 0) - still) / slots);
     if need <= running then mean := least(mean, lefts[need]); end if;
-    variance := (left_variance + ahead * coalesce(each_variance, 0)) / slots ^ 2 + (0.1 * mean) ^ 2;
+    variance := (left_variance + ahead * coalesce(each_variance, 0)) / slots ^ 2 + (0.3 * still / slots) ^ 2 + (0.1 * mean) ^ 2;
     basis := format('%s before it, %s running in %s slots', ahead, running, slots);
     -- Whose head has waited so long had work all the while.
     head_seconds := (select extract(epoch from bellhand.now() - j.run_at) from (

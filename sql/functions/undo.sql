@@ -1,6 +1,6 @@
 -- Undoes a bulk operation where nothing else has touched a job since, and says how many that were and how many stay as they are.
 -- A job whose epoch is another, or that a worker has, was touched. A retry can be undone until its jobs begin.
-create or replace function bellhand.undo(p_operation bigint, out undone bigint, out kept bigint) language plpgsql as $$
+create or replace function bellhand.undo(p_operation bigint, out undone bigint, out kept bigint) language plpgsql set jit = off as $$
 declare
   o bellhand.operations; ids bigint[]; done bigint[];
 begin

@@ -1,6 +1,7 @@
 -- Brings cancelled jobs back that waited, with their parents, their attempts and their place in time; which. Not those that others
 -- depended on, who fell with them, nor one whose unique key another job has by now.
-create or replace function bellhand.undo_cancel(p_operation bigint, p_at timestamptz) returns bigint[] language plpgsql as $$
+create or replace function bellhand.undo_cancel(p_operation bigint, p_at timestamptz) returns bigint[] language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   back bigint[]; paused bigint[];
 begin

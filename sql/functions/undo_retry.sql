@@ -1,5 +1,6 @@
 -- Puts retried jobs that have not begun back into history as they were; which. undo() holds their rows.
-create or replace function bellhand.undo_retry(p_operation bigint, p_ids bigint[]) returns bigint[] language plpgsql as $$
+create or replace function bellhand.undo_retry(p_operation bigint, p_ids bigint[]) returns bigint[] language plpgsql
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   back bigint[];
 begin

@@ -1,5 +1,5 @@
 -- Says why a job stands where it stands: the gates it waits at, the nearest first, each with what changes it.
-create or replace function bellhand.why(p_id bigint) returns table (gate text, detail text, fix text) language plpgsql stable as $$
+create or replace function bellhand.why(p_id bigint) returns table (gate text, detail text, fix text) language plpgsql stable set jit = off as $$
 declare
   j bellhand.all_jobs; k bellhand.kinds; l bellhand.lanes;
 begin
