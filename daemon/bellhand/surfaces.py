@@ -13,6 +13,7 @@ from .api.control import Control
 from .api.docs import Docs
 from .api.events import Events
 from .api.health import Health
+from .api.insight import BULK_SECONDS, Insight
 from .api.jobs import Jobs
 from .api.live import Watch
 from .api.making import Making
@@ -46,14 +47,14 @@ def status_port(
 
     `shown` is the whole configuration as JSON without secrets, for the page of the system.
     """
-    look = Look(database)
+    look, patient = Look(database), Look(database, links=1, statement_seconds=BULK_SECONDS)
     token = settings.token.get_secret_value() if settings.token else None
     cron = settings.cron_secret.get_secret_value() if settings.cron_secret else None
     callers = Callers(look, token, _clock, cron=cron)
     watch, waiting = Watch(look, random), Waiting(look)
     described = (
         Probes(metrics, health), Making(look, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
-        Stats(look), Records(look),
+        Stats(look), Records(look), Insight(look, patient),
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()

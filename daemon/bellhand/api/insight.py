@@ -1,4 +1,4 @@
-"""What is known beyond how a job stands: why, when, what it would become, what fails alike, and bulk actions with their undoing."""
+"""What is known beyond how a job stands: why, when, what fails alike; and bulk actions with their undoing."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ from typing import Any
 from aiohttp import web
 from asyncpg import Record
 
-from bellhand.api.given import NewJob
 from bellhand.api.insight_told import (
     Bulk,
+    BulkFilter,
+    BulkOperation,
+    BulkOperations,
+    BulkPreview,
+    BulkUndone,
     Calibrations,
     Failure,
     FailureQuery,
     Failures,
     FailureShown,
-    Filter,
     JobEta,
+    JobWhy,
     Muting,
-    Operation,
     OperationQuery,
-    Operations,
-    Preview,
-    Quote,
-    Undone,
-    Why,
 )
 from bellhand.api.naming import ID_MAX, job_row, named
-from bellhand.api.operations import OWN, answer, operation, routes_of
+from bellhand.api.operations import OWN, answer, operation
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
@@ -41,15 +39,13 @@ BULK_SECONDS = 20.0
 
 
 class Insight:
-    """/v1/quotes, /v1/eta, /v1/failures, /v1/operations, /v1/jobs:bulk and what a job's why and eta say."""
+    """/v1/eta, /v1/failures, /v1/operations, /v1/jobs:bulk and what a job's why and eta say."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, patient: Look) -> None:
         self.look = look
+        self.patient = patient  # for what may touch ten thousand jobs
 
-    def routes(self) -> list[web.RouteDef]:
-        return routes_of(self)
-
-    @operation("GET", "/v1/jobs/{job}/why", OWN, answers={200: Why}, problems=JOB)
+    @operation("GET", "/v1/jobs/{job}/why", OWN, answers={200: JobWhy}, problems=JOB)
     async def why(self, request: web.Request) -> web.StreamResponse:
         """Say why a job stands where it stands: the nearest reason first, each with the command that changes it."""
         row = await job_row(self.look, request)
@@ -57,7 +53,7 @@ class Insight:
         return answer({"id": row["id"], "state": row["state"], "gates": gates})
 
     @operation("GET", "/v1/jobs/{job}/eta", OWN, answers={200: JobEta}, problems=JOB)
-    async def eta(self, request: web.Request) -> web.StreamResponse:
+    async def eta_of(self, request: web.Request) -> web.StreamResponse:
         """Say when a job starts and finishes; null for one that is over. What is said here is judged once it is over."""
         row = await job_row(self.look, request)
         foretold = await self.look.row("eta", [row["id"]])
@@ -69,17 +65,6 @@ class Insight:
     async def calibration(self, request: web.Request) -> web.StreamResponse:
         """Say how often the bands of the last seven days held, by kind."""
         return answer({"data": [dict(row) for row in await self.look.fetch("calibration")]})
-
-    @operation(
-        "POST", "/v1/quotes", "enqueue", answers={200: Quote},
-        problems=("unknown-kind", "invalid-payload", "payload-too-large", "unknown-parent", "invalid-value"),
-    )  # fmt: skip
-    async def quote(self, request: web.Request, body: NewJob) -> web.StreamResponse:
-        """Say what would become of a job; nothing is stored. What an enqueue would refuse is refused in the same words."""
-        said = await quote_of(self.look, body)
-        if not caller_of(request).may("read"):
-            said |= {"same_payload_as": None, "duplicate_of": None}
-        return answer(said)
 
     @operation("GET", "/v1/failures", "read", answers={200: Failures})
     async def failures(self, request: web.Request, query: FailureQuery) -> web.StreamResponse:
@@ -108,7 +93,7 @@ class Insight:
         return answer(_failure(await self._group(request)))
 
     @operation(
-        "POST", "/v1/jobs:bulk", "operate", answers={200: Preview, 202: Operation}, seconds=BULK_SECONDS,
+        "POST", "/v1/jobs:bulk", "operate", answers={200: BulkPreview, 202: BulkOperation}, seconds=BULK_SECONDS,
         problems=("bad-job-id", "unconfirmed", "invalid-value"),
     )  # fmt: skip
     async def bulk(self, request: web.Request, body: Bulk) -> web.StreamResponse:
@@ -126,11 +111,11 @@ class Insight:
         )
         chosen = json.dumps(_filter(body.filter))
         if body.dry_run:
-            row = await self.look.row("bulk_preview", chosen, body.action, arguments)
+            row = await self.patient.row("bulk_preview", chosen, body.action, arguments)
             assert row
             counts = {name: json.loads(row[name]) for name in ("kinds", "states")}
             return answer({**dict(row), **counts})
-        row = await self.look.row(
+        row = await self.patient.row(
             "bulk_act", chosen, body.action, body.expected_count, body.reason, arguments,
             actor=caller_of(request).actor,
         )  # fmt: skip
@@ -138,25 +123,27 @@ class Insight:
         made = await self._operation(row["operation"])
         return answer(made, 202, {"Location": f"/v1/operations/{row['operation']}"})
 
-    @operation("GET", "/v1/operations", "read", answers={200: Operations})
-    async def operations(self, request: web.Request, query: OperationQuery) -> web.StreamResponse:
+    @operation("GET", "/v1/operations", "read", answers={200: BulkOperations})
+    async def operations_listed(
+        self, request: web.Request, query: OperationQuery
+    ) -> web.StreamResponse:
         """List the bulk actions, the newest first."""
         rows = await self.look.fetch("operations", query.before, query.limit)
         return answer({"data": [_operation(row) for row in rows]})
 
-    @operation("GET", "/v1/operations/{operation}", "read", answers={200: Operation}, problems=("not-found",))  # fmt: skip
-    async def operation(self, request: web.Request) -> web.StreamResponse:
+    @operation("GET", "/v1/operations/{operation}", "read", answers={200: BulkOperation}, problems=("not-found",))  # fmt: skip
+    async def operation_shown(self, request: web.Request) -> web.StreamResponse:
         """Show a bulk action, with the first hundred jobs that it reached."""
         return answer(await self._operation(_number(request)))
 
     @operation(
-        "POST", "/v1/operations/{operation}/undo", "operate", answers={200: Undone}, seconds=BULK_SECONDS,
+        "POST", "/v1/operations/{operation}/undo", "operate", answers={200: BulkUndone}, seconds=BULK_SECONDS,
         problems=("not-found", "wrong-state"),
     )  # fmt: skip
     async def undo(self, request: web.Request) -> web.StreamResponse:
         """Undo a bulk action where nothing else has touched a job since; `kept` counts those that stay as they are."""
         number = _number(request)
-        row = await self.look.row("undo", number, actor=caller_of(request).actor)
+        row = await self.patient.row("undo", number, actor=caller_of(request).actor)
         assert row
         return answer({"operation": number, **dict(row)})
 
@@ -177,20 +164,7 @@ class Insight:
         return _operation(row) | {"job_ids": row["job_ids"]}
 
 
-async def quote_of(look: Look, job: NewJob) -> dict[str, Any]:
-    """What bellhand.quote says of a job that came over HTTP; raises what an enqueue raises."""
-    parents = None if job.depends_on is None else [named(str(one))[0] for one in job.depends_on]
-    row = await look.row(
-        "quote", job.kind, json.dumps(job.payload), job.unique_key, job.run_at, job.priority, job.attempts_max,
-        job.timeout_seconds, None if job.tags is None else json.dumps(job.tags), job.owner, parents, job.depends_policy,
-        None if job.notify is None else json.dumps(job.notify),
-    )  # fmt: skip
-    assert row
-    said: dict[str, Any] = json.loads(row["quote"])
-    return said
-
-
-def _filter(given: Filter) -> dict[str, Any]:
+def _filter(given: BulkFilter) -> dict[str, Any]:
     """As bulk_matching.sql takes it."""
     found = given.model_dump(exclude_none=True, mode="json")
     if given.ids is not None:

@@ -23,7 +23,7 @@ class Gate(Told):
     fix: str | None
 
 
-class Why(Told):
+class JobWhy(Told):
     id: int
     state: str
     gates: list[Gate]
@@ -47,21 +47,6 @@ class JobEta(Told):
     id: int
     state: str
     eta: Eta | None
-
-
-class Quote(Told):
-    """What would become of a job if it were enqueued now."""
-
-    kind: str
-    lane: str | None
-    state: str | None
-    ahead: int | None
-    duplicate_of: int | None
-    same_payload_as: int | None
-    eta: Eta
-    lane_adds_seconds: float | None
-    estimate: dict[str, Any] | None
-    warnings: list[str]
 
 
 class Calibration(Told):
@@ -119,7 +104,7 @@ class FailureShown(Failure):
     examples: list[dict[str, Any]]
 
 
-class Preview(Told):
+class BulkPreview(Told):
     """What a bulk action would reach; 10,000 jobs are done at once, and `more` says that there are others."""
 
     jobs: int
@@ -134,7 +119,7 @@ class Preview(Told):
     undo_seconds: float
 
 
-class Operation(Told):
+class BulkOperation(Told):
     """A bulk action: who did what to how many, and until when it can be undone."""
 
     id: int
@@ -152,11 +137,11 @@ class Operation(Told):
     undoable: bool
 
 
-class Operations(Told):
-    data: list[Operation]
+class BulkOperations(Told):
+    data: list[BulkOperation]
 
 
-class Undone(Told):
+class BulkUndone(Told):
     operation: int
     undone: int
     kept: int
@@ -184,7 +169,7 @@ class Muting(Body):
     reason: Reason | None = None
 
 
-class Filter(Body):
+class BulkFilter(Body):
     """Which jobs: all that fit everything that is said. At least one thing is."""
 
     ids: Annotated[list[int | str], Field(max_length=10_000)] | None = None
@@ -205,7 +190,7 @@ class Filter(Body):
 class Bulk(Body):
     """What many jobs are told."""
 
-    filter: Filter
+    filter: BulkFilter
     action: Action
     expected_count: Annotated[int, Field(ge=0, le=10_000)] | None = None
     """How many must match, as a dry run counted them; needed unless dry_run."""

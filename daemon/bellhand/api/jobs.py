@@ -71,7 +71,9 @@ class Jobs:
             # The version first: what happens after it ends the wait below.
             version = await self.waiting.version(row["id"]) if waits else None
             row = await job_row(self.look, request) if waits else row
-            job = resource(row, await self.look.row("status_position", row["id"]))
+            position = await self.look.row("status_position", row["id"])
+            foretold = await self.look.row("eta", [row["id"]]) if row["state"] not in OVER else None
+            job = resource(row, position, foretold)
             tag = etag(job)
             headers = {"ETag": tag} | ({} if job["state"] in OVER else {"Retry-After": "1"})
             if known is None or not matches(known, tag):
