@@ -31,6 +31,7 @@ from bellhand.cli import (
     maintenance,
     run,
     seo,
+    tokens,
     watch,
 )
 from bellhand.cli.context import ALL_FIELDS, Cli, Options
@@ -85,6 +86,8 @@ for group, command, name in COMMANDS:
     app.command(command, name=name, group=group)
 app.command(inspection.kinds)
 inspection.kinds.group = (LOOK,)
+app.command(tokens.token)
+tokens.token.group = (START,)
 app.command(channels.channels)
 channels.channels.group = (LOOK,)
 app.command(leads.leads)
