@@ -1,8 +1,9 @@
 """GET /v1/jobs: pages of jobs, each at a bounded cost whatever is asked for.
 
 Jobs that are not over come first, then those that are; the newest first. Whoever asks for one kind, or only for jobs that went wrong,
-gets those that are over by the time they ended, since that is what the indexes know. A page walks no more than WALK jobs, so one may
-hold fewer than `limit`, or none, and there may be more all the same: has_more and next_cursor say so.
+gets those that are over by the time they ended, since that is what the indexes know. A page walks a few jobs, and if they do not fill
+it, once more WALK of them; so it may hold fewer than `limit`, or none, and there may be more all the same: has_more and next_cursor
+say so.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bellhand.resource import resource, rfc3339
 from bellhand.states import OVER, PARTIAL, STATES, states_named
 
 Way = Literal["running", "live", "trouble", "kind", "over"]
+FIRST_WALK_PER_JOB = 4
 WALK = 10_000
 TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
 ID_END = 2**63 - 1
@@ -98,17 +100,23 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
         raise HttpProblem("bad-cursor")
     found: list[int] = []
     following: Place | None = None
+    walks = [FIRST_WALK_PER_JOB * (limit + 1), WALK]
     for way in ways[ways.index(place.way) :] if place else ():
         assert place
-        start = place if way == place.way else Place(way)
-        row = await _walk(look, wanted, start, limit + 1 - len(found))
-        room = limit - len(found)
-        found += row["ids"][:room]
-        if len(row["ids"]) > room:
-            following = Place(way, row["ids"][room - 1], _at(row, room - 1)) if room else start
-            break
-        if row["more"]:
-            following = Place(way, row["reached"], row["reached_at"])
+        following = place if way == place.way else Place(way)
+        while following is not None and walks:
+            room = limit - len(found)
+            start, row = following, await _walk(look, wanted, following, room + 1, walks[0])
+            found += row["ids"][:room]
+            if len(row["ids"]) > room:
+                following = Place(way, row["ids"][room - 1], _at(row, room - 1)) if room else start
+                walks = []
+            elif row["more"]:
+                following = Place(way, row["reached"], row["reached_at"])
+                walks = walks[1:]
+            else:
+                following = None
+        if following is not None:
             break
     jobs = await _jobs(look, wanted, found)
     return {
@@ -128,14 +136,14 @@ def _at(row: Record, index: int) -> datetime | None:
     return cast(datetime, row["ended"][index]) if row["ended"] else None
 
 
-async def _walk(look: Look, wanted: Wanted, start: Place, limit: int) -> Record:
+async def _walk(look: Look, wanted: Wanted, start: Place, limit: int, walk: int) -> Record:
     match = (wanted.kinds, wanted.owner, wanted.tags, wanted.error, wanted.after, wanted.before)
     if start.way == "running":
         rows = await look.fetch("api_list_running", start.id, *match, limit)
     else:
         states = sorted(wanted.states)
         at = [start.at] if start.way in ("trouble", "kind") else []
-        rows = await look.fetch(f"api_list_{start.way}", start.id, *match, states, limit, WALK, *at)
+        rows = await look.fetch(f"api_list_{start.way}", start.id, *match, states, limit, walk, *at)
     return rows[0]
 
 

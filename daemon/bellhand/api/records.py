@@ -30,9 +30,11 @@ class Records:
     @operation("GET", "/v1/audit", "read", answers={200: told.AuditPage}, problems=("bad-job-id",))
     async def list_events(self, request: web.Request, query: AuditQuery) -> web.StreamResponse:
         """What happened to whom and who did it, the latest first. Jobs that simply went well are not in it one by one."""
-        job = named(query.job)[0] if query.job else None
-        match = (query.cursor or ID_MAX, query.type, query.actor, job)
-        rows = await self.look.fetch("api_audit", *match, query.limit, WALK)
+        match = (query.cursor or ID_MAX, query.type, query.actor, query.limit, WALK)
+        if query.job:
+            rows = await self.look.fetch("api_audit_of_job", *match, named(query.job)[0])
+        else:
+            rows = await self.look.fetch("api_audit", *match)
         found = [row for row in rows if row["seq"] is not None]
         full = len(found) == query.limit
         following = found[-1]["seq"] if full else rows[0]["reached"] if rows[0]["more"] else None
