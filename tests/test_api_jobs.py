@@ -123,6 +123,7 @@ async def test_pages_that_end_in_one_batch_neither_skip_nor_repeat(
 async def test_a_page_walks_no_further_than_its_bound(
     port: Client, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(listing, "FIRST_WALK_PER_JOB", 1)
     monkeypatch.setattr(listing, "WALK", 3)
     rare = await desk.insert("a", owner="rare")
     old = await ended(desk, await desk.insert("a", owner="rare"), "completed")
@@ -130,7 +131,7 @@ async def test_a_page_walks_no_further_than_its_bound(
         await desk.insert("a")
         await ended(desk, await desk.insert("a"), "completed")
     for question in ("", "&kind=a", "&lane=default"):
-        page = (await port.ask(f"/v1/jobs?owner=rare{question}"))[1]
+        page = (await port.ask(f"/v1/jobs?owner=rare&limit=2{question}"))[1]
         assert (page["data"], page["has_more"]) == ([], True)
         assert await listed(port, f"owner=rare{question}") == [rare, old]
 
