@@ -20,6 +20,8 @@ from support import eventually
 
 pytest_plugins = ["testing_fixtures"]
 
+FORGET = "truncate bellhand_crm.payments, bellhand_crm.payment_events, bellhand_crm.refunds restart identity"
+
 
 async def test_a_payment_is_crash_safe_at_every_step(desk: Bellhand) -> None:
     """S4-28: killed before, inside and after each step, and when the handler has returned."""
@@ -34,8 +36,10 @@ async def test_a_payment_is_crash_safe_at_every_step(desk: Bellhand) -> None:
 
     async def forget() -> None:
         connection = await asyncpg.connect(desk.dsn, timeout=10)
-        await connection.execute("truncate bellhand_crm.payments, bellhand_crm.payment_events restart identity")  # fmt: skip
-        await connection.close(timeout=5)
+        try:
+            await connection.execute(FORGET)
+        finally:
+            await connection.close(timeout=5)
 
     connection = await asyncpg.connect(desk.dsn, timeout=10)
     await payer(connection)

@@ -47,6 +47,23 @@ async def test_the_stand_in_answers_in_stripes_shapes(
             assert type(value) is type(theirs[name]), name
 
 
+async def test_a_refund_has_stripes_shape_and_is_found_again(
+    outside: Services, stand_ins: StandIns, test_data: Path
+) -> None:
+    made = await outside.payments.create(**bill())
+    await outside.payments.confirm(made.id, **CARD, key="k2")
+    back = await outside.payments.refund(made.id, amount=99, metadata={"n": "1"}, key="k3")
+    assert (back.status, back.amount, back.metadata) == ("succeeded", 99, {"n": "1"})
+    assert await outside.payments.refunds(made.id) == [back]
+    assert await outside.payments.refunds("pi_of_somebody_else") == []
+    ((_, ours),) = stand_ins.stripe.refunds.items()
+    theirs = resources(test_data)["refund"]
+    assert set(ours) <= set(theirs)
+    for name, value in ours.items():
+        if value is not None and theirs[name] is not None:
+            assert type(value) is type(theirs[name]), name
+
+
 async def test_stripes_own_example_is_read(dsn: str, test_data: Path) -> None:
     theirs = resources(test_data)["payment_intent"]
 

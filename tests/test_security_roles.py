@@ -43,7 +43,7 @@ CRM = {
 }  # fmt: skip
 CRM_READ = [
     "policy", "promotions", "opportunities", "reviews", "suppressions", "messages", "orders", "customer_months", "customer_figures",
-    "cohort_months", "analytics", "reports", "report_parts", "payment_events",
+    "cohort_months", "analytics", "reports", "report_parts", "payment_events", "refunds",
 ]  # fmt: skip
 CRM_PAYMENT = [
     "id", "key", "customer_id", "amount", "currency", "description", "state", "live", "intent_id", "tries", "error_code", "decline_code",
@@ -81,7 +81,7 @@ GRANTED = {
         for right in ("select", "insert", "update") for table, columns in CRM.items() for column in columns
     ),
     ("producer", "delete", "bellhand_crm.orders"),
-    *(("producer", "select", f"bellhand_crm.{name}") for name in ("suppressions", "messages", "payments", "payment_events")),
+    *(("producer", "select", f"bellhand_crm.{name}") for name in ("suppressions", "messages", "payments", "payment_events", "refunds")),
     *(("producer", right, f"bellhand_crm.sources.{column}") for right in ("select", "insert", "update") for column in CRM_SOURCE),
     *(("producer", right, "bellhand_crm.sources.token") for right in ("insert", "update")),
     *((who, "select", f"bellhand_crm.{name}") for who in ("producer", "reader") for name in CRM_SYNC),

@@ -1,4 +1,4 @@
-"""Payments behind Stripe's API, through the `stripe` package: made, confirmed, looked at, called off.
+"""Payments behind Stripe's API, through the `stripe` package: made, confirmed, looked at, called off, given back.
 
 What is sent and read goes through stripe_wire.py, which is imported when first needed: the package is large.
 """
@@ -44,6 +44,16 @@ class Intent:
     code: str | None = None
     decline_code: str | None = None
     message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money on its way back; `status` is Stripe's: pending, requires_action, succeeded, failed, canceled; `metadata` is what it was made with."""
+
+    id: str
+    status: str
+    amount: int
+    metadata: Mapping[str, str]
 
 
 class Payments:
@@ -112,6 +122,16 @@ class Payments:
         """Call it off, unless it has succeeded meanwhile: the Intent tells."""
         return await (await self._open()).cancel(intent_id, key)
 
+    async def refund(
+        self, intent_id: str, *, amount: int, metadata: Mapping[str, str], key: str
+    ) -> Refund:
+        """Give `amount` of a payment back."""
+        return await (await self._open()).refund(intent_id, amount, dict(metadata), key)
+
+    async def refunds(self, intent_id: str) -> list[Refund]:
+        """What of a payment is on its way back or there: at most the last hundred."""
+        return await (await self._open()).refunds(intent_id)
+
     async def _open(self) -> StripeWire:
         async with self._opening:
             if self._wire is None:
@@ -121,7 +141,9 @@ class Payments:
 
     async def _send(self, operation: str, request: Request) -> Answer:
         """One request of the package's, by our Service."""
-        return await self.service.ask(operation, request, _read, NOTHING)
+        return await self.service.ask(
+            operation, request, lambda answer: _read(operation, answer), NOTHING
+        )
 
 
 Send = Callable[[str, Request], Awaitable[Answer]]
@@ -132,11 +154,14 @@ def sign(key: str) -> tuple[dict[str, str], dict[str, str]]:
     return {"Authorization": f"Bearer {key}"}, {}
 
 
-def _read(answer: Answer) -> Answer:
+def _read(operation: str, answer: Answer) -> Answer:
     """The answer, if it says how the payment stands; else what it means for us and for everybody."""
     body = body_of(NAME, answer)
     if answer.status == 200:
-        if not isinstance(body.get("id"), str) or not isinstance(body.get("status"), str):
+        if operation == "refunds":
+            if not isinstance(body.get("data"), list):
+                raise stripe_error("bad_answer", "the answer is no list", "", retryable=True)
+        elif not isinstance(body.get("id"), str) or not isinstance(body.get("status"), str):
             raise stripe_error("bad_answer", "the answer is no payment", "", retryable=True)
         return answer
     told = body.get("error")

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import stripe
 
-from .payments import Intent, Send, stripe_error
+from .payments import Intent, Refund, Send, stripe_error
 from .wire import Request
 
+LISTED_MAX = 100
 SENT_HEADERS = ("Content-Type", "Idempotency-Key", "Stripe-Version")
 # By how a path ends, and the method; what it is called in metrics and in bellhand.usage.
 OPERATIONS = {
     ("post", "payment_intents"): "create",
     ("post", "confirm"): "confirm",
     ("post", "cancel"): "cancel",
+    ("post", "refunds"): "refund",
+    ("get", "refunds"): "refunds",
 }
 
 # It writes a file into the user's home, and tells Stripe of it.
@@ -68,6 +71,25 @@ class StripeWire:
             except stripe.InvalidRequestError as error:
                 return _refused(error)
 
+    async def refund(
+        self, intent_id: str, amount: int, metadata: dict[str, str], key: str
+    ) -> Refund:
+        """See Payments.refund."""
+        with _explained():
+            made = await self._client.v1.refunds.create_async(
+                {"payment_intent": intent_id, "amount": amount, "metadata": metadata},
+                {"idempotency_key": key},
+            )
+            return _refund(made)
+
+    async def refunds(self, intent_id: str) -> list[Refund]:
+        """See Payments.refunds."""
+        with _explained():
+            found = await self._client.v1.refunds.list_async(
+                {"payment_intent": intent_id, "limit": LISTED_MAX}
+            )
+            return [_refund(one) for one in found.data]
+
     @property
     def _intents(self) -> Any:
         return self._client.v1.payment_intents
@@ -86,11 +108,12 @@ class _Transport(stripe.HTTPClient):
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
-        path = urlsplit(url.removeprefix(self._base)).path
+        asked = urlsplit(url.removeprefix(self._base))
+        path, params = asked.path, dict(parse_qsl(asked.query))
         operation = OPERATIONS.get((method, path.rpartition("/")[2]), "retrieve")
         sent = {name: headers[name] for name in SENT_HEADERS if name in headers}
         body = post_data.encode() if isinstance(post_data, str) else None
-        answer = await self._send(operation, Request(method.upper(), path, {}, sent, body))
+        answer = await self._send(operation, Request(method.upper(), path, params, sent, body))
         return answer.body, answer.status, dict(answer.headers)
 
 
@@ -104,6 +127,11 @@ def _intent(found: Any, error: Any = None) -> Intent:
         action_url=getattr(redirect, "url", None), code=getattr(error, "code", None),
         decline_code=getattr(error, "decline_code", None), message=getattr(error, "message", None),
     )  # fmt: skip
+
+
+def _refund(made: Any) -> Refund:
+    metadata = made.metadata.to_dict() if made.metadata else {}
+    return Refund(made.id, made.status, made.amount, metadata)
 
 
 def _refused(error: stripe.CardError | stripe.InvalidRequestError) -> Intent:

@@ -31,7 +31,7 @@ OPERATIONS = {
     "serpapi": ("local", "ads", "search"),
     "places": ("search",),
     "openai": ("parse", "embed"),
-    "stripe": ("create", "confirm", "retrieve", "cancel"),
+    "stripe": ("create", "confirm", "retrieve", "cancel", "refund", "refunds"),
 }
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 BREAKER = {"closed": 0, "half_open": 1, "open": 2}

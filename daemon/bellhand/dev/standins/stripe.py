@@ -1,4 +1,4 @@
-"""A stand-in of Stripe's payments: PaymentIntents, and idempotency keys that are honoured as Stripe does.
+"""A stand-in of Stripe's payments: PaymentIntents, refunds, and idempotency keys that are honoured as Stripe does.
 
 The payment method says how a payment fares, by the names of Stripe's own test cards.
 """
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from .faults import Fault
 
-PATHS = ("/v1/payment_intents", "/authenticate/")
+PATHS = ("/v1/payment_intents", "/v1/refunds", "/authenticate/")
 OWN_FAULTS = ("slow", "error", "declined")
 MADE_AT = 1_700_000_000
 LOOKS_UNTIL_DONE = 2  # at a payment that takes its time
@@ -48,6 +48,7 @@ class Account:
     """Everything that one account of Stripe's holds; `charges` are the ids of payments that took money, each time they did."""
 
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
     charges: list[str] = field(default_factory=list)
     keys: dict[str, Kept] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class Account:
 
     def clear(self) -> None:
         """Forget everything."""
-        for one in (self.intents, self.charges, self.keys, self.looks):
+        for one in (self.intents, self.refunds, self.charges, self.keys, self.looks):
             one.clear()
 
     async def answer(self, request: web.Request, fault: Fault | None) -> web.Response:
@@ -101,6 +102,17 @@ class Account:
         match request.method, parts:
             case "POST", ["payment_intents"]:
                 return self._create(form, live)
+            case "POST", ["refunds"]:
+                return self._refund(form)
+            case "GET", ["refunds"]:
+                which = request.query.get("payment_intent")
+                made = [one for one in self.refunds.values() if one["payment_intent"] == which]
+                return 200, {
+                    "object": "list",
+                    "data": made,
+                    "has_more": False,
+                    "url": "/v1/refunds",
+                }
             case _, ["payment_intents", id, *_] if id not in self.intents or self.intents[id]["livemode"] != live:  # fmt: skip
                 return 404, _problem(f"No such payment_intent: '{id}'", "invalid_request_error", "resource_missing")  # fmt: skip
             case "GET", ["payment_intents", id]:
@@ -118,14 +130,13 @@ class Account:
         if form.get("customer", "cus_").removeprefix("cus_").startswith("none"):
             return 400, _problem(f"No such customer: '{form['customer']}'", "invalid_request_error", "resource_missing")  # fmt: skip
         id = f"pi_{self.name}{len(self.intents) + 1:06}"
-        metadata = {k.removeprefix("metadata[").removesuffix("]"): v for k, v in form.items() if k.startswith("metadata[")}  # fmt: skip
         intent = dict.fromkeys(UNSET) | {
             "id": id, "object": "payment_intent", "amount": int(amount), "amount_capturable": 0,
             "amount_details": {"tip": {}}, "amount_received": 0, "automatic_payment_methods": {
                 "enabled": True, "allow_redirects": form.get("automatic_payment_methods[allow_redirects]", "always")},
             "capture_method": "automatic_async", "client_secret": f"{id}_secret_standin", "confirmation_method": "automatic",
             "created": MADE_AT, "currency": currency, "customer": form.get("customer"), "description": form.get("description"),
-            "livemode": live, "metadata": metadata, "payment_method_options": {}, "payment_method_types": ["card"],
+            "livemode": live, "metadata": _metadata(form), "payment_method_options": {}, "payment_method_types": ["card"],
             "status": "requires_payment_method",
         }  # fmt: skip
         self.intents[id] = intent
@@ -188,6 +199,27 @@ class Account:
         intent |= {"status": "canceled", "canceled_at": MADE_AT, "next_action": None}
         return 200, dict(intent)
 
+    def _refund(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        intent = self.intents.get(form.get("payment_intent", ""))
+        if intent is None or intent["status"] != "succeeded":
+            return 400, _problem("This PaymentIntent does not have a successful charge to refund.", "invalid_request_error")  # fmt: skip
+        back = sum(
+            r["amount"] for r in self.refunds.values() if r["payment_intent"] == intent["id"]
+        )
+        left, amount = intent["amount"] - back, int(form["amount"])
+        if left == 0:
+            return 400, _problem(f"Charge {intent['latest_charge']} has already been refunded.", "invalid_request_error", "charge_already_refunded")  # fmt: skip
+        if amount > left:
+            return 400, _problem(f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", "invalid_request_error")  # fmt: skip
+        id = f"re_{self.name}{len(self.refunds) + 1:06}"
+        self.refunds[id] = {
+            "id": id, "object": "refund", "amount": amount, "balance_transaction": None, "charge": intent["latest_charge"],
+            "created": MADE_AT, "currency": intent["currency"], "metadata": _metadata(form), "payment_intent": intent["id"],
+            "reason": None, "receipt_number": None, "source_transfer_reversal": None, "status": "succeeded",
+            "transfer_reversal": None,
+        }  # fmt: skip
+        return 200, dict(self.refunds[id])
+
     def _authenticate(self, id: str) -> web.Response:
         """The page of the bank: whoever visits it has confirmed the payment."""
         intent = self.intents.get(id)
@@ -196,6 +228,10 @@ class Account:
         back = intent["next_action"]["redirect_to_url"]["return_url"]
         self._charge(intent)
         return web.Response(status=302, headers={"Location": back})
+
+
+def _metadata(form: dict[str, str]) -> dict[str, str]:
+    return {k.removeprefix("metadata[").removesuffix("]"): v for k, v in form.items() if k.startswith("metadata[")}  # fmt: skip
 
 
 def failed(fault: Fault) -> web.Response:

@@ -10,7 +10,18 @@ from bellhand.kinds import job_kind
 from bellhand.outcomes import Cancelled, Failed, Snooze
 
 from .paying import pay
-from .payloads import Cleanup, Letter, Opportunity, Payment, Promotion, ReviewRequest, Scan, Sync
+from .payloads import (
+    Cleanup,
+    GiveBack,
+    Letter,
+    Opportunity,
+    Payment,
+    Promotion,
+    ReviewRequest,
+    Scan,
+    Sync,
+)
+from .refunding import give_back
 from .sending import Draft, row, send
 from .syncing import sync
 from .texts import Link
@@ -20,6 +31,9 @@ OPEN = ("new", "qualified", "proposal")
 mail_kind = partial(
     job_kind, lane="crm", attempts_max=10, backoff_base_seconds=60, backoff_max_seconds=14_400
 )
+payment_kind = partial(
+    job_kind, lane="crm", attempts_max=10, backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=600
+)  # fmt: skip
 
 
 @mail_kind("crm.send_promotion")
@@ -82,13 +96,16 @@ async def send_notification(args: Letter, job: Job) -> dict[str, Any]:
     return await send(job, _letter("notification", args, job, patient=False))
 
 
-@job_kind(
-    "crm.process_payment", lane="crm", priority=7, attempts_max=10,
-    backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=600,
-)  # fmt: skip
+@payment_kind("crm.process_payment", priority=7)
 async def process_payment(args: Payment, job: Job) -> dict[str, Any]:
     """Charge a customer once for what the key names, by Stripe."""
     return await pay(job, args)
+
+
+@payment_kind("crm.refund_payment")
+async def refund_payment(args: GiveBack, job: Job) -> dict[str, Any]:
+    """Give a payment back, or a part of it, once."""
+    return await give_back(job, args)
 
 
 @job_kind(

@@ -65,6 +65,14 @@ class Payment(Payload):
     description: str | None = Field(default=None, max_length=500)
 
 
+class GiveBack(Payload):
+    """Which payment to give back, and how much of it: else all that is left. One refund for a `key`, else one for the payment."""
+
+    payment_key: Id = Field(alias="paymentKey")
+    key: Key = None
+    amount: int | None = Field(default=None, ge=1, le=99_999_999_999)
+
+
 class Sync(Payload):
     """The name of a source in bellhand_crm.sources."""
 

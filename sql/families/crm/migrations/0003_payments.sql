@@ -44,6 +44,27 @@ comment on column bellhand_crm.payments.said is 'Why it is not paid, in words fo
 -- The payments of one customer.
 create index payments_customer on bellhand_crm.payments (customer_id, begun_at);
 
+create table bellhand_crm.refunds (
+  id bigint generated always as identity primary key,
+  payment_id bigint not null references bellhand_crm.payments,
+  key text not null unique check (char_length(key) between 1 and 200),
+  amount bigint not null check (amount > 0),
+  state text not null default 'new' check (state in ('new', 'pending', 'succeeded', 'failed')),
+  refund_id text unique,
+  idempotency_key uuid not null,
+  tries integer not null default 1,
+  said text,
+  job_id bigint not null,
+  begun_at timestamptz not null default bellhand.now(),
+  settled_at timestamptz
+);
+comment on table bellhand_crm.refunds is 'One row a refund, written before Stripe hears of it.';
+comment on column bellhand_crm.refunds.key is 'There is one refund for it, whatever jobs ask.';
+comment on column bellhand_crm.refunds.state is
+  'new: Stripe may not know of it yet; pending: on its way, what becomes of it is not read back; failed: refused by Stripe.';
+-- What of a payment is given back (begin_refund).
+create index refunds_payment on bellhand_crm.refunds (payment_id);
+
 create table bellhand_crm.payment_events (
   id bigint generated always as identity primary key,
   payment_id bigint not null references bellhand_crm.payments on delete cascade,
@@ -59,10 +80,10 @@ create index payment_events_payment on bellhand_crm.payment_events (payment_id);
 
 select bellhand.allow('producer', right_ || ' (payment_customer, payment_method) on bellhand_crm.customers')
   from unnest(array['insert', 'update', 'select']) right_;
-select bellhand.allow('producer', 'select on ' || name) from unnest(array['bellhand_crm.payments', 'bellhand_crm.payment_events']) name;
+select bellhand.allow('producer', 'select on ' || name) from unnest(array['bellhand_crm.payments', 'bellhand_crm.payment_events', 'bellhand_crm.refunds']) name;
 -- Without action_url, which confirms a payment, and without what names a card.
 select bellhand.allow('reader', 'select (id, key, customer_id, amount, currency, description, state, live, intent_id, tries, error_code, '
   'decline_code, said, job_id, begun_at, action_at, settled_at) on bellhand_crm.payments');
-select bellhand.allow('reader', 'select on bellhand_crm.payment_events');
+select bellhand.allow('reader', 'select on ' || name) from unnest(array['bellhand_crm.payment_events', 'bellhand_crm.refunds']) name;
 select bellhand.allow('worker', 'select, insert, update, delete on ' || name)
-  from unnest(array['bellhand_crm.payments', 'bellhand_crm.payment_events']) name;
+  from unnest(array['bellhand_crm.payments', 'bellhand_crm.payment_events', 'bellhand_crm.refunds']) name;
