@@ -87,6 +87,7 @@ class Stage:
         self.lease_seconds = own["lease_seconds"]
         given = {
             "dsn": dsn or self.dsn, "modules": ["faults.handlers", *modules], "worker": own, "status": {"port": 0},
+            "metrics": {"canary_seconds": 0},  # the invariants count jobs
             "log": {"format": "json"}, "lanes": {LIMITED: {"concurrency": LIMIT}},
         } | sections  # fmt: skip
         return self.fleet.add(given, env, **(options or {}))

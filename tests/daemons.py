@@ -27,8 +27,9 @@ def kinds_of(*handlers: Callable[..., Any]) -> dict[str, Kind]:
 
 
 def settings_for(dsn: str, worker: dict[str, Any] | None = None, **sections: Any) -> Settings:
-    """Short leases, and a poll so slow that only the bell can explain a quick start; a status port of its own."""
-    return Settings(dsn=dsn, worker=QUICK | (worker or {}), **({"status": {"port": 0}} | sections))
+    """Short leases, and a poll so slow that only the bell can explain a quick start; a status port of its own, no canaries."""
+    given = {"status": {"port": 0}, "metrics": {"canary_seconds": 0}} | sections
+    return Settings(dsn=dsn, worker=QUICK | (worker or {}), **given)
 
 
 @asynccontextmanager

@@ -116,7 +116,7 @@ class Fleet:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("BELLHAND_", "NOTIFY_"))}
         path = os.pathsep.join([str(ROOT / "daemon"), str(ROOT / "tests")])
         given = {"dsn": dsn, "modules": ["process_handlers"], "worker": WORKER | {"name": folder.name} | (worker or {}),
-                 "status": {"port": 0}, "log": {"format": "json"}} | settings  # fmt: skip
+                 "status": {"port": 0}, "metrics": {"canary_seconds": 0}, "log": {"format": "json"}} | settings  # fmt: skip
         made = Process(
             folder,
             given,

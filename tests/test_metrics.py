@@ -1,10 +1,13 @@
 """Metrics: right from the first scrape, bounded whatever happens, and cheap."""
 
+from typing import Any
+
 from prometheus_client.parser import text_string_to_metric_families
 
-from bellhand.metrics import LANES_MAX, Metrics
+from bellhand.gauges import LANES_MAX, REASONS
+from bellhand.metrics import FOUND_MAX, Metrics, Now
 
-SERIES_MAX = 4500  # 50 kinds of 10 lanes
+SERIES_MAX = 5600  # 50 kinds of 10 lanes
 
 
 def scrape(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -83,9 +86,14 @@ def test_the_rest_is_told_by_its_own_words() -> None:
     metrics.rescued("worker_lost", 4)
     metrics.abandoned("a.run")
     metrics.stale_result("nobody.knows")
-    metrics.step_finished("a.run", "failed", 2)
+    metrics.step_finished("a.run", "failed", 0.2)
+    metrics.step_finished("a.run", "failed", 700.0)
+    metrics.schedule_missed("nightly", 0)
+    metrics.schedule_missed("hourly", 3)
+    metrics.answered("/v1/jobs/{job}", "GET", 404, 0.02)
+    metrics.answered("none", "BREW", 404, 0.02)
+    metrics.watch(lambda: Now(64, 3, 5, 1))
     metrics.logged("warning")
-    metrics.set_slots(64, 3)
     metrics.set_db_up(True)
     metrics.set_listen_up(True)
     metrics.set_draining(True)
@@ -101,19 +109,61 @@ def test_the_rest_is_told_by_its_own_words() -> None:
     for name in ("db_up", "listen_up", "draining"):
         assert value(metrics, f"bellhand_{name}") == 1
     assert value(metrics, "bellhand_worker_slots_busy") == 3
+    assert value(metrics, "bellhand_db_connections") == 5
+    assert value(metrics, "bellhand_db_reconnects_total") == 1
+    steps = "bellhand_step_run_seconds_bucket"
+    assert value(metrics, steps, kind="a.run", le="0.25") == 1
+    assert value(metrics, steps, kind="a.run", le="600.0") == 1
+    assert value(metrics, steps, kind="a.run", le="+Inf") == 2
+    assert value(metrics, "bellhand_schedule_missed_total", schedule="nightly") == 0
+    assert value(metrics, "bellhand_schedule_missed_total", schedule="hourly") == 3
+    told = {"route": "/v1/jobs/{job}", "method": "GET", "code": "404"}
+    assert value(metrics, "bellhand_http_requests_total", **told) == 1
+    told = {"route": "none", "method": "other", "code": "404"}
+    assert value(metrics, "bellhand_http_requests_total", **told) == 1
+
+
+def test_what_jobs_count_is_told_by_kind_s0_34() -> None:
+    metrics = small()
+    metrics.found("a.run", {"leads_found": 20, "cost": 0.5, "lost": -3})
+    metrics.found("a.run", {"leads_found": 11})
+    metrics.found("a.run", {"ada@example.com": 1})
+    found = "bellhand_results_total"
+    assert value(metrics, found, kind="a.run", result="leads_found") == 31
+    assert value(metrics, found, kind="a.run", result="cost") == 0.5
+    assert value(metrics, found, kind="a.run", result="lost") is None, "a counter never falls"
+    assert value(metrics, found, kind="other", result="other") == 1, "no address is a label"
+
+
+def lane(name: str, **what: Any) -> dict[str, Any]:
+    return {"lane": name} | what
 
 
 def test_lanes_are_shown_as_last_sampled() -> None:
     metrics = small()
-    row = {"lane": "web", "pending": 5, "running": 2, "oldest_due_seconds": 9.5, "paused": True}
-    metrics.set_lanes([row, {"lane": "old", "pending": 1, "oldest_due_seconds": None}], 1e9)
-    assert value(metrics, "bellhand_lane_jobs", lane="web", state="pending") == 5
-    assert value(metrics, "bellhand_lane_jobs", lane="web", state="running") == 2
-    assert value(metrics, "bellhand_lane_oldest_due_seconds", lane="web") == 9.5
+    metrics.sampled.slo_seconds = {"web": 60.0, "old": 900.0, "other": 900.0}.__getitem__
+    web = lane(
+        "web", pending=5, running=2, oldest_due_seconds=9.5, paused=True, step_seconds=31.0,
+        step_limit_seconds=30.0, pace_per_second=2.5, parked_by_reason='{"no_handler": 4}', blocked=1,
+    )  # fmt: skip
+    metrics.sampled.set_lanes([web, lane("old", pending=1, oldest_due_seconds=None)], 1e9)
+    shown = {
+        "oldest_due_seconds": 9.5, "paused": 1, "oldest_running_step_seconds": 31, "step_timeout_seconds": 30,
+        "drain_seconds": 2, "wait_slo_seconds": 60, "concurrency_limit": 0,
+    }  # fmt: skip
+    for name, wanted in shown.items():
+        assert value(metrics, f"bellhand_lane_{name}", lane="web") == wanted
+    states = {"pending": 5, "running": 2, "scheduled": 0, "parked": 0, "blocked": 1}
+    for state, count in states.items():
+        assert value(metrics, "bellhand_lane_jobs", lane="web", state=state) == count
+    reasons = dict.fromkeys(REASONS, 0) | {"no_handler": 4, "dependency": 1, "lane_paused": 5}
+    for reason, count in reasons.items():
+        assert value(metrics, "bellhand_lane_unclaimable_jobs", lane="web", reason=reason) == count
     assert value(metrics, "bellhand_lane_oldest_due_seconds", lane="old") == 0
-    assert value(metrics, "bellhand_lane_paused", lane="web") == 1
+    assert value(metrics, "bellhand_lane_drain_seconds", lane="old") == float("inf")
     assert value(metrics, "bellhand_stats_sample_timestamp_seconds") == 1e9
-    metrics.set_lanes([row], 1e9 + 15)
+    assert value(metrics, "bellhand_canary_waiting_seconds", lane="web") is None
+    metrics.sampled.set_lanes([web], 1e9 + 15)
     assert value(metrics, "bellhand_lane_jobs", lane="old", state="pending") is None
 
 
@@ -125,13 +175,17 @@ def test_series_stay_bounded_whatever_comes() -> None:
         metrics.settled(f"unheard.of{n}", "fail", [1.0], [1.0])
         metrics.abandoned(f"unheard.of{n}")
         metrics.stale_result(f"unheard.of{n}")
-        metrics.step_finished(f"unheard.of{n}", "completed")
+        metrics.step_finished(f"unheard.of{n}", "completed", 1.0)
         metrics.logged(f"level{n}")
     assert len(scrape(metrics)) == before
     other = {"kind": "other", "lane": "other", "outcome": "failed"}
     assert value(metrics, "bellhand_jobs_finished_total", **other) == 5000
-    metrics.set_lanes([{"lane": f"lane{n}"} for n in range(5000)], 0)
-    assert len(scrape(metrics)) <= before + 7 * LANES_MAX
+    for n in range(1000):
+        metrics.found("f.kind1", {f"word{n}": 1})
+    assert len(scrape(metrics)) == before + FOUND_MAX + 1
+    lanes = [lane(f"lane{n}") for n in range(5000)]
+    metrics.sampled.set_lanes(lanes, 0)
+    assert len(scrape(metrics)) <= before + FOUND_MAX + 1 + 18 * (LANES_MAX + 1)
 
 
 def test_two_daemons_in_one_process_count_apart() -> None:

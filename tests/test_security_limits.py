@@ -204,6 +204,8 @@ async def test_ten_thousand_kinds_that_a_daemon_does_not_know_add_no_series(
                 return series(await answer.text())
 
         await eventually(lambda: scrape_says(scrape, "bellhand_claimed_jobs_total", 1))
+        await daemon.keeper.sample_database()
+        await scrape()  # from now on requests for it are counted
         before = await scrape()
         # Half are kinds of some other daemon, which ours claims and puts aside; half nobody knows.
         await Desk(conn).publish(*(f"flood.{n}" for n in range(5000)))

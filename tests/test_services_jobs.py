@@ -196,11 +196,11 @@ def metrics_of(daemon: Daemon) -> dict[str, Any]:
     metrics, serpapi = daemon.metrics, {"service": "serpapi", "operation": "local"}
     openai = {"service": "openai"}
     return {
-        "calls": value(metrics, "bellhand_service_calls_total", outcome="ok", **serpapi),
-        "seconds": value(metrics, "bellhand_service_seconds_count", **serpapi),
-        "tokens in": value(metrics, "bellhand_service_units_total", direction="in", **openai),
-        "tokens out": value(metrics, "bellhand_service_units_total", direction="out", **openai),
-        "dollars": value(metrics, "bellhand_service_cost_dollars_total", service="serpapi"),
+        "calls": value(metrics, "bellhand_external_requests_total", code="ok", **serpapi),
+        "seconds": value(metrics, "bellhand_external_request_seconds_count", **serpapi),
+        "tokens in": value(metrics, "bellhand_external_units_total", direction="in", **openai),
+        "tokens out": value(metrics, "bellhand_external_units_total", direction="out", **openai),
+        "dollars": value(metrics, "bellhand_external_cost_dollars_total", service="serpapi"),
     }
 
 
@@ -210,16 +210,16 @@ async def test_every_daemon_shows_the_breaker_that_one_of_them_opened_s4_32(
     settings = sections(stand_ins.port, cache_seconds=0, breaker_failures=1, breaker_seconds=100, retries_max=0)  # fmt: skip
 
     def breaker(daemon: Daemon) -> float | None:
-        return value(daemon.metrics, "bellhand_service_breaker", service="serpapi")
+        return value(daemon.metrics, "bellhand_circuit_open", service="serpapi")
 
     async with at_work(dsn, handlers.local, services=settings) as one, at_work(dsn, handlers.places) as other:  # fmt: skip
         assert breaker(one) == breaker(other) == 0
         stand_ins.faults.set("serpapi", "unavailable")
         row = await snoozed(conn, await insert(conn, "svc.local"))
         assert "its breaker is open after 1 failures in a row" in row["error"]
-        await eventually(lambda: breaker(one) == breaker(other) == 2)
+        await eventually(lambda: breaker(one) == breaker(other) == 1)
         async with at_work(dsn, handlers.judge) as late:
-            await eventually(lambda: breaker(late) == 2)
+            await eventually(lambda: breaker(late) == 1)
         await conn.execute("update bellhand.services set retry_at = bellhand.now()")
         await conn.execute("select bellhand.run_now(id) from bellhand.jobs")
         await eventually(lambda: breaker(one) == breaker(other) == 0)

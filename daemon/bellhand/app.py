@@ -13,14 +13,13 @@ import random as random_module
 import signal
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from . import __version__, systemd
+from . import __version__, canary, systemd
 from .bell import Bell, Listener, Sleep
 from .blocking import use_threads
 from .clients.hooks import Hooks
@@ -28,10 +27,11 @@ from .clients.mail import Mail
 from .clients.services import Services
 from .clients.web import BrowserLimits, Web, WebLimits
 from .db import Again, Away, Database, HandlerPool
+from .ended import Counts
 from .errors import Problem
 from .heartbeat import Beat, Heartbeat
 from .job import Job, Tools
-from .keeper import Keeper
+from .keeper import Keeper, every
 from .kinds import Kind, find_kinds
 from .limits import Limits
 from .logs import count_levels, set_level
@@ -45,11 +45,12 @@ from .settings import Settings, load
 from .settle import Settler
 from .stats import Tally
 from .store import Store, Surroundings
-from .surfaces import status_port
+from .surfaces import metrics_port, status_port
 from .vitals import Vitals
 from .worker import Worker
 
 log = structlog.get_logger()
+SERVICES_SECONDS = 60.0
 EXIT_HARD = 75  # the drain did not end in time
 
 
@@ -66,16 +67,15 @@ class Daemon:
         self.clock = time.monotonic
         use_threads(settings.worker.threads)
         self.kinds = find_kinds(settings.modules) if kinds is None else kinds
-        self.metrics = Metrics(
-            {kind.name: kind.lane for kind in self.kinds.values()}, version=__version__
-        )
+        self.metrics = Metrics({kind.name: kind.lane for kind in self.kinds.values()}, version=__version__)  # fmt: skip
+        self.metrics.sampled.slo_seconds = lambda lane: self.settings.slo_seconds(lane)
+        if settings.metrics.canary_seconds:  # it is no work, and counted nowhere
+            self.kinds = {**self.kinds, canary.NAME: canary.KIND}
         self.database = _database(settings)
         self.pool = HandlerPool(self.database, settings.database.handler_connections)
         self.store = Store(self.database, self.pool)
         self.web = Web(WebLimits(**settings.web.model_dump()), browser=BrowserLimits(**settings.browser.model_dump()))  # fmt: skip
-        self.services = Services(
-            settings.services, database=self.database, random=random, registry=self.metrics.registry
-        )
+        self.services = Services(settings.services, database=self.database, random=random, registry=self.metrics.registry)  # fmt: skip
         self.mail, self.hooks = Mail(settings.mail), Hooks(settings.notify)
         tools = Tools(self.store, random, self.clock, self.web, self._stepped, self.services, self.mail, self.hooks)  # fmt: skip
         self.bell = Bell()
@@ -86,12 +86,9 @@ class Daemon:
                              self.metrics, _limits(settings))  # fmt: skip
         self.registration = Registration(self.worker, settings, random)
         self.tally = Tally(self.worker.id)
-        # By kind and outcome, since the last batch was written: how long jobs waited, and ran.
-        self.ended: defaultdict[tuple[str, str], tuple[list[float], list[float]]] = defaultdict(
-            lambda: ([], [])
-        )
+        self.counts = Counts(self.metrics, self.tally)
         self.keeper = Keeper(
-            self.store, list(self.kinds), lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
+            self.store, self.kinds, canary_seconds=settings.metrics.canary_seconds, lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
             retention=settings.retention, hear=self._hear, at_rest=lambda: self.sleep.sound, metrics=self.metrics,
             tally=self.tally, random=random, clock=self.clock,
         )  # fmt: skip
@@ -105,6 +102,8 @@ class Daemon:
         self.vitals = Vitals(self.worker, self.sleep, self.listener, self.heartbeat, self.metrics,
                              poll_seconds=settings.worker.poll_seconds)  # fmt: skip
         self.status = status_port(settings.status, self.metrics, self.vitals.health, self.database, random, shown=settings.model_dump(mode="json"))  # fmt: skip
+        own = metrics_port(settings, self.metrics, self.vitals.health, self.database)
+        self.ports = [self.status, *([own] if own else [])]
         self.exit_hard_after: Callable[[float], None] = _no_exit  # a process of its own sets it
         self.ready = asyncio.Event()
         self.stop_asked = asyncio.Event()
@@ -116,8 +115,9 @@ class Daemon:
 
     async def run(self) -> int:
         """Work until told to stop; the exit code. Raises Problem for what only a person can put right."""
-        await self.status.start()
         try:
+            for port in self.ports:
+                await port.start()
             stopped_early = asyncio.create_task(self.stop_asked.wait())
             prepared = asyncio.create_task(self._prepare())
             await asyncio.wait({stopped_early, prepared}, return_when=asyncio.FIRST_COMPLETED)
@@ -130,7 +130,8 @@ class Daemon:
             return await self._work()
         finally:
             await self.heartbeat.stop()
-            await self.status.stop()
+            for port in self.ports:
+                await port.stop()
             await self.web.close()
             await self.services.close()
             await self.mail.close()
@@ -183,6 +184,7 @@ class Daemon:
             self.settler.run(),
             self.progress.run(),
             self.vitals.tell_systemd(),
+            every(SERVICES_SECONDS, self.services.look, Bell(), self.random),
             *self.keeper.chores(),
         ]
 
@@ -276,26 +278,24 @@ class Daemon:
     def _stepped(self, job: Job, _name: str, what: str) -> None:
         """A step starts, ran, or is written down."""
         if what in ("completed", "failed"):
-            self.metrics.step_finished(job.kind, what)
+            self.metrics.step_finished(job.kind, what, job.step_seconds)
 
     def _settled(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         """Postgres accepted (or fenced) how an attempt ended: count it."""
         self.progress.forget(job.id)
+        if job.kind == canary.NAME:
+            self.keeper.canary_bell.ring()
+            return
         if outcome == "lost":
             self.metrics.stale_result(job.kind)
             return
-        waits, runs = self.ended[job.kind, outcome]
-        waits.append(job.waited_seconds)
-        runs.append(job.ran_seconds)
+        self.counts.add(job, outcome, end)
         if isinstance(end, Ended) and outcome in ("retry", "snooze", "crash"):
             self.keeper.due_in(end.wait_seconds)
 
     def _written(self) -> None:
         """A batch of outcomes is durable: they are counted together, and there may be room again."""
-        for (kind, outcome), (waits, runs) in self.ended.items():
-            self.metrics.settled(kind, outcome, waits, runs)
-            self.tally.add(kind, outcome, waits, runs)
-        self.ended.clear()
+        self.counts.written()
         self.worker.room_again()
 
     # -- the outside -------------------------------------------------------------------------------------------------
@@ -362,9 +362,7 @@ def _limits(settings: Settings) -> Limits:
 
 def _callback_failed(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """An error that no task was there to take: a handler's stray task, or a fault of ours; never silent."""
-    log.error(
-        "unhandled_error", note=str(context.get("message")), exc_info=context.get("exception")
-    )
+    log.error("unhandled_error", note=str(context.get("message")), exc_info=context.get("exception"))  # fmt: skip
 
 
 def _no_exit(_seconds: float) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+LATE_SECONDS = 60
 ALIASES = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
@@ -52,6 +53,15 @@ def _last_ticks(
         window *= 4
 
 
+def late_ticks(expression: str, timezone: str, expected: datetime | None, now: datetime) -> int:
+    """How many ticks from `expected` on were due for more than a minute by `now`; counted up to 100."""
+    if expected is None or (now - expected).total_seconds() <= LATE_SECONDS:
+        return 0
+    return len(
+        _last_ticks(expression, timezone, expected, now - timedelta(seconds=LATE_SECONDS), 100)
+    )
+
+
 def due_ticks(
     expression: str,
     timezone: str,
@@ -74,6 +84,6 @@ def due_ticks(
     due = _last_ticks(expression, timezone, expected, now, missed_max)
     if missed == "all":
         return due, next_tick
-    if missed == "skip" and (now - due[-1]).total_seconds() > 60:
+    if missed == "skip" and (now - due[-1]).total_seconds() > LATE_SECONDS:
         return [], next_tick
     return due[-1:], next_tick

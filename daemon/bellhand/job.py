@@ -53,6 +53,8 @@ class Tools:
 class Job:
     """One attempt at one job, from a row of claim.sql; handlers read it and call its methods."""
 
+    step_seconds = 0.0  # that the step which ended last took
+
     __slots__ = (
         "__dict__", "_asked", "_kind", "_row", "_tools", "abandoned", "epoch", "id", "lease",
         "on_asked", "ran_seconds", "refused", "settled", "settling", "started", "stopping", "task",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ import asyncpg
 import structlog
 
 from .bell import Bell
-from .cron import due_ticks
+from .cron import due_ticks, late_ticks
 from .db import Again, Away, Backoff, describe
+from .kinds import Kind
 from .metrics import Metrics
 from .settings import Retention
 from .stats import Tally
@@ -26,6 +27,7 @@ PROMOTE_SECONDS = 30.0  # jobs due within that ring, see jobs_inserted.sql
 AWAKE_LOOK_SECONDS = 1.0  # nobody rings for those who are awake, nor for the deaf
 FULL_LOOK_APART_SECONDS = 1.0
 SAMPLE_SECONDS = 15.0
+DATABASE_SAMPLE_SECONDS = 60.0
 LOOK_SECONDS = 10.0
 QUIET_SECONDS = 30.0  # between looks while nothing happens here: what matters then rings
 PARTITIONS_AHEAD_DAYS = 7
@@ -56,12 +58,14 @@ class Keeper:
     """The chores of one daemon; `hear` is told what changed around, `at_rest` says whether looks may be rarer."""
 
     def __init__(
-        self, store: Store, kinds: list[str], *, lease_seconds: float, crashes_max: int, retention: Retention,
+        self, store: Store, kinds: Mapping[str, Kind], *, canary_seconds: float, lease_seconds: float, crashes_max: int, retention: Retention,
         hear: Callable[[Surroundings], None], at_rest: Callable[[], bool], metrics: Metrics, tally: Tally,
         random: Callable[[], float], clock: Callable[[], float],
     ) -> None:  # fmt: skip
         self.store = store
-        self.kinds = kinds
+        self.kinds = list(kinds)
+        self.step_seconds = [kind.step_timeout_seconds for kind in kinds.values()]
+        self.canary_seconds = canary_seconds  # 0: none
         self.tells = any(kind.startswith("notify.") for kind in kinds)
         self.lease_seconds = lease_seconds
         self.crashes_max = crashes_max
@@ -75,15 +79,16 @@ class Keeper:
         self.look_bell = Bell()
         self.cron_bell = Bell()
         self.rescue_bell = Bell()
+        self.canary_bell = Bell()
         self.clock = clock
         self.full_look_at = 0.0
         self.promote_timer: asyncio.Handle | None = None
         self.promote_at = 0.0  # uvloop's handles do not all know when
         self.promoted_upto: datetime | None = None
 
-    def chores(self) -> list[Awaitable[None]]:
+    def chores(self) -> list[Coroutine[Any, Any, None]]:
         """Everything to run side by side for the life of the daemon."""
-        return [
+        chores = [
             every(QUIET_SECONDS, self.look_around, self.look_bell, self.random),
             every(PROMOTE_SECONDS, self.promote, self.promote_bell, self.random),
             every(600.0, self.fire_schedules, self.cron_bell, self.random),
@@ -91,9 +96,14 @@ class Keeper:
             every(3600.0, self.retire, Bell(), self.random),
             every(15.0, self.write_stats, Bell(), self.random),
             every(QUIET_SECONDS, self.sample, Bell(), self.random),
+            every(DATABASE_SAMPLE_SECONDS, self.sample_database, Bell(), self.random),
             every(LEARN_QUIET_SECONDS, self.learn, Bell(), self.random),
             every(GARBAGE_SECONDS, self.collect_garbage, Bell(), self.random),
         ]
+        if self.canary_seconds:
+            canaries = every(self.canary_seconds, self.keep_canaries, self.canary_bell, self.random)
+            chores.append(canaries)
+        return chores
 
     def somebody_is_silent(self) -> None:
         """The heartbeat saw a worker that stopped beating."""
@@ -159,11 +169,15 @@ class Keeper:
                     missed=row["missed"],
                     missed_max=row["missed_max"],
                 )
+                late = late_ticks(row["cron"], row["timezone"], row["next_at"], row["now"])
                 fired = await self.store.fire_schedule(row["name"], row["next_at"], ticks, next_at)
             except (ValueError, asyncpg.PostgresError) as error:
                 log.error("schedule_failed", schedule=row["name"], error=describe(error))
                 await self.store.schedule_error(row["name"], describe(error))
                 continue
+            # Of several daemons one fires, and counts; one that leaves all ticks out fires none.
+            if fired or not ticks:
+                self.metrics.schedule_missed(row["name"], late)
             if fired:
                 log.info("schedule_fired", schedule=row["name"], jobs=fired, next_at=str(next_at))
         self.look_bell.ring()
@@ -197,12 +211,31 @@ class Keeper:
 
     async def sample(self) -> float | None:
         """Refresh the lanes' gauges, so that a scrape runs no SQL."""
-        rows = await self.store.lanes()
+        gauges, started = self.metrics.sampled, self.clock()
+        try:
+            rows = await self.store.sample_lanes(self.kinds, self.step_seconds)
+        except (Away, Again, asyncpg.PostgresError):
+            gauges.errors += 1
+            raise
+        gauges.seconds = self.clock() - started
         if rows:
-            self.metrics.set_lanes(rows, rows[0]["sampled_at"])
+            gauges.set_lanes(rows, rows[0]["sampled_at"])
         if self.tells:
             self.metrics.set_channels(await self.store.channels())
         return QUIET_SECONDS if self.at_rest() else SAMPLE_SECONDS
+
+    async def sample_database(self) -> float | None:
+        """Refresh the gauges of tables, transactions and schedules."""
+        found = await self.store.sample_database(self.retention.history_days)
+        self.metrics.sampled.set_database(found)
+        for name in self.metrics.sampled.schedules():
+            self.metrics.schedule_missed(name, 0)
+        return None
+
+    async def keep_canaries(self) -> float | None:
+        """Take in the canaries that came back, send the next ones."""
+        await self.store.keep_canaries(self.canary_seconds)
+        return None
 
     async def learn(self) -> float | None:
         """Measure how long kinds take, keep score of what was foretold, group what failed."""

@@ -6,9 +6,10 @@ host. Every known series starts at 0, so that rates are right from the first scr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,15 +20,23 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from .gauges import OTHER, SCHEDULES_MAX, Sampled
 from .stats import count
 
-OTHER = "other"
 WEBHOOK = "notify.webhook"
 CHANNEL_STATES = ("ok", "failing", "disabled")
-LANES_MAX = 200
+FOUND_MAX = 300  # pairs of a kind and what its jobs count
+NAME = re.compile(
+    "[a-z][a-z0-9_]{0,49}"
+)  # of a counter; what looks otherwise may be an address or an id
 OUTCOMES = ("completed", "partial", "failed", "cancelled")
 RESULTS = ("ok", "retry", "failed", "crashed", "cancelled", "snoozed", "paused", "released")
 WAIT_BUCKETS = (
@@ -38,6 +47,9 @@ RUN_BUCKETS = (
     *(0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0),
     *(1200.0, 1800.0, 3600.0, 7200.0, 14400.0),
 )
+STEP_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 CLAIM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 # How the settler's words are counted: as the result of an attempt, as the outcome of a job, and
@@ -78,12 +90,13 @@ class _Spread:
 class _OfKind:
     """Everything that is counted for one kind."""
 
-    __slots__ = ("outcomes", "results", "runs", "steps", "waits")
+    __slots__ = ("outcomes", "results", "runs", "step_runs", "steps", "waits")
 
     def __init__(self) -> None:
         self.outcomes = dict.fromkeys(OUTCOMES, 0)
         self.results = dict.fromkeys(RESULTS, 0)
         self.steps = {"completed": 0, "failed": 0}
+        self.step_runs = _Spread(STEP_BUCKETS)
         self.waits = _Spread(WAIT_BUCKETS)
         self.runs = {"completed": _Spread(RUN_BUCKETS), "failed": _Spread(RUN_BUCKETS)}
 
@@ -95,6 +108,19 @@ class _Jobs(Collector):
         self.lanes = {**kinds, OTHER: OTHER}
         self.counts = {kind: _OfKind() for kind in self.lanes}
         self.other = self.counts[OTHER]
+        self.found: dict[tuple[str, str], float] = {}
+
+    def find(self, kind: str, counters: Mapping[str, float]) -> None:
+        """Add what a job that is over has counted; names are its handler's own, so their number is bounded."""
+        kind = kind if kind in self.counts else OTHER
+        for name, n in counters.items():
+            pair = (kind, name)
+            if pair not in self.found and (
+                len(self.found) >= FOUND_MAX or not NAME.fullmatch(name)
+            ):
+                pair = (OTHER, OTHER)
+            if n > 0:
+                self.found[pair] = self.found.get(pair, 0.0) + n
 
     def collect(self) -> Iterator[Metric]:
         label = ["lane", "kind"]
@@ -113,8 +139,17 @@ class _Jobs(Collector):
         runs = HistogramMetricFamily(
             "bellhand_job_run_seconds", "How long attempts took.", labels=[*label, "outcome"]
         )
+        step_runs = HistogramMetricFamily(
+            "bellhand_step_run_seconds", "How long steps took.", labels=["kind"]
+        )
+        found = CounterMetricFamily(
+            "bellhand_results", "What jobs that are over have counted.", labels=["kind", "result"]
+        )
+        for pair, n in self.found.items():
+            found.add_metric(pair, n)
         for kind, counts in self.counts.items():
             names = [self.lanes[kind], kind]
+            step_runs.add_metric([kind], counts.step_runs.buckets(), counts.step_runs.total)
             for family, values in (
                 (finished, counts.outcomes),
                 (attempts, counts.results),
@@ -125,7 +160,7 @@ class _Jobs(Collector):
             waits.add_metric(names, counts.waits.buckets(), counts.waits.total)
             for word, spread in counts.runs.items():
                 runs.add_metric([*names, word], spread.buckets(), spread.total)
-        yield from (finished, attempts, steps, waits, runs)
+        yield from (finished, attempts, steps, waits, runs, step_runs, found)
         if WEBHOOK in self.counts:
             posts = CounterMetricFamily(
                 "bellhand_webhook_deliveries",
@@ -137,22 +172,55 @@ class _Jobs(Collector):
             yield posts
 
 
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What the process knows of itself at the moment of a scrape."""
+
+    slots: int = 0
+    slots_busy: int = 0
+    connections: int = 0
+    reconnects: int = 0
+
+
+class _Own(Collector):
+    """Asks the process at every scrape: nothing here may wait."""
+
+    def __init__(self) -> None:
+        self.look: Callable[[], Now] = Now
+
+    def collect(self) -> Iterator[Metric]:
+        now = self.look()
+        for name, help, value in (
+            ("worker_slots", "Jobs that may run at once.", now.slots),
+            ("worker_slots_busy", "Jobs that run.", now.slots_busy),
+            ("db_connections", "Connections that are open.", now.connections),
+        ):
+            yield GaugeMetricFamily(f"bellhand_{name}", help, value=value)
+        yield CounterMetricFamily(
+            "bellhand_db_reconnects", "Connections that were opened anew.", value=now.reconnects
+        )
+
+
 class Metrics:
-    """All series of one daemon; `kinds` gives the lane of each kind that it runs."""
+    """All series of one daemon; `kinds` gives the lane of each kind that it runs.
+
+    `sampled` is what the keeper reads from the database for the gauges.
+    """
 
     def __init__(self, kinds: Mapping[str, str], *, version: str) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self._jobs = _Jobs(kinds)
-        self.registry.register(self._jobs)
+        self._own = _Own()
+        self.sampled = Sampled(kinds.values())
+        for collector in (self._jobs, self._own, self.sampled):
+            self.registry.register(collector)
         self._counters()
         self._gauges()
-        self._lane_gauges()
+        self._http()
         build = Gauge("bellhand_build_info", "1.", ["version"], registry=self.registry)
         build.labels(version).set(1)
-        for lane in {*kinds.values()}:
-            self._set_lane({"lane": lane})
 
     def _counters(self) -> None:
         def counter(name: str, help: str, label: str, values: Iterable[str]) -> dict[str, Counter]:
@@ -172,6 +240,13 @@ class Metrics:
         )
         levels = ["debug", "info", "warning", "error", "critical"]
         self._logged = counter("log_messages", "Lines logged.", "level", levels)
+        self._missed = Counter(
+            "bellhand_schedule_missed",
+            "Ticks that no daemon enqueued within a minute.",
+            ["schedule"],
+            registry=self.registry,
+        )
+        self._schedules: set[str] = set()
         self._claimed = Counter("bellhand_claimed_jobs", "Jobs claimed.", registry=self.registry)
         self._claim_seconds = Histogram(
             "bellhand_claim_seconds",
@@ -184,8 +259,6 @@ class Metrics:
         def gauge(name: str, help: str) -> Gauge:
             return Gauge(f"bellhand_{name}", help, registry=self.registry)
 
-        self._slots = gauge("worker_slots", "Jobs that may run at once.")
-        self._busy = gauge("worker_slots_busy", "Jobs that run.")
         self._draining = gauge("draining", "1 while the daemon is going down.")
         self._db_up = gauge("db_up", "1 while the database answers.")
         self._listen_up = gauge(
@@ -195,10 +268,6 @@ class Metrics:
             "bellhand_channels", "Channels of notifications.", ["state"], registry=self.registry
         )
         self.set_channels({})
-        self._sampled = gauge(
-            "stats_sample_timestamp_seconds", "When the lane gauges were read, by the database."
-        )
-
         self._eta_error = Gauge(
             "bellhand_eta_error_ratio",
             "How far off foretold starts and finishes were this week, as a part of the time they took.",
@@ -212,15 +281,19 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _lane_gauges(self) -> None:
-        def gauge(name: str, help: str, *labels: str) -> Gauge:
-            return Gauge(f"bellhand_lane_{name}", help, ["lane", *labels], registry=self.registry)
-
-        self._lane_jobs = gauge("jobs", "Jobs of the lane by state.", "state")
-        self._lane_oldest = gauge("oldest_due_seconds", "Age of the oldest job that is due.")
-        self._lane_paused = gauge("paused", "1 while nothing of the lane is claimed.")
-        self._lane_limit = gauge(
-            "concurrency_limit", "Jobs at once over all daemons; 0 is no limit."
+    def _http(self) -> None:
+        self._requests = Counter(
+            "bellhand_http_requests",
+            "Requests that were answered, by the pattern of their path.",
+            ["route", "method", "code"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "bellhand_http_request_seconds",
+            "How long answering took.",
+            ["method"],
+            buckets=HTTP_BUCKETS,
+            registry=self.registry,
         )
 
     # What the parts tell
@@ -238,9 +311,15 @@ class Metrics:
         if run is not None:
             counts.runs[run].add(runs)
 
-    def step_finished(self, kind: str, outcome: str, n: int = 1) -> None:
-        """Steps ended as `completed` or `failed`."""
-        self._jobs.counts.get(kind, self._jobs.other).steps[outcome] += n
+    def found(self, kind: str, counters: Mapping[str, float]) -> None:
+        """A job is over that has counted these."""
+        self._jobs.find(kind, counters)
+
+    def step_finished(self, kind: str, outcome: str, seconds: float) -> None:
+        """A step ended as `completed` or `failed`."""
+        counts = self._jobs.counts.get(kind, self._jobs.other)
+        counts.steps[outcome] += 1
+        counts.step_runs.add([seconds])
 
     def claimed(self, n: int) -> None:
         self._claimed.inc(n)
@@ -265,9 +344,22 @@ class Metrics:
         """For `logs.setup(count=...)`; may be called from any thread."""
         self._logged.get(level, self._logged["error"]).inc()
 
-    def set_slots(self, slots: int, busy: int) -> None:
-        self._slots.set(slots)
-        self._busy.set(busy)
+    def schedule_missed(self, schedule: str, ticks: int) -> None:
+        """So many ticks of a schedule came too late, or were left out; 0 makes it known."""
+        if schedule not in self._schedules and len(self._schedules) >= SCHEDULES_MAX:
+            schedule = OTHER
+        self._schedules.add(schedule)
+        self._missed.labels(schedule).inc(ticks)
+
+    def answered(self, route: str, method: str, code: int, seconds: float) -> None:
+        """A request was answered; `route` is a pattern, never a path."""
+        method = method if method in METHODS else OTHER
+        self._requests.labels(route, method, str(code)).inc()
+        self._request_seconds.labels(method).observe(seconds)
+
+    def watch(self, look: Callable[[], Now]) -> None:
+        """From now on `look` is asked at every scrape; it must not wait."""
+        self._own.look = look
 
     def set_calibration(self, what: str, held: float | None, error: float | None) -> None:
         """How well `start` or `finish` was foretold; None: nothing was judged yet."""
@@ -284,26 +376,10 @@ class Metrics:
     def set_listen_up(self, up: bool) -> None:
         self._listen_up.set(up)
 
-    def set_lanes(self, rows: Iterable[Mapping[str, Any]], at: float) -> None:
-        """What lane_stats said at `at` (seconds since 1970, by the database)."""
-        for gauge in (self._lane_jobs, self._lane_oldest, self._lane_paused, self._lane_limit):
-            gauge.clear()  # a lane that is gone must not stay as it last was
-        for row in list(rows)[:LANES_MAX]:
-            self._set_lane(row)
-        self._sampled.set(at)
-
     def set_channels(self, counts: Mapping[str, int]) -> None:
         """How many channels are in each of CHANNEL_STATES."""
         for state in CHANNEL_STATES:
             self._channels.labels(state).set(counts.get(state, 0))
-
-    def _set_lane(self, row: Mapping[str, Any]) -> None:
-        lane = row["lane"]
-        for state in ("pending", "scheduled", "parked", "running"):
-            self._lane_jobs.labels(lane, state).set(row.get(state) or 0)
-        self._lane_oldest.labels(lane).set(max(0.0, float(row.get("oldest_due_seconds") or 0)))
-        self._lane_paused.labels(lane).set(bool(row.get("paused")))
-        self._lane_limit.labels(lane).set(row.get("concurrency") or 0)
 
     def render(self) -> bytes:
         """The text that Prometheus reads; no I/O but /proc."""

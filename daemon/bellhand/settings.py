@@ -96,6 +96,7 @@ class Lane(Section):
     concurrency: PositiveInt | None = None
     rate_per_second: PositiveFloat | None = None
     rate_burst: PositiveInt = 1
+    wait_slo_seconds: PositiveFloat | None = None
 
 
 class Schedule(Section):
@@ -184,6 +185,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class Metrics(Section):
+    """What Prometheus is told beyond what happens by itself, and where."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    wait_slo_seconds: PositiveFloat = 900
+    canary_seconds: NonNegativeFloat = 30
+
+
 class Log(Section):
     """What is logged, and how it looks."""
 
@@ -262,12 +272,18 @@ class Settings(BaseSettings):
     schedules: dict[str, Schedule] = {}
     retention: Retention = Retention()
     status: Status = Status()
+    metrics: Metrics = Metrics()
     log: Log = Log()
     web: Web = Web()
     browser: Browser = Browser()
     services: Services = Services()
     mail: Mail = Mail()
     notify: Notify = Notify()
+
+    def slo_seconds(self, lane: str) -> float:
+        """How long a job of this lane may be due, as the alerts have it."""
+        own = self.lanes.get(lane)
+        return (own and own.wait_slo_seconds) or self.metrics.wait_slo_seconds
 
 
 def load(path: Path | None = None, **arguments: Any) -> Settings:

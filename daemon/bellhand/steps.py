@@ -229,6 +229,7 @@ class Steps:
         else:
             self.errors[name] = error
         job = self.job
+        job.step_seconds = self.tools.clock() - started
         written = await self._patiently(
             self.tools.store.finish_step,
             job.id,
@@ -241,7 +242,7 @@ class Steps:
             error,
             name in self.final,
             job.progress_json() or "{}",
-            self.tools.clock() - started,
+            job.step_seconds,
             job.lease,
         )
         if not written:

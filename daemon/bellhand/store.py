@@ -45,6 +45,7 @@ class Store:
     """Every statement the daemon runs on the job tables; each may raise Away or Again."""
 
     def __init__(self, database: Database, pool: HandlerPool) -> None:
+        self.links = database.links  # of the whole process
         self.pool = pool
         self.worker: UUID | None = None  # who claims and settles here; set by the worker
         self.generation = 0  # of its claims
@@ -54,6 +55,8 @@ class Store:
         self.chores = database.link("keep")
         # Apart, since it may take its time where the other chores are waited for.
         self.learning = database.link("learn")
+        # Apart: counting a deep backlog must not hold up a rescue.
+        self.sampling = database.link("sample")
         self._bound, self._bound_opened = 0, 0
 
     # -- the hot path ------------------------------------------------------------------------------------------------
@@ -230,9 +233,21 @@ class Store:
         placed: int | None = await self.chores.fetchval(query("rebuild_queue"))
         return placed
 
-    async def lanes(self) -> list[dict[str, Any]]:
-        """Every lane with what it holds, for the gauges."""
-        return [dict(row) for row in await self.chores.fetch(query("status_lanes"))]
+    async def sample_lanes(
+        self, kinds: list[str], step_seconds: list[float | None]
+    ) -> list[dict[str, Any]]:
+        """Every lane with what it holds, for the gauges; the timeouts of the steps of the kinds."""
+        rows = await self.sampling.fetch(query("sample_lanes"), kinds, step_seconds)
+        return [dict(row) for row in rows]
+
+    async def sample_database(self, history_days: int) -> dict[str, Any]:
+        """Sizes, the oldest transaction, schedules, for the gauges."""
+        (row,) = await self.sampling.fetch(query("sample_database"), history_days)
+        return dict(row)
+
+    async def keep_canaries(self, seconds: float) -> None:
+        """Take in the canaries that came back, and send the next ones after so long."""
+        await self.chores.fetch(query("keep_canaries"), seconds)
 
     async def channels(self) -> dict[str, int]:
         """How many channels are ok, failing and disabled."""

@@ -31,7 +31,7 @@ from .dashboard.routes import routes as page_routes
 from .dashboard.site import Site
 from .db import Database
 from .look import Look
-from .settings import Status
+from .settings import Settings, Status
 
 
 def status_port(
@@ -65,8 +65,21 @@ def status_port(
     site = Site(look)
     routes += page_routes(site, shown or {})
     return StatusPort(
-        settings, callers, routes, page=site.refusal, refused=refused, closing=watch.close
-    )
+        settings, callers, routes, page=site.refusal, refused=refused, closing=watch.close, seen=metrics.answered
+    )  # fmt: skip
+
+
+def metrics_port(
+    settings: Settings, metrics: Rendered, health: Callable[[], Health], database: Database
+) -> StatusPort | None:
+    """A port for /livez, /readyz and /metrics alone, with the same token, if one is wanted; not started yet."""
+    own = settings.metrics
+    if own.port is None:
+        return None
+    served = settings.status.model_copy(update={"host": own.host, "port": own.port})
+    token = served.token.get_secret_value() if served.token else None
+    probes = routes_of(Probes(metrics, health))
+    return StatusPort(served, Callers(Look(database), token, _clock), probes, seen=metrics.answered)
 
 
 def _clock() -> float:

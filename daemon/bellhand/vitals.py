@@ -8,7 +8,7 @@ from . import systemd
 from .api.health import Health
 from .bell import Listener, Sleep
 from .heartbeat import Heartbeat
-from .metrics import Metrics
+from .metrics import Metrics, Now
 from .worker import Worker
 
 STATUS_SECONDS = 10.0
@@ -24,14 +24,23 @@ class Vitals:
         self.sleep = sleep
         self.listener = listener
         self.heartbeat = heartbeat
-        self.metrics = metrics
+        metrics.watch(self.now)
         # A turn of the claim loop may take a whole poll; what has not turned for three stands still.
         self.turn_seconds_max = 3 * poll_seconds
+
+    def now(self) -> Now:
+        """What a scrape shows of this process."""
+        worker, links = self.worker, self.worker.store.links
+        return Now(
+            worker.limits.concurrency,
+            len(worker.running),
+            sum(link.connection is not None and not link.connection.is_closed() for link in links),
+            sum(max(0, link.opened - 1) for link in links),
+        )
 
     def health(self) -> Health:
         """How things stand now."""
         worker, now = self.worker, self.worker.tools.clock()
-        self.metrics.set_slots(worker.limits.concurrency, len(worker.running))
         return Health(
             db_up=worker.up,
             schema_ok=worker.first_claim.is_set(),

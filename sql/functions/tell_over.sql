@@ -1,5 +1,6 @@
 -- Enqueues the notifications about jobs that have just moved to history (p_ids, finished at p_at), in the same transaction.
--- `completed` hears of partly completed jobs too. Nobody is told about notifications: one that fails would tell of itself for ever.
+-- `completed` hears of partly completed jobs too. Nobody is told about notifications (one that fails
+-- would tell of itself for ever), nor about canaries.
 -- A notification that cannot be written must not keep a job from ending: it becomes an event. What may pass is raised on.
 create or replace function bellhand.tell_over(p_ids bigint[], p_at timestamptz) returns void language plpgsql as $$
 declare
@@ -8,7 +9,7 @@ begin
   delete from bellhand.watched w where w.job = any (p_ids);
   with h as materialized (
     select x.*, case when x.partial then 'partial' else x.state end as told
-    from bellhand.history x where x.id = any (p_ids) and x.finished_at = p_at and x.kind not like 'notify.%'),
+    from bellhand.history x where x.id = any (p_ids) and x.finished_at = p_at and x.kind not like 'notify.%' and x.kind <> 'bellhand.canary'),
   wishes as (
     select h.id, n ->> 'to' as target from h cross join lateral jsonb_array_elements(case jsonb_typeof(h.notify) when 'array' then h.notify end) n
       where n -> 'on' ? h.told or (h.partial and n -> 'on' ? 'completed')

@@ -19,9 +19,11 @@ PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Rendered(Protocol):
-    """What can be written in Prometheus' text format without I/O."""
+    """What can be written in Prometheus' text format without I/O, and hears of every request."""
 
     def render(self) -> bytes: ...
+
+    def answered(self, route: str, method: str, code: int, seconds: float) -> None: ...
 
 
 class Probing(Query):

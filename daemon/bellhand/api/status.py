@@ -51,6 +51,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Page = Callable[[web.Request, HttpProblem], web.Response]
 
 
+def _unseen(_route: str, _method: str, _code: int, _seconds: float) -> None:
+    """Nobody counts the requests."""
+
+
 class StatusPort:
     """Serves `routes` over HTTP; `start`, then `stop`.
 
@@ -66,6 +70,7 @@ class StatusPort:
         page: Page | None = None,
         refused: Callable[[web.Request, HttpProblem], web.Response | None] = lambda *_: None,
         closing: Callable[[], Awaitable[None]] | None = None,
+        seen: Callable[[str, str, int, float], None] = _unseen,
     ) -> None:
         self.settings = settings
         self.callers = callers
@@ -74,6 +79,7 @@ class StatusPort:
         self.refused = refused
         self.closing = closing
         self.cors = Cors(settings.cors_origins)
+        self.seen = seen  # of every request: the pattern of its path, its method, its status, how long it took
         self.port = settings.port
         self._loopback = is_loopback(settings.host)
         self._hosts = frozenset(host.lower() for host in settings.hosts)
@@ -153,6 +159,7 @@ class StatusPort:
         """Lets in who may come in, bounds the time, and turns every error into one of ours."""
         if self._connections is not None:
             self._connections.heard(request.protocol)
+        started = self.callers.clock()
         try:
             if (asked := self.cors.preflight(request)) is not None:
                 return asked
@@ -168,6 +175,7 @@ class StatusPort:
             page = self.page if _wants_page(request) else None
             own = self.refused(request, problem)
             response = own or (page(request, problem) if page else problem.response(request.path))
+        self.seen(_route(request), request.method, response.status, self.callers.clock() - started)
         return await _sent(request, response)
 
     def _bound_body(self, request: web.Request) -> None:
@@ -285,6 +293,12 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers["RateLimit"] = (
             f'"requests";r={taken.left};t={max(1, round(taken.full_in_seconds))}'
         )
+
+
+def _route(request: web.Request) -> str:
+    """The pattern that the path fits, as the route was given; every path that fits none is one."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"
 
 
 def _wants_page(request: web.Request) -> bool:

@@ -34,7 +34,6 @@ OPERATIONS = {
     "stripe": ("create", "confirm", "retrieve", "cancel", "refund", "refunds"),
 }
 SECONDS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
-BREAKER = {"closed": 0, "half_open": 1, "open": 2}
 RECORD_SECONDS_MAX = 5.0  # a caller waits no longer for its call to be written down
 CLOSE_SECONDS = 5.0
 ERROR_CHARS_MAX = 500
@@ -114,39 +113,53 @@ class ServiceMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._calls = Counter(
-            "bellhand_service_calls",
-            "Calls to outside services.",
-            ["service", "operation", "outcome"],
+            "bellhand_external_requests",
+            "Requests to outside services, and answers remembered from before (`cached`).",
+            ["service", "operation", "code"],
             registry=registry,
         )
         self._seconds = Histogram(
-            "bellhand_service_seconds",
+            "bellhand_external_request_seconds",
             "How long calls to outside services took.",
             ["service", "operation"],
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
         self._units = Counter(
-            "bellhand_service_units",
+            "bellhand_external_units",
             "Tokens or searches that were used.",
             ["service", "direction"],
             registry=registry,
         )
         self._cost = Counter(
-            "bellhand_service_cost_dollars",
+            "bellhand_external_cost_dollars",
             "What the calls cost, estimated by the prices in the settings.",
             ["service"],
             registry=registry,
         )
-        self._breaker = Gauge(
-            "bellhand_service_breaker",
-            "0 closed, 1 half open, 2 open.",
+        self._open = Gauge(
+            "bellhand_circuit_open",
+            "1 while nobody calls the service, because it failed.",
+            ["service"],
+            registry=registry,
+        )
+        self._paused = Gauge(
+            "bellhand_external_paused",
+            "1 while nobody calls the service, because it asked to wait.",
+            ["service"],
+            registry=registry,
+        )
+        self._left = Gauge(
+            "bellhand_external_quota_remaining_ratio",
+            "What is left of the caps of this day and month, of the one with the least; 1 without caps.",
             ["service"],
             registry=registry,
         )
         for service, operations in OPERATIONS.items():
             self._cost.labels(service)
-            self._breaker.labels(service)
+            self._open.labels(service)
+            self._paused.labels(service)
+            self._left.labels(service).set(1)
             for direction in ("in", "out"):
                 self._units.labels(service, direction)
             for operation in operations:
@@ -164,10 +177,12 @@ class ServiceMetrics:
         self._units.labels(call.service, "out").inc(call.used.units_out)
         self._cost.labels(call.service).inc(call.used.cost_microdollars / 1e6)
 
-    def breaker(self, service: str, state: str) -> None:
-        """A breaker is `closed`, `half_open` or `open`."""
+    def stands(self, service: str, breaker: str, *, paused: bool, left_ratio: float) -> None:
+        """How a service stands: its breaker (`closed`, `half_open`, `open`), whether it asked to wait, what is left of the caps."""
         if service in OPERATIONS:
-            self._breaker.labels(service).set(BREAKER.get(state, 0))
+            self._open.labels(service).set(breaker != "closed")
+            self._paused.labels(service).set(paused)
+            self._left.labels(service).set(left_ratio)
 
 
 @dataclass(slots=True)

@@ -97,7 +97,7 @@ class Life:
             tools, self.settler, Bell(), sleep, kinds, Place(), self.metrics, limits
         )
         self.keeper = Keeper(
-            self.store, list(kinds), lease_seconds=LEASE_SECONDS, crashes_max=CRASHES_MAX,
+            self.store, kinds, canary_seconds=0, lease_seconds=LEASE_SECONDS, crashes_max=CRASHES_MAX,
             retention=Retention(), hear=self.worker.hear, at_rest=lambda: False, metrics=self.metrics,
             tally=Tally(self.worker.id), random=random.random,
             clock=time.monotonic,
