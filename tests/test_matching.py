@@ -9,10 +9,20 @@ import pytest
 
 import matching_figures as figures
 from bellhand.families.matching.assignment import one_to_one
+from bellhand.families.matching.compare import corrected
 from bellhand.families.matching.features import NAMES, Comparison
-from bellhand.families.matching.item import Item, codes_of, compact, plain, price_of, sizes_of
+from bellhand.families.matching.item import (
+    Item,
+    codes_of,
+    compact,
+    item_from,
+    plain,
+    price_of,
+    sizes_of,
+)
 from bellhand.families.matching.process import CompareError, comparing
 from bellhand.families.matching.verifier import Verifier, best_threshold, shipped, train
+from matching import CATALOGUE, SOURCES
 from matching_data import abt_buy, labelled
 
 
@@ -80,6 +90,22 @@ def test_a_verifier_learns_and_survives_json():
     other = 1.0 - truth
     corrected = train(fresh, other, made.names, start=made)
     assert ((corrected.probability(fresh) > 0.5) == other).mean() > 0.9
+
+
+def test_whoever_accepts_a_pair_says_no_to_the_others_of_its_item():
+    comparison = Comparison(*([item_from(row) for row in rows] for rows in (SOURCES, CATALOGUE)))
+    targets_of: dict[int, list[int]] = {}
+    for source, target in comparison.candidates():
+        targets_of.setdefault(source, []).append(target)
+    said = {(1, 1): True, (2, 2): True, (3, 3): True}
+    learned = corrected(shipped(), comparison, targets_of, said)
+    pairs = [(source, target) for source, _ in said for target in targets_of[source]]
+    assert len(pairs) > 2 * len(said)
+    before, after = (v.probability(comparison.features(pairs)) for v in (shipped(), learned))
+    for pair, was, now in zip(pairs, before, after, strict=True):
+        assert now > 0.9 if pair in said else now < max(0.1, was), pair
+    with pytest.raises(ValueError, match="every candidate"):
+        corrected(shipped(), comparison, {1: [1]}, {(1, 1): True})
 
 
 def test_the_shipped_verifier_fits_the_features():

@@ -132,7 +132,7 @@ async def test_a_project_learns_from_reviews(dsn, conn):
         await run(conn, stages=LOCAL)
         early = await insert(conn, "matching.learn", '{"project_id": "p1"}')
         row = await until(conn, early, "cancelled")
-        assert "both are needed" in row["error"]
+        assert "nothing to learn from" in row["error"]
         verdicts = {1: "rejected", 2: "accepted", 3: "accepted", 4: "accepted"}
         for match in await conn.fetch("select id from bellhand_matching.matches order by id"):
             verdict = verdicts.pop(min(verdicts))
@@ -142,6 +142,17 @@ async def test_a_project_learns_from_reviews(dsn, conn):
         assert json.loads(row["result"]) == {"project_id": "p1", "accepted": 3, "rejected": 1}
         assert await conn.fetchval("select verifier_pairs from bellhand_matching.projects") == 4
         await run(conn, stages=LOCAL)
+
+
+async def test_accepted_matches_alone_are_enough_to_learn_from(dsn, conn):
+    """Who reviews what was proposed may find nothing to reject."""
+    await project(conn)
+    async with matcher(dsn):
+        await run(conn, stages=LOCAL)
+        await conn.execute("select bellhand_matching.review(id, 'accepted') from bellhand_matching.matches")  # fmt: skip
+        job = await insert(conn, "matching.learn", '{"project_id": "p1"}')
+        row = await until(conn, job, "completed", 30)
+        assert json.loads(row["result"]) == {"project_id": "p1", "accepted": 4, "rejected": 0}
 
 
 async def test_without_one_to_one_items_share_a_target(dsn, conn):

@@ -72,6 +72,7 @@ async def test_the_same_question_is_asked_once(dsn, conn):
         (lambda items_: [verdict(one, 1, 7.0) for one in items_], "7 sure"),
         (lambda items_: [verdict(one, n) for one in items_ for n in (0, 1)], "contradicts itself"),
         (lambda items_: "I would say it is the first one.", "bad_answer"),
+        (lambda items_: "", "bad_answer"),
         (lambda items_: web.json_response({"error": {"message": "no"}}, status=500), "no"),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from . import charts
-from .report import MAIL_DAYS, SEGMENTS, Report
+from .report import RECENT_DAYS, SEGMENTS, Report
 
 CUSTOMERS_SHOWN = 20
 COHORT_AGES_PAGED = 12  # columns that fit on a page
@@ -39,7 +39,7 @@ def as_html(report: Report, *, paged: bool = False) -> str:
             (purpose.replace("_", " "), sum(states.values()), charts.pieces(list(states.items())))
             for purpose, states in report.mails
         ],
-        mail_days=MAIL_DAYS,
+        days=RECENT_DAYS,
     )
 
 

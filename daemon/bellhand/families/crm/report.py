@@ -10,10 +10,15 @@ from typing import Any
 
 MONTHS_SHOWN = 24
 COHORTS_SHOWN = 18
-MAIL_DAYS = 365
+RECENT_DAYS = 365  # of mails and payments
 YEAR_MONTHS = 12
 STAGES = ("new", "qualified", "proposal", "won", "lost")
 MAIL_STATES = ("sent", "sending", "deferred", "bounced", "unsure")
+# Currencies whose smallest unit is not a hundredth (ISO 4217).
+DECIMALS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}  # fmt: skip
 # What segment.sql means by its words.
 SEGMENTS = {
     "champions": "bought lately, often and for much",
@@ -57,6 +62,17 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
+class Payments:
+    """Payments of a currency in a state, amounts in the currency itself; `test`: of Stripe's test mode."""
+
+    currency: str
+    state: str
+    test: bool
+    payments: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A whole report; `head` is the row of report_head.sql, `customers` those of report_customers.sql."""
 
@@ -67,6 +83,7 @@ class Report:
     customers: tuple[Row, ...]
     opportunities: tuple[tuple[str, int, Decimal], ...]
     mails: tuple[tuple[str, dict[str, int]], ...]
+    payments: tuple[Payments, ...]
 
     @property
     def last_year(self) -> tuple[Decimal, Decimal | None]:
@@ -103,6 +120,7 @@ def gather(found: Mapping[str, Sequence[Row]]) -> Report:
             for status in STAGES
         ),
         mails=tuple(sorted(by_purpose.items(), key=lambda one: -sum(one[1].values()))),
+        payments=tuple(_payments(row) for row in found["payments"]),
     )
 
 
@@ -115,6 +133,12 @@ def later(month: date, months: int) -> date:
 def apart(first: date, last: date) -> int:
     """How many months lie between two."""
     return 12 * (last.year - first.year) + last.month - first.month
+
+
+def _payments(row: Row) -> Payments:
+    currency = row["currency"].upper()
+    amount = Decimal(row["amount"]).scaleb(-DECIMALS.get(currency, 2))
+    return Payments(currency, row["state"], row["test"], row["payments"], amount)
 
 
 def _months(found: Sequence[Month]) -> tuple[Month, ...]:

@@ -14,7 +14,7 @@ from bellhand.sql import query
 from .analytics import count_customers
 from .page import as_html
 from .payloads import Format, Reporting
-from .report import COHORTS_SHOWN, MAIL_DAYS, MONTHS_SHOWN, Report, gather
+from .report import COHORTS_SHOWN, MONTHS_SHOWN, RECENT_DAYS, Report, gather
 from .sheets import as_xlsx
 
 STATEMENT_SECONDS = 30.0
@@ -61,7 +61,7 @@ async def _gathered(job: Job, customers_max: int) -> Report:
     """All parts as of one moment."""
     wanted = {
         "head": (), "months": (MONTHS_SHOWN,), "cohorts": (COHORTS_SHOWN,), "segments": (),
-        "customers": (customers_max,), "opportunities": (), "mails": (MAIL_DAYS,),
+        "customers": (customers_max,), "opportunities": (), "mails": (RECENT_DAYS,), "payments": (RECENT_DAYS,),
     }  # fmt: skip
     found = {}
     async with (

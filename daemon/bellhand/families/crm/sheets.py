@@ -39,6 +39,7 @@ def as_xlsx(report: Report) -> bytes:
         _segments(write, report)
         _customers(write, report)
         _opportunities(write, report)
+        _payments(write, report)
         _mails(write, report)
     return out.getvalue()
 
@@ -220,6 +221,20 @@ def _opportunities(write: _Writer, report: Report) -> None:
     chart.set_legend({"none": True})
     chart.set_y_axis({"reverse": True})
     sheet.insert_chart(1, 4, chart)
+
+
+def _payments(write: _Writer, report: Report) -> None:
+    write.table(
+        "Payments",
+        [
+            _Column("State", lambda one: one.state),
+            _Column("Currency", lambda one: one.currency),
+            _Column("Mode", lambda one: "test" if one.test else "live"),
+            _Column("Payments", lambda one: one.payments, "count"),
+            _Column("Amount", lambda one: one.amount, "money"),
+        ],
+        report.payments,
+    )
 
 
 def _mails(write: _Writer, report: Report) -> None:

@@ -14,7 +14,7 @@ import resource
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -92,13 +92,8 @@ class Comparer:
         places = [{row["id"]: k for k, row in enumerate(rows)} for rows in self.sides.values()]
         self.compare(None)
         assert self.comparison is not None
-        known = [(places[0][s], places[1][t]) for s, t, _ in pairs]
-        same = np.array([float(one) for _, _, one in pairs])
-        # Yes and no count the same, however many of each there are.
-        share = float(np.clip(same.mean(), 0.05, 0.95))
-        weights = np.where(same == 1, 0.5 / share, 0.5 / (1 - share))
-        rows = self.comparison.features(known)
-        return train(rows, same, NAMES, weights=weights, start=shipped()).to_json()
+        said = {(places[0][s], places[1][t]): same for s, t, same in pairs}
+        return corrected(shipped(), self.comparison, self.targets_of, said).to_json()
 
     @staticmethod
     def _evidence(row: np.ndarray, alike: int) -> dict[str, float]:
@@ -106,6 +101,31 @@ class Comparer:
         told = {name: round(float(row[NAMES.index(name)]), 3) for name in EVIDENCE}
         known = {name: value for name, value in told.items() if value >= 0}
         return known | ({"alike": alike} if alike > 1 else {})
+
+
+def corrected(
+    verifier: Verifier,
+    comparison: Comparison,
+    targets_of: Mapping[int, Sequence[int]],
+    said: Mapping[tuple[int, int], bool],
+) -> Verifier:
+    """The verifier, corrected by pairs of which people said whether they are the same.
+
+    An item has one partner, so whoever accepts a pair says of the item's other candidates that they are none: accepted pairs
+    alone are enough to learn from. Raises ValueError where nothing says what is not the same.
+    """
+    settled = sorted({source for (source, _), same in said.items() if same})
+    others = ((source, target) for source in settled for target in targets_of.get(source, ()))
+    told = dict(said) | {pair: False for pair in others if pair not in said}
+    same = np.array([float(one) for one in told.values()])
+    if same.all():
+        raise ValueError(
+            "every candidate of these items was accepted; reject one, or accept items that have more"
+        )
+    # Yes and no count the same, however many of each there are.
+    share = float(np.clip(same.mean(), 0.05, 0.95))
+    weights = np.where(same == 1, 0.5 / share, 0.5 / (1 - share))
+    return train(comparison.features(list(told)), same, NAMES, weights=weights, start=verifier)
 
 
 def read_requests(requests: queue.Queue[str]) -> None:

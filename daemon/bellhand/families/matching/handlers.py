@@ -179,9 +179,9 @@ async def learn(args: Project, job: Job) -> dict[str, Any]:
     await _project(args.project_id, job)
     reviewed = await fetch(job, "learnable", args.project_id)
     same = sum(row["same"] for row in reviewed)
-    if not same or same == len(reviewed):
+    if not same:
         raise Cancelled(
-            f"project {args.project_id} has {same} accepted and {len(reviewed) - same} rejected matches; both are needed"
+            f"project {args.project_id} has no accepted match among {len(reviewed)} reviewed: there is nothing to learn from"
         )
     async with comparing(args.memory_bytes_max) as process:
         for side in ("source", "catalogue"):
