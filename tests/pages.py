@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import asyncpg
 from pydantic import BaseModel, Field
+from selectolax.lexbor import LexborHTMLParser
 
 from bellhand import Job, job_kind
-from daemons import insert, until
+from daemons import at_work, insert, until
 
 PATHS = (
     "/", "/jobs", "/failures", "/lanes", "/kinds", "/kinds/pages.steps", "/schedules", "/workers", "/system", "/leads", "/matching", "/sites",
@@ -101,3 +105,47 @@ async def fill(conn: asyncpg.Connection) -> dict[str, int]:
     await until(conn, jobs["failed"], "failed")
     await until(conn, jobs["running"], "running")
     return jobs
+
+
+HTML = {"Accept": "text/html"}
+
+
+class Browser:
+    """Asks as a browser without scripts does, and follows where it is sent."""
+
+    def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        self.session = session
+
+    async def get(self, path: str) -> tuple[int, LexborHTMLParser, aiohttp.ClientResponse]:
+        async with self.session.get(self.base + path, headers=HTML) as answer:
+            return answer.status, LexborHTMLParser(await answer.text()), answer
+
+    async def post(
+        self, path: str, form: Any = (), **headers: str
+    ) -> tuple[int, LexborHTMLParser, str]:
+        given = HTML | {"Origin": self.base} | headers
+        async with self.session.post(self.base + path, data=form, headers=given) as answer:
+            return answer.status, LexborHTMLParser(await answer.text()), str(answer.url.relative())
+
+
+@asynccontextmanager
+async def browsing(dsn: str, **sections: Any) -> AsyncIterator[Browser]:
+    GO.clear()
+    async with (
+        at_work(dsn, *HANDLERS, **sections) as daemon,
+        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+    ):
+        yield Browser(daemon.status.port, session)
+        for event in GO.values():
+            event.set()
+
+
+def text_of(page: LexborHTMLParser, selector: str = "main") -> str:
+    found = page.css_first(selector)
+    assert found, f"no {selector}"
+    return " ".join(found.text().split())
+
+
+def rows_of(page: LexborHTMLParser) -> list[int]:
+    return [int(row.attributes["data-row"] or 0) for row in page.css("tr[data-row]")]

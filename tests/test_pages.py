@@ -1,63 +1,13 @@
-"""The pages as a browser without scripts has them: found, filtered, acted on, safe, and there when the database is not."""
+"""The pages as a browser without scripts has them: found, filtered, safe, and there when the database is not."""
 
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import pytest
-from selectolax.lexbor import LexborHTMLParser
 
-from daemons import at_work, insert, until
-from pages import GO, HANDLERS, PATHS, fill
-
-HTML = {"Accept": "text/html"}
-
-
-class Browser:
-    """Asks as a browser without scripts does, and follows where it is sent."""
-
-    def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
-        self.base = f"http://127.0.0.1:{port}"
-        self.session = session
-
-    async def get(self, path: str) -> tuple[int, LexborHTMLParser, aiohttp.ClientResponse]:
-        async with self.session.get(self.base + path, headers=HTML) as answer:
-            return answer.status, LexborHTMLParser(await answer.text()), answer
-
-    async def post(
-        self, path: str, form: Any = (), **headers: str
-    ) -> tuple[int, LexborHTMLParser, str]:
-        given = HTML | {"Origin": self.base} | headers
-        async with self.session.post(self.base + path, data=form, headers=given) as answer:
-            return answer.status, LexborHTMLParser(await answer.text()), str(answer.url.relative())
-
-
-@asynccontextmanager
-async def browsing(dsn: str, **sections: Any) -> AsyncIterator[Browser]:
-    GO.clear()
-    async with (
-        at_work(dsn, *HANDLERS, **sections) as daemon,
-        aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
-    ):
-        yield Browser(daemon.status.port, session)
-        for event in GO.values():
-            event.set()
-
-
-def text_of(page: LexborHTMLParser, selector: str = "main") -> str:
-    found = page.css_first(selector)
-    assert found, f"no {selector}"
-    return " ".join(found.text().split())
-
-
-def rows_of(page: LexborHTMLParser) -> list[int]:
-    return [int(row.attributes["data-row"] or 0) for row in page.css("tr[data-row]")]
-
-
-# Pages
+from daemons import insert, until
+from pages import PATHS, browsing, fill, rows_of, text_of
+from support import eventually
 
 
 async def test_every_page_is_there_and_runs_nothing_inline(dsn, conn):
@@ -134,6 +84,27 @@ async def test_jobs_are_found_by_what_they_hold(dsn, conn):
         assert (await browser.get("/jobs?before=nonsense"))[0] in (400, 422)
 
 
+async def test_what_runs_comes_first_and_all_of_it_before_what_waits(dsn, conn):
+    async with browsing(dsn, worker={"concurrency": 60}) as browser:
+        for _ in range(70):
+            await insert(conn, "pages.steps", '{"wait_for": "never"}')
+
+        async def running() -> bool:
+            return await conn.fetchval("select count(*) from bellhand.running") == 60
+
+        await eventually(running)
+        seen: list[int] = []
+        path: str | None = "/jobs?q=kind:pages.steps"
+        while path:
+            _, page, _ = await browser.get(path)
+            seen += rows_of(page)
+            older = page.css_first("a[rel=next]")
+            path = older.attributes["href"] if older else None
+        claimed = {row[0] for row in await conn.fetch("select id from bellhand.running")}
+        assert set(seen[:60]) == claimed
+        assert (len(seen), len(set(seen))) == (70, 70)
+
+
 @pytest.mark.parametrize(
     "query", ["", "state:over", "kind:pages.plain", "state:failed", "state:paused"]
 )
@@ -163,61 +134,6 @@ async def test_every_job_is_on_one_page_and_only_one(dsn, conn, query):
         assert sorted(seen) == sorted(ids)
 
 
-# Acts
-
-
-async def test_a_job_is_cancelled_and_retried_without_scripts(dsn, conn):
-    """S4-19: a failed job has a retry button; one that runs can be cancelled."""
-    async with browsing(dsn) as browser:
-        jobs = await fill(conn)
-        code, page, where = await browser.post(f"/jobs/{jobs['later']}/cancel")
-        assert (code, where) == (200, f"/jobs/{jobs['later']}?did=cancel")
-        assert "Cancelled" in text_of(page, "#notice")
-        assert "cancelled" in text_of(page, "#head .state")
-        code, page, _ = await browser.post(f"/jobs/{jobs['later']}/pause")
-        assert code == 409
-        assert text_of(page, "h1")
-        await browser.post(f"/jobs/{jobs['failed']}/retry")
-        actor = await conn.fetchval("select actor from bellhand.events where type = 'retried' or type = 'retry' order by seq desc limit 1")  # fmt: skip
-        assert actor == "http:loopback"
-        await browser.post(f"/jobs/{jobs['running']}/cancel")
-        await until(conn, jobs["running"], "cancelled")
-
-
-async def test_all_that_match_are_told_though_only_some_are_shown(dsn, conn):
-    async with browsing(dsn) as browser:
-        await conn.execute(
-            """insert into bellhand.jobs (kind, run_at, owner, tags)
-                 select 'pages.plain', bellhand.now() + interval '1 day', 'ada', '{"team": "core"}' from generate_series(1, 70)"""
-        )
-        await conn.execute("insert into bellhand.jobs (kind, run_at) values ('pages.plain', bellhand.now() + interval '1 day')")  # fmt: skip
-        _, page, _ = await browser.get("/jobs?q=owner:ada tag.team:core state:scheduled")
-        assert len(rows_of(page)) == 50
-        whole = page.css_first("[name=whole]").attributes["value"]
-        _, page, _ = await browser.post("/jobs/bulk", {"whole": whole, "action": "cancel", "back": "/jobs"})  # fmt: skip
-        assert text_of(page, "h1") == "Cancel 70 jobs?"
-        form = [(field.attributes["name"], field.attributes.get("value")) for field in page.css("main form input[name]")]  # fmt: skip
-        await browser.post("/jobs/bulk", form)
-        assert await conn.fetchval("select count(*) from bellhand.jobs") == 1
-        _, page, _ = await browser.get("/jobs?q=nowhere owner:ada")
-        assert not page.css("[name=whole]"), "no index knows which these are"
-
-
-async def test_whoever_needs_a_token_signs_in_with_it_and_out_again(dsn, conn):
-    token = "a-token-of-the-configuration"
-    async with browsing(dsn, status={"port": 0, "token": token}) as browser:
-        code, page, _ = await browser.get("/jobs?q=state:failed")
-        assert code == 401
-        assert page.css_first("form[action='/login'] input[type=password]")
-        assert page.css_first("[name=next]").attributes["value"] == "/jobs?q=state:failed"
-        code, page, _ = await browser.post("/login", {"token": "wrong", "next": "/jobs"})
-        assert (code, bool(page.css_first("form[action='/login']"))) == (401, True)
-        code, page, where = await browser.post("/login", {"token": token, "next": "/jobs?q=state:failed"})  # fmt: skip
-        assert (code, where, text_of(page, "h1")) == (200, "/jobs?q=state:failed", "Jobs")
-        await browser.post("/logout")
-        assert (await browser.get("/"))[0] == 401
-
-
 async def test_charts_say_what_their_tables_say(dsn, conn):
     """S4-21: jobs over time, how long they run, how many fail."""
     await conn.execute(
@@ -233,100 +149,6 @@ async def test_charts_say_what_their_tables_say(dsn, conn):
         took = [row.text(separator=" ").split()[1] for row in page.css("#took-chart tbody tr")]
         assert sorted(took)[-1] == "2.5"
         assert "50.0 % of what ended" in text_of(page, "#tiles")
-
-
-async def test_another_site_cannot_act(dsn, conn):
-    async with browsing(dsn) as browser:
-        jobs = await fill(conn)
-        code, _, _ = await browser.post(
-            f"/jobs/{jobs['later']}/cancel", Origin="http://evil.example"
-        )
-        assert code == 403
-        code, _, _ = await browser.post("/jobs/bulk", {"id": jobs["later"], "action": "cancel", "expected": 1}, **{"Sec-Fetch-Site": "cross-site"})  # fmt: skip
-        assert code == 403
-        assert (
-            await conn.fetchval("select state from bellhand.all_jobs where id = $1", jobs["later"])
-            == "scheduled"
-        )
-
-
-async def test_many_are_told_after_a_preview_and_it_can_be_undone(dsn, conn):
-    async with browsing(dsn) as browser:
-        ids = [
-            await conn.fetchval("insert into bellhand.jobs (kind, run_at) values ('pages.plain', bellhand.now() + interval '1 day') returning id")
-            for _ in range(3)
-        ]  # fmt: skip
-        form = [("id", str(number)) for number in ids] + [
-            ("action", "cancel"),
-            ("back", "/jobs?q=state:scheduled"),
-        ]
-        code, page, _ = await browser.post("/jobs/bulk", form)
-        assert (code, text_of(page, "h1")) == (200, "Cancel 3 jobs?")
-        assert await conn.fetchval("select count(*) from bellhand.jobs") == 3
-        form = [
-            (field.attributes["name"], field.attributes.get("value"))
-            for field in page.css("main form input[name]")
-        ]
-        code, page, where = await browser.post("/jobs/bulk", form)
-        assert where.startswith("/jobs?q=state:scheduled&did=cancel&n=3&failed=0&operation=")
-        assert "3 jobs" in text_of(page, "#notice")
-        assert await conn.fetchval("select count(*) from bellhand.jobs") == 0
-        undo = page.css_first("#notice form").attributes["action"]
-        code, page, _ = await browser.post(undo, {"back": "/jobs?q=state:scheduled"})
-        assert sorted(rows_of(page)) == sorted(ids)
-        wrong = [(name, "7" if name == "expected" else value) for name, value in form]
-        code, page, _ = await browser.post("/jobs/bulk", wrong)
-        assert code >= 400, "what was counted is not there any more"
-
-
-async def test_a_form_queues_a_job_or_says_what_is_wrong(dsn, conn):
-    async with browsing(dsn) as browser:
-        code, page, where = await browser.post("/kinds/pages.steps", {"p.names": "one\r\ntwo", "p.wait_for": "", "owner": "ada", "wait": "1h", "priority": "9"})  # fmt: skip
-        row = await conn.fetchrow("select * from bellhand.jobs")
-        assert (code, where) == (200, f"/jobs/{row['id']}?did=enqueue")
-        assert (json.loads(row["payload"]), row["owner"], row["priority"]) == (
-            {"names": ["one", "two"]},
-            "ada",
-            9,
-        )
-        assert row["source"] == "http:loopback"
-        code, page, _ = await browser.post("/kinds/pages.steps", {"p.names": "one", "wait": "soon"})
-        assert code == 422
-        assert "is no duration" in text_of(page, ".wrong .says")
-        code, page, _ = await browser.post("/kinds/pages.plain", {"json": "{"})
-        assert code == 422
-        assert "this is no JSON" in text_of(page, ".wrong .says")
-        code, page, _ = await browser.get(f"/kinds/pages.steps?like={row['id']}")
-        assert page.css_first("[name='p.names']").text() == "one\ntwo"
-        code, page, _ = await browser.get("/kinds/pages.steps/quote?p.names=one")
-        assert (code, await conn.fetchval("select count(*) from bellhand.jobs")) == (200, 1)
-        assert (await browser.get("/kinds/no.such"))[0] == 404
-
-
-async def test_lanes_and_kinds_are_paused_for_a_reason_that_every_page_shows(dsn, conn):
-    async with browsing(dsn) as browser:
-        await browser.post("/lanes/pages/pause", {"reason": "moving house <b>"})
-        _, page, _ = await browser.get("/lanes")
-        assert "moving house <b>" in text_of(page)
-        await browser.post("/lanes/pages/resume")
-        await browser.post("/kinds/pages.plain/pause")
-        rows = await conn.fetchrow("select (select paused from bellhand.lanes where name = 'pages'), (select paused from bellhand.kinds where name = 'pages.plain')")  # fmt: skip
-        assert tuple(rows) == (False, True)
-
-
-async def test_matches_are_reviewed(dsn, conn):
-    async with browsing(dsn) as browser:
-        await fill(conn)
-        match = await conn.fetchval("select id from bellhand_matching.matches")
-        code, page, _ = await browser.post(
-            f"/matching/{match}/accepted", {"back": "/matching?project=p"}
-        )
-        assert "Accepted" in text_of(page, "#notice")
-        row = await conn.fetchrow("select status, reviewed_by from bellhand_matching.matches")
-        assert tuple(row) == ("accepted", "http:loopback")
-        code, page, answer = await browser.get("/seo/1")
-        assert (code, text_of(page, "h1")) == (200, "Report")
-        assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
 async def test_what_strangers_wrote_stays_text(dsn, conn, test_data):

@@ -1,14 +1,14 @@
--- A page of $1 jobs that are not over: those that run first, found by their leases, then the newest, before id $3 if given; at most
--- $2 jobs are looked at. Of states $4, kind $5, lane $6, owner $7; made within $8 seconds, running for $9 seconds; with words $10
+-- A page of $1 jobs that are not over: those that run first, found by their leases, then the newest that wait; of those that run (where
+-- $13) or that wait, only what has an id below $3, if given. At most $2 that wait are looked at. Of states $4, kind $5, lane $6, owner $7; made within $8 seconds, running for $9 seconds; with words $10
 -- in payload or error; and where the paths $11 (payload.a.b, tag.x) hold the values $12.
 with looked as (
   select j.id, true as runs, 'running' as state, r.claimed_at, j.kind, j.owner, j.tags, j.payload, j.error, j.created_at
   from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch
-  where $3::bigint is null and 'running' = any ($4::text[])
+  where $13::boolean and ($3::bigint is null or j.id < $3) and 'running' = any ($4::text[])
   union all
   select j.id, false, case when j.state <> 'pending' then j.state when j.attempts > 0 then 'retrying' when j.run_at > bellhand.now() then 'scheduled'
     else 'pending' end, null, j.kind, j.owner, j.tags, j.payload, j.error, j.created_at
-  from (select * from bellhand.jobs x where ($3::bigint is null or x.id < $3) and $4::text[] && array['pending', 'scheduled', 'retrying', 'blocked', 'paused']
+  from (select * from bellhand.jobs x where ($13 or $3::bigint is null or x.id < $3) and $4::text[] && array['pending', 'scheduled', 'retrying', 'blocked', 'paused']
     order by x.id desc limit $2) j
   where not exists (select from bellhand.running r where r.id = j.id and r.epoch = j.epoch)),
 judged as materialized (
@@ -21,5 +21,5 @@ judged as materialized (
       where jsonb_build_object('payload', j.payload, 'tag', j.tags) #>> string_to_array(u.path, '.') is distinct from u.value)) as fits
   from looked j),
 found as (select j.id, j.runs from judged j where j.fits order by j.runs desc, j.id desc limit $1)
-select array(select f.id from found f order by f.runs desc, f.id desc) as ids, null::timestamptz[] as ends,
-  (select count(*) from judged j where not j.runs) as looked_at, (select min(j.id) from judged j where not j.runs) as last_id, null::timestamptz as last_at
+select array(select f.id from found f order by f.runs desc, f.id desc) as ids, array(select f.runs from found f order by f.runs desc, f.id desc) as runs,
+  (select count(*) from judged j where not j.runs) as looked_at, (select min(j.id) from judged j where not j.runs) as last_id

@@ -10,6 +10,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from aiohttp import web
+from asyncpg import Record
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.search import Search, job_named, parse
@@ -20,6 +21,7 @@ from bellhand.resource import resource
 from bellhand.states import OVER, PARTIAL, STATES
 
 ROWS = 50
+LOOKED_AT_FIRST = 500
 LOOKED_AT_MAX = 5_000  # of what no index knows, in one page
 REASON_CHARS_MAX = 500
 ENDED = OVER | {PARTIAL}
@@ -35,7 +37,7 @@ ACTIONS = {
     "retry": ("retry", "They are queued again. Steps that completed are skipped; what a job did outside of steps may happen a second time."),
     "run_now": ("run now", "They do not wait for their time any longer."),
 }  # fmt: skip
-_CURSOR = re.compile(r"(live|over)-(\d{1,18})(?:-([0-9TZ:.+-]{10,40}))?")
+_CURSOR = re.compile(r"(run|wait|over)-(\d{1,18})(?:-([0-9TZ:.+-]{10,40}))?")
 
 
 class Jobs:
@@ -74,33 +76,46 @@ class Jobs:
         phase, place, moment = _placed(before)
         ids: list[int] = []
         looked_at = 0
-        if phase == "live" and search.live:
-            row = await self._ask("page_jobs_live", search, search.live, place, ROWS)
+        if phase != "over" and search.live:
+            states, known = search.live, search.live == LIVE and not search.kind
+            row, most = await self._ask("page_jobs_live", search, states, place, ROWS, known, phase == "run")  # fmt: skip
             ids, looked_at = list(row["ids"]), row["looked_at"]
-            if len(ids) >= ROWS or (row["last_id"] and looked_at >= _most(search, ROWS, live=True)):
-                last = ids[-1] if len(ids) >= ROWS else row["last_id"]
-                return ids, looked_at, f"live-{last}"
+            if len(ids) >= ROWS:
+                return ids, looked_at, f"{'run' if row['runs'][-1] else 'wait'}-{ids[-1]}"
+            if row["last_id"] and looked_at >= most:
+                return ids, looked_at, f"wait-{row['last_id']}"
             place, moment = None, None
         if not search.over:
             return ids, looked_at, ""
         room = ROWS - len(ids)
-        source = "trouble" if "completed" not in search.over else "kind" if search.kind else "any"
-        row = await self._ask("page_jobs_over", search, search.over, place, room, source, moment)
+        states, known = search.over, search.over == ENDED
+        source = "trouble" if "completed" not in states else "kind" if search.kind else "any"
+        row, most = await self._ask("page_jobs_over", search, states, place, room, known, source, moment)  # fmt: skip
         found = list(row["ids"])
-        full = len(found) >= room
-        if not full and row["looked_at"] < _most(search, room, live=False):
-            return ids + found, looked_at + row["looked_at"], ""
-        last, at = (found[-1], row["ends"][-1]) if full else (row["last_id"], row["last_at"])
-        return ids + found, looked_at + row["looked_at"], f"over-{last}-{iso_exact(at)}"
+        ids, looked_at = ids + found, looked_at + row["looked_at"]
+        if len(found) >= room:
+            return ids, looked_at, f"over-{found[-1]}-{row['ends'][-1].isoformat()}"
+        if row["last_id"] and row["looked_at"] >= most:
+            return ids, looked_at, f"over-{row['last_id']}-{row['last_at'].isoformat()}"
+        return ids, looked_at, ""
 
     async def _ask(
-        self, name: str, search: Search, states: frozenset[str], place: int | None, rows: int, *more: Any
-    ) -> Any:  # fmt: skip
-        found = await self.site.look.fetch(
-            name, rows, _most(search, rows, live=name == "page_jobs_live"), place, sorted(states), search.kind, search.lane, search.owner,
-            search.since_seconds, search.slow_seconds, search.words, list(search.paths), list(search.values), *more,
-        )  # fmt: skip
-        return found[0]
+        self, name: str, search: Search, states: frozenset[str], place: int | None, rows: int, known: bool, *more: Any
+    ) -> tuple[Record, int]:  # fmt: skip
+        """The page, and how many jobs were to be looked at for it: as few as will mostly do, then LOOKED_AT_MAX.
+
+        `known`: the order itself holds only what fits, so no more than the rows need be looked at.
+        """
+        known = known and not (search.looks_inside or search.since_seconds)
+        for most in (rows,) if known else (LOOKED_AT_FIRST, LOOKED_AT_MAX):
+            row = await self.site.look.row(
+                name, rows, most, place, sorted(states), search.kind, search.lane, search.owner,
+                search.since_seconds, search.slow_seconds, search.words, list(search.paths), list(search.values), *more,
+            )  # fmt: skip
+            assert row
+            if known or len(row["ids"]) >= rows or row["looked_at"] < most:
+                break
+        return row, most
 
     async def of_ids(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """The jobs in the order of the ids."""
@@ -153,21 +168,10 @@ def asked(request: web.Request) -> str:
     return " ".join(text.split()) if "state" in request.query or "kind" in request.query else text
 
 
-def iso_exact(moment: datetime | None) -> str:
-    """A moment to the microsecond, or nothing."""
-    return moment.isoformat() if moment else ""
-
-
-def _most(search: Search, rows: int, *, live: bool) -> int:
-    """How many jobs to look at for so many rows: no more than that, where the order itself holds only what fits."""
-    known = search.live == LIVE and not search.kind if live else search.over == ENDED
-    return rows if known and not search.looks_inside and not search.since_seconds else LOOKED_AT_MAX
-
-
 def _placed(before: str) -> tuple[str, int | None, datetime | None]:
     """What a cursor says: the part of the list, an id, a moment."""
     if not before:
-        return "live", None, None
+        return "run", None, None
     found = _CURSOR.fullmatch(before)
     try:
         moment = datetime.fromisoformat(

@@ -1,0 +1,152 @@
+"""What the pages can be told: one job, many, lanes and kinds, matches; by whom; and taken back."""
+
+import json
+
+from daemons import until
+from pages import browsing, fill, rows_of, text_of
+
+
+async def test_a_job_is_cancelled_and_retried_without_scripts(dsn, conn):
+    """S4-19: a failed job has a retry button; one that runs can be cancelled."""
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+        code, page, where = await browser.post(f"/jobs/{jobs['later']}/cancel")
+        assert (code, where) == (200, f"/jobs/{jobs['later']}?did=cancel")
+        assert "Cancelled" in text_of(page, "#notice")
+        assert "cancelled" in text_of(page, "#head .state")
+        code, page, _ = await browser.post(f"/jobs/{jobs['later']}/pause")
+        assert code == 409
+        assert text_of(page, "h1")
+        await browser.post(f"/jobs/{jobs['failed']}/retry")
+        actor = await conn.fetchval("select actor from bellhand.events where type = 'retried' or type = 'retry' order by seq desc limit 1")  # fmt: skip
+        assert actor == "http:loopback"
+        await browser.post(f"/jobs/{jobs['running']}/cancel")
+        await until(conn, jobs["running"], "cancelled")
+
+
+async def test_all_that_match_are_told_though_only_some_are_shown(dsn, conn):
+    async with browsing(dsn) as browser:
+        await conn.execute(
+            """insert into bellhand.jobs (kind, run_at, owner, tags)
+                 select 'pages.plain', bellhand.now() + interval '1 day', 'ada', '{"team": "core"}' from generate_series(1, 70)"""
+        )
+        await conn.execute("insert into bellhand.jobs (kind, run_at) values ('pages.plain', bellhand.now() + interval '1 day')")  # fmt: skip
+        _, page, _ = await browser.get("/jobs?q=owner:ada tag.team:core state:scheduled")
+        assert len(rows_of(page)) == 50
+        whole = page.css_first("[name=whole]").attributes["value"]
+        _, page, _ = await browser.post("/jobs/bulk", {"whole": whole, "action": "cancel", "back": "/jobs"})  # fmt: skip
+        assert text_of(page, "h1") == "Cancel 70 jobs?"
+        form = [(field.attributes["name"], field.attributes.get("value")) for field in page.css("main form input[name]")]  # fmt: skip
+        await browser.post("/jobs/bulk", form)
+        assert await conn.fetchval("select count(*) from bellhand.jobs") == 1
+        _, page, _ = await browser.get("/jobs?q=nowhere owner:ada")
+        assert not page.css("[name=whole]"), "no index knows which these are"
+
+
+async def test_whoever_needs_a_token_signs_in_with_it_and_out_again(dsn, conn):
+    token = "a-token-of-the-configuration"
+    async with browsing(dsn, status={"port": 0, "token": token}) as browser:
+        code, page, _ = await browser.get("/jobs?q=state:failed")
+        assert code == 401
+        assert page.css_first("form[action='/login'] input[type=password]")
+        assert page.css_first("[name=next]").attributes["value"] == "/jobs?q=state:failed"
+        code, page, _ = await browser.post("/login", {"token": "wrong", "next": "/jobs"})
+        assert (code, bool(page.css_first("form[action='/login']"))) == (401, True)
+        code, page, where = await browser.post("/login", {"token": token, "next": "/jobs?q=state:failed"})  # fmt: skip
+        assert (code, where, text_of(page, "h1")) == (200, "/jobs?q=state:failed", "Jobs")
+        await browser.post("/logout")
+        assert (await browser.get("/"))[0] == 401
+
+
+async def test_another_site_cannot_act(dsn, conn):
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+        code, _, _ = await browser.post(
+            f"/jobs/{jobs['later']}/cancel", Origin="http://evil.example"
+        )
+        assert code == 403
+        code, _, _ = await browser.post("/jobs/bulk", {"id": jobs["later"], "action": "cancel", "expected": 1}, **{"Sec-Fetch-Site": "cross-site"})  # fmt: skip
+        assert code == 403
+        assert (
+            await conn.fetchval("select state from bellhand.all_jobs where id = $1", jobs["later"])
+            == "scheduled"
+        )
+
+
+async def test_many_are_told_after_a_preview_and_it_can_be_undone(dsn, conn):
+    async with browsing(dsn) as browser:
+        ids = [
+            await conn.fetchval("insert into bellhand.jobs (kind, run_at) values ('pages.plain', bellhand.now() + interval '1 day') returning id")
+            for _ in range(3)
+        ]  # fmt: skip
+        form = [("id", str(number)) for number in ids] + [
+            ("action", "cancel"),
+            ("back", "/jobs?q=state:scheduled"),
+        ]
+        code, page, _ = await browser.post("/jobs/bulk", form)
+        assert (code, text_of(page, "h1")) == (200, "Cancel 3 jobs?")
+        assert await conn.fetchval("select count(*) from bellhand.jobs") == 3
+        form = [
+            (field.attributes["name"], field.attributes.get("value"))
+            for field in page.css("main form input[name]")
+        ]
+        code, page, where = await browser.post("/jobs/bulk", form)
+        assert where.startswith("/jobs?q=state:scheduled&did=cancel&n=3&failed=0&operation=")
+        assert "3 jobs" in text_of(page, "#notice")
+        assert await conn.fetchval("select count(*) from bellhand.jobs") == 0
+        undo = page.css_first("#notice form").attributes["action"]
+        code, page, _ = await browser.post(undo, {"back": "/jobs?q=state:scheduled"})
+        assert sorted(rows_of(page)) == sorted(ids)
+        wrong = [(name, "7" if name == "expected" else value) for name, value in form]
+        code, page, _ = await browser.post("/jobs/bulk", wrong)
+        assert code >= 400, "what was counted is not there any more"
+
+
+async def test_a_form_queues_a_job_or_says_what_is_wrong(dsn, conn):
+    async with browsing(dsn) as browser:
+        code, page, where = await browser.post("/kinds/pages.steps", {"p.names": "one\r\ntwo", "p.wait_for": "", "owner": "ada", "wait": "1h", "priority": "9"})  # fmt: skip
+        row = await conn.fetchrow("select * from bellhand.jobs")
+        assert (code, where) == (200, f"/jobs/{row['id']}?did=enqueue")
+        assert (json.loads(row["payload"]), row["owner"], row["priority"]) == (
+            {"names": ["one", "two"]},
+            "ada",
+            9,
+        )
+        assert row["source"] == "http:loopback"
+        code, page, _ = await browser.post("/kinds/pages.steps", {"p.names": "one", "wait": "soon"})
+        assert code == 422
+        assert "is no duration" in text_of(page, ".wrong .says")
+        code, page, _ = await browser.post("/kinds/pages.plain", {"json": "{"})
+        assert code == 422
+        assert "this is no JSON" in text_of(page, ".wrong .says")
+        code, page, _ = await browser.get(f"/kinds/pages.steps?like={row['id']}")
+        assert page.css_first("[name='p.names']").text() == "one\ntwo"
+        code, page, _ = await browser.get("/kinds/pages.steps/quote?p.names=one")
+        assert (code, await conn.fetchval("select count(*) from bellhand.jobs")) == (200, 1)
+        assert (await browser.get("/kinds/no.such"))[0] == 404
+
+
+async def test_lanes_and_kinds_are_paused_for_a_reason_that_every_page_shows(dsn, conn):
+    async with browsing(dsn) as browser:
+        await browser.post("/lanes/pages/pause", {"reason": "moving house <b>"})
+        _, page, _ = await browser.get("/lanes")
+        assert "moving house <b>" in text_of(page)
+        await browser.post("/lanes/pages/resume")
+        await browser.post("/kinds/pages.plain/pause")
+        rows = await conn.fetchrow("select (select paused from bellhand.lanes where name = 'pages'), (select paused from bellhand.kinds where name = 'pages.plain')")  # fmt: skip
+        assert tuple(rows) == (False, True)
+
+
+async def test_matches_are_reviewed(dsn, conn):
+    async with browsing(dsn) as browser:
+        await fill(conn)
+        match = await conn.fetchval("select id from bellhand_matching.matches")
+        code, page, _ = await browser.post(
+            f"/matching/{match}/accepted", {"back": "/matching?project=p"}
+        )
+        assert "Accepted" in text_of(page, "#notice")
+        row = await conn.fetchrow("select status, reviewed_by from bellhand_matching.matches")
+        assert tuple(row) == ("accepted", "http:loopback")
+        code, page, answer = await browser.get("/seo/1")
+        assert (code, text_of(page, "h1")) == (200, "Report")
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
