@@ -49,7 +49,7 @@ FAMILIES = re.compile(
     r"test_(accuracy|crm|emails|hooks|lead|llm|mail|matching|notify|phones|places|seo|serpapi|services|site|socials|standins|webhooks)"
 )
 
-BROWSER = {"test_browser.py", "test_pages_browser.py"}
+BROWSER = {"test_browser.py", "test_pages_browser.py", "test_progress_browser.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -225,6 +225,7 @@ const STYLE = `
 button { font: inherit; min-height: 2em; margin-top: 0.5em; padding: 0.2em 0.9em; border-radius: 0.4em; cursor: pointer;
   color: inherit; background: none; border: 1px solid currentColor; }
 .note { margin-top: 0.5em; font-style: italic; }
+.note.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 `;
 
 const STATES = {
@@ -237,19 +238,20 @@ const STATES = {
 export function words(job, now = new Date()) {
   const progress = job.progress ?? {};
   const over = OVER.includes(job.state);
-  const steps = progress.steps_total ? `${progress.steps_done + progress.steps_failed} of ${progress.steps_total} steps`
-    : progress.items_total ? `${progress.items_done ?? 0} of ${progress.items_total}` : "";
+  // What the handler counts itself says more than its steps.
+  const parts = progress.items_total ? `${progress.items_done ?? 0} of ${progress.items_total}`
+    : progress.steps_total ? `${progress.steps_done + progress.steps_failed} of ${progress.steps_total} steps` : "";
   const percent = job.state === "completed" ? 100 : progress.percent ?? null;
   const left = over ? "" : remaining(job.eta, now);
   const ahead = job.position?.ahead;
   const place = over || ahead === undefined ? "" : ahead === 0 ? "next in line" : `${ahead} before it`;
-  const parts = [percent === null ? "" : `${Math.round(percent)} percent`, steps, place, left];
+  const said = [percent === null ? "" : `${Math.round(percent)} percent`, parts, place, left];
   return {
     state: STATES[job.partial ? "partial" : job.state] ?? job.state,
     percent,
     over,
     more: over ? "" : progress.message ?? progress.step ?? progress.stage ?? "",
-    value: parts.filter(Boolean).join(", "),
+    value: said.filter(Boolean).join(", "),
   };
 }
 
@@ -359,6 +361,7 @@ export class JobProgress extends Base {
     parts.value.textContent = value;
     parts.more.textContent = more;
     parts.note.textContent = "";
+    parts.note.classList.toggle("spoken", over); // the state stands above already
     parts.bar.dataset.state = job.state;
     parts.bar.classList.toggle("unknown", percent === null && job.state === "running");
     parts.bar.setAttribute("aria-label", `Progress of ${job.kind}`);
@@ -375,6 +378,7 @@ export class JobProgress extends Base {
   }
 
   #say(text) {
+    this.#parts.note.classList.remove("spoken");
     this.#parts.note.textContent = text;
     this.#parts.cancel.hidden = true;
   }
