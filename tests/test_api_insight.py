@@ -41,7 +41,7 @@ async def test_why_and_when(port: Client, desk: Desk) -> None:
 
 async def test_failures(port: Client, desk: Desk) -> None:
     await ended(desk, "fail", {}, {}, {}, error="ValueError: row 7")
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     code, said, _ = await port.ask("/v1/failures")
     (group,) = said["data"]
     assert (code, group["message"], group["open"], len(group["trend"])) == (

@@ -23,7 +23,7 @@ WORKER = (
 def measured(bellhand: Bellhand) -> None:
     bellhand.kind()
     bellhand.sql(RUNS)
-    bellhand.sql("select bellhand.learn()")
+    bellhand.sql("select bellhand.learn_now()")
 
 
 def test_a_quote_says_when_and_enqueues_nothing(bellhand: Bellhand) -> None:
@@ -78,7 +78,7 @@ def test_failures_are_listed_shown_muted_and_retried(bellhand: Bellhand) -> None
     for n in range(3):
         bellhand.over("failed", error=f"ValueError: row {n}", payload='{"n": 1}')
     other = bellhand.over("failed", error="TypeError: \x1b[31mno")
-    bellhand.sql("select bellhand.learn()")
+    bellhand.sql("select bellhand.learn_now()")
     listed = {row["message"]: row for row in bellhand.ok("failures", "--json").json}
     group = listed["ValueError: row <n>"]
     assert (group["jobs"], group["open"], sum(group["trend"])) == (3, 3, 3)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bellhand import job_kind
 from bellhand.sql import query
+from daemons import at_work, insert
 from desk import Desk, desk
+from support import eventually
 
 NINE = datetime.fromisoformat("2030-01-07T09:00+00:00")
 
@@ -247,9 +251,39 @@ async def test_score_is_kept_of_what_was_foretold(desk: Desk) -> None:
     )
     assert row["held_ratio"] == pytest.approx(1 / 3)
     assert await desk.conn.fetchval("select count(*) from bellhand.eta_predictions") == 0
-    learned = await desk.conn.fetchrow(query("learn"))
-    assert learned["finish_held"] == pytest.approx(1 / 3)
-    assert (learned["start_held"], await desk.state(jobs[0])) == (None, "completed")
+    (kept,) = await desk.conn.fetch(query("keep_score"))
+    assert (kept["what"], kept["held_ratio"]) == ("finish", pytest.approx(1 / 3))
+    assert await desk.state(jobs[0]) == "completed"
+
+
+async def test_a_daemon_measures_keeps_score_and_groups_beside_its_work(
+    dsn: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bellhand.keeper.LEARN_SECONDS", 0.2)
+    monkeypatch.setattr("bellhand.keeper.LEARN_QUIET_SECONDS", 0.2)
+
+    @job_kind("t.work", attempts_max=1)
+    async def work(payload: dict[str, int]) -> None:
+        await asyncio.sleep(0.3)
+        if payload["n"] % 5 == 0:
+            raise ValueError(f"row {payload['n']}")
+
+    async def known() -> bool:
+        await conn.execute("update bellhand.looks set at = '-infinity'")
+        await insert(conn, "t.work", json.dumps({"n": 1}))
+        judged = await conn.fetchval("select sum(judged) from bellhand.eta_scores")
+        grouped = await conn.fetchval("select sum(jobs) from bellhand.failures")
+        return bool(judged and grouped == 4)
+
+    async with at_work(dsn, work) as daemon:
+        for n in range(20):
+            await insert(conn, "t.work", json.dumps({"n": n}))
+        await eventually(known, 30)
+
+        def told() -> bool:
+            return b'bellhand_eta_error_ratio{what="finish"}' in daemon.metrics.render()
+
+        await eventually(told, 10)
 
 
 async def test_starts_are_judged_whether_seen_running_or_over_at_once(desk: Desk) -> None:

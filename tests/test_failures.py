@@ -91,7 +91,7 @@ async def ended(
 
 
 async def groups(desk: Desk) -> dict[str, int]:
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     rows = await desk.conn.fetch("select message, jobs from bellhand.failure_groups")
     return {row["message"]: row["jobs"] for row in rows}
 
@@ -126,7 +126,7 @@ async def test_a_partial_job_is_a_failure_and_a_flood_is_grouped_in_parts(desk: 
         " crashes, error, partial, finished_at) select n, gen_random_uuid(), 'a', '{}', 5, bellhand.now(), 'cancel', 'sql', bellhand.now(),"
         " 'completed', 1, 0, 0, 'StepError: ' || n, true, bellhand.now() - n * interval '1 millisecond' from generate_series(1, 4500) n"
     )
-    grouped = [await desk.conn.fetchval("select grouped from bellhand.learn()") for _ in range(4)]
+    grouped = [await desk.conn.fetchval("select bellhand.learn_now()") for _ in range(4)]
     assert grouped == [2000, 2000, 500, 0]
     assert await groups(desk) == {"StepError: <n>": 4500}
 
@@ -142,7 +142,7 @@ async def test_contrast_names_what_failures_share_and_successes_have_not(desk: D
     await ended(desk, "complete", *small[:20], owner="ann")
     await ended(desk, "complete", *small[20:], owner="bob")
     await ended(desk, "fail", *large, owner="ann", error="MemoryError: 3 GB")
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     fingerprint = await desk.conn.fetchval("select fingerprint from bellhand.failures")
     facts = {
         row["fact"]: (row["failures"], row["failures_of"], row["successes"], row["successes_of"])
@@ -158,14 +158,14 @@ async def test_contrast_names_what_failures_share_and_successes_have_not(desk: D
 async def test_contrast_says_nothing_of_too_few(desk: Desk) -> None:
     await ended(desk, "complete", *({"n": n} for n in range(4)))
     await ended(desk, "fail", *({"x": n} for n in range(5)))
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     fingerprint = await desk.conn.fetchval("select fingerprint from bellhand.failures")
     assert await desk.conn.fetch(query("failure_contrast"), fingerprint) == []
 
 
 async def test_a_muted_group_is_left_out_until_its_time(desk: Desk) -> None:
     await ended(desk, "fail", {})
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     fingerprint = await desk.conn.fetchval("select fingerprint from bellhand.failures")
     await desk.conn.fetch(query("mute_failure"), fingerprint, 3600.0, "known", "ann")
     assert await desk.conn.fetch(query("failures"), False, None, 10) == []
@@ -180,7 +180,7 @@ async def test_a_muted_group_is_left_out_until_its_time(desk: Desk) -> None:
 async def test_a_group_is_retried_as_one_and_what_history_lost_is_forgotten(desk: Desk) -> None:
     jobs = await ended(desk, "fail", {}, {}, error="ValueError: a")
     (other,) = await ended(desk, "fail", {}, error="ValueError: b")
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     chosen = json.dumps(
         {
             "failure": await desk.conn.fetchval(

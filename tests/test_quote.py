@@ -181,7 +181,7 @@ async def test_why_names_the_steps_that_failed_and_who_failed_alike(desk: Desk) 
             row["id"],
         )
         await desk.end(row, "fail", error="ValueError: row 3")
-    await desk.conn.execute("select bellhand.learn()")
+    await desk.conn.execute("select bellhand.learn_now()")
     said = await why(desk, jobs[0])
     assert said["failed"] == "ValueError: row 3"
     assert said["step_failed"] == 'Step "b" failed: E: step'

@@ -97,7 +97,10 @@ class Keeper:
             every(15.0, self.write_stats, Bell(), self.random),
             every(QUIET_SECONDS, self.sample, Bell(), self.random),
             every(DATABASE_SAMPLE_SECONDS, self.sample_database, Bell(), self.random),
-            every(LEARN_QUIET_SECONDS, self.learn, Bell(), self.random),
+            # Each for itself: one that runs into its time limit keeps none of the others from theirs.
+            every(LEARN_QUIET_SECONDS, self.group_failures, Bell(), self.random),
+            every(LEARN_QUIET_SECONDS, self.measure_runs, Bell(), self.random),
+            every(LEARN_QUIET_SECONDS, self.keep_score, Bell(), self.random),
             every(GARBAGE_SECONDS, self.collect_garbage, Bell(), self.random),
         ]
         if self.canary_seconds:
@@ -237,13 +240,22 @@ class Keeper:
         await self.store.keep_canaries(self.canary_seconds)
         return None
 
-    async def learn(self) -> float | None:
-        """Measure how long kinds take, keep score of what was foretold, group what failed."""
-        row = await self.store.learn()
-        for what in ("start", "finish"):
-            self.metrics.set_calibration(what, row[f"{what}_held"], row[f"{what}_error"])
-        if row["more"]:
-            return 0.1
+    async def group_failures(self) -> float | None:
+        """Put what failed into groups."""
+        return 0.1 if await self.store.group_failures() else self._learning_seconds()
+
+    async def measure_runs(self) -> float | None:
+        """Measure how long kinds take."""
+        await self.store.measure_runs()
+        return self._learning_seconds()
+
+    async def keep_score(self) -> float | None:
+        """Judge what was foretold."""
+        for row in await self.store.keep_score():
+            self.metrics.set_calibration(row["what"], row["held_ratio"], row["error_ratio"])
+        return self._learning_seconds()
+
+    def _learning_seconds(self) -> float:
         return LEARN_QUIET_SECONDS if self.at_rest() else LEARN_SECONDS
 
     async def write_stats(self) -> float | None:

@@ -361,11 +361,10 @@ class Metrics:
         """From now on `look` is asked at every scrape; it must not wait."""
         self._own.look = look
 
-    def set_calibration(self, what: str, held: float | None, error: float | None) -> None:
-        """How well `start` or `finish` was foretold; None: nothing was judged yet."""
-        if held is not None and error is not None:
-            self._eta_held.labels(what).set(held)
-            self._eta_error.labels(what).set(error)
+    def set_calibration(self, what: str, held: float, error: float) -> None:
+        """How well `start` or `finish` was foretold."""
+        self._eta_held.labels(what).set(held)
+        self._eta_error.labels(what).set(error)
 
     def set_draining(self, draining: bool) -> None:
         self._draining.set(draining)

@@ -53,8 +53,8 @@ class Store:
         self.claims = database.link("claim", synchronous_commit="off", lock_timeout="1000")
         self.settles = database.link("settle", synchronous_commit="on")
         self.chores = database.link("keep")
-        # Apart, since it may take its time where the other chores are waited for.
-        self.learning = database.link("learn")
+        # Apart, since the other chores are waited for; and what cannot be learned in so long is left.
+        self.learning = database.link("learn", statement_timeout="5000")
         # Apart: counting a deep backlog must not hold up a rescue.
         self.sampling = database.link("sample")
         self._bound, self._bound_opened = 0, 0
@@ -223,10 +223,18 @@ class Store:
         """Forget a batch of old failures and bulk operations."""
         return int(await self.chores.fetchval(query("forget_failures"), days))
 
-    async def learn(self) -> Record:
-        """Learn from what happened: grouped, more, and the calibration (start_held, start_error, finish_held, finish_error)."""
-        (row,) = await self.learning.fetch(query("learn"))
-        return row
+    async def group_failures(self) -> bool:
+        """Put failures into their groups; whether more are left."""
+        return bool(await self.learning.fetchval(query("group_failures")))
+
+    async def measure_runs(self) -> None:
+        """Measure how long runs of some kinds take."""
+        await self.learning.fetch(query("measure_runs"))
+
+    async def keep_score(self) -> list[Record]:
+        """Judge and foretell; how well it went this week: what, held_ratio, error_ratio."""
+        rows = await self.learning.fetch(query("keep_score"))
+        return [row for row in rows if row["what"] is not None]
 
     async def rebuild_queue(self) -> int | None:
         """Rebuild the queue after a move to another cluster; None when there was no need."""

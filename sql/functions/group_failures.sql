@@ -1,5 +1,6 @@
 -- Puts failures that ended since the last look into their groups, at most p_limit; how many. Looks two minutes back each time, since
--- a commit may land behind where the last look ended; what is in its group already is passed by. One daemon at a time.
+-- a commit may land behind where the last look ended; what is in its group already is passed by. Remembers the workers too, whose
+-- names and versions contrast asks for when they are gone. One daemon at a time.
 create or replace function bellhand.group_failures(p_limit integer default 2000) returns bigint language plpgsql
 set plan_cache_mode = force_custom_plan set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
@@ -7,6 +8,10 @@ declare
 begin
   select * into look from bellhand.looks x where x.name = 'failures' for update skip locked;
   if not found then return 0; end if;
+  insert into bellhand.workers_seen as s (id, name, host, version, started_at)
+    select w.id, w.name, w.host, w.version, w.started_at from bellhand.workers w
+      where not exists (select from bellhand.workers_seen x where x.id = w.id and x.seen_at > bellhand.now() - interval '1 hour') order by w.id
+    on conflict (id) do update set seen_at = excluded.seen_at;
   with fresh as (
     select h.id, h.finished_at, h.kind, h.error from bellhand.history h
       where (h.state <> 'completed' or h.partial) and h.state <> 'cancelled' and h.finished_at > look.upto - interval '2 minutes'

@@ -68,6 +68,8 @@ async def enqueue(
         assert made
         position = await database.row("status_position", made["id"])
         foretold = await database.row("eta", [made["id"]])
+        if made["created"] and not cli.json and not cli.quiet:
+            await database.rows("foretell", [made["id"]])
     _report(cli, kind, made, moment, position, registered)
     if foretold and foretold["starts_at"] and not cli.json and not cli.quiet:
         say(eta_line(foretold, foretold["now"]))
