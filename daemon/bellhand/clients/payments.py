@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
 
 from .answers import body_of, refused, text
 from .errors import ServiceError
@@ -20,7 +22,7 @@ from .wire import Answer, Request
 if TYPE_CHECKING:
     from .stripe_wire import StripeWire
 
-T = TypeVar("T")
+log = structlog.get_logger()
 
 NAME = "stripe"
 BUSY_CODES = ("lock_timeout", "idempotency_key_in_use")
@@ -68,6 +70,7 @@ class Payments:
         self._base_url = base_url
         self._opening = asyncio.Lock()
         self._wire: StripeWire | None = None
+        self._live: bool | None = None  # as the last one that was made
 
     def take(self, base_url: str) -> None:
         """Ask there from now on; what is under way ends where it began."""
@@ -102,7 +105,12 @@ class Payments:
         }
         params |= {"customer": customer} if customer else {}
         params |= {"description": description} if description else {}
-        return await (await self._open()).create(params, key)
+        made = await (await self._open()).create(params, key)
+        if made.live is not self._live:
+            self._live = made.live
+            note = "real money" if made.live else "test mode, no money moves"
+            log.info("payments_mode", live=made.live, note=note)
+        return made
 
     async def confirm(
         self, intent_id: str, *, payment_method: str, return_url: str | None, key: str

@@ -24,6 +24,10 @@ ASK_AGAIN_SECONDS = 60.0
 COUNTS = ("created", "updated", "unchanged", "repeated", "bad", "deleted")
 
 
+class Fault(Exception):
+    """A page that may well come when it is asked for again."""
+
+
 async def sync(job: Job, name: str) -> dict[str, Any]:
     """Read the source from its first page, or from where this job stopped, to its last; then delete softly whom it lacks."""
     begun = await row(job, "begin_sync", name, job.id)
@@ -37,7 +41,13 @@ async def sync(job: Job, name: str) -> dict[str, Any]:
         number = pages + 1
         if number > begun["pages_max"]:
             await _give_up(job, begun, f"it has more than {begun['pages_max']} pages (pages_max)")
-        page = await _page(job, begun, number, cursor)
+        try:
+            page = await _page(job, begun, number, cursor)
+        except Fault as error:
+            if number > begun["pages"] + 1:
+                # A long pass meets many faults; where it gets on between them they burn no attempts.
+                raise Snooze(ASK_AGAIN_SECONDS, str(error)) from error
+            raise Retry(str(error)) from error
         last = _is_last(begun, page)
         applied = await row(
             job, "apply_page", begun["id"], number, json.dumps(page.good), json.dumps(page.bad), page.cursor, last,
@@ -54,7 +64,7 @@ async def sync(job: Job, name: str) -> dict[str, Any]:
 
 
 async def _page(job: Job, begun: Any, number: int, cursor: str | None) -> Rows:
-    """A page, read; raises Failed, Retry or Snooze where it cannot be had now, or at all."""
+    """A page, read; raises Fault, Snooze, Retry or Failed where it cannot be had now, so, or at all."""
     where = f"page {number} of source {begun['name']}"
     headers = {"Accept": "application/json"}
     if begun["token"]:
@@ -67,7 +77,7 @@ async def _page(job: Job, begun: Any, number: int, cursor: str | None) -> Rows:
     except WebError as error:
         if error.after_seconds is not None:
             raise Snooze(error.after_seconds, f"{where}: {error}") from error
-        raise (Retry if error.retryable else Failed)(f"{where}: {error}") from error
+        raise (Fault if error.retryable else Failed)(f"{where}: {error}") from error
     await _look(job, begun, where, number, answer)
     fields = json.loads(begun["fields"])
     cursor_at = begun["cursor_at"] if begun["paging"] == "cursor" else None
@@ -77,7 +87,7 @@ async def _page(job: Job, begun: Any, number: int, cursor: str | None) -> Rows:
             read_page, answer.body, fields, rows_at=begun["rows_at"], cursor_at=cursor_at
         )
     except PageError as error:
-        raise Retry(f"{where}: {error}") from error
+        raise Fault(f"{where}: {error}") from error
 
 
 async def _look(job: Job, begun: Any, where: str, number: int, answer: Page) -> None:
@@ -91,7 +101,7 @@ async def _look(job: Job, begun: Any, where: str, number: int, answer: Page) -> 
         raise Snooze(seconds, f"{where}: it asks for patience (HTTP {status})")
     if answer.truncated or status >= 500 or status == 408:
         why = "the answer broke off" if answer.truncated else f"HTTP {status}"
-        raise Retry(f"{where}: {why}")
+        raise Fault(f"{where}: {why}")
     if status in (401, 403):
         raise Failed(f"{where}: it refuses the token (HTTP {status}); enter another one into bellhand_crm.sources and retry")  # fmt: skip
     if 300 <= status < 400:
