@@ -309,3 +309,41 @@ async def test_who_may_only_read_changes_nothing(port: Client, desk: Desk) -> No
         ("POST", "cancel"), ("POST", "pause"), ("POST", "resume"), ("POST", "retry"), ("POST", "run-now"), ("PATCH", ""), ("DELETE", ""),
     ):  # fmt: skip
         assert await port.status(f"/v1/jobs/{job}/{path}".rstrip("/"), method, token) == 403
+
+
+async def test_who_may_only_read_sees_no_secrets_by_name(port: Client, desk: Desk) -> None:
+    payload = {
+        "url": "https://x",
+        "api_key": "c4n4ry",
+        "n": [{"Password": "c4n4ry", "token": None}],
+    }
+    job = await desk.insert("a", payload=json.dumps(payload))
+    step = json.dumps({"secret": "c4n4ry"})
+    await desk.conn.execute(
+        "insert into bellhand.steps (job, name, position, state, result) values ($1, 's', 1, 'completed', $2)",
+        job,
+        step,
+    )
+    tokens = {scope: of(await make(desk.conn, scope, scope)) for scope in ("read", "operate")}
+    paths = (f"/v1/jobs/{job}", f"/v1/jobs/{job}/steps")
+    told = {s: [await port.ask(path, headers=t) for path in paths] for s, t in tokens.items()}
+    assert "c4n4ry" not in str(told["read"])
+    shown = {"url": "https://x", "api_key": "***", "n": [{"Password": "***", "token": None}]}
+    assert told["read"][0][1]["payload"] == shown
+    assert told["operate"][0][1]["payload"] == payload
+    assert told["operate"][1][1]["data"][0]["result"] == {"secret": "c4n4ry"}
+
+
+async def test_retry_after_says_when_something_may_have_happened(port: Client, desk: Desk) -> None:
+    later = await desk.conn.fetchval("select now() + interval '20 seconds'")
+    for columns, least, most in (
+        ({}, 1, 1),
+        ({"run_at": later}, 10, 20),
+        ({"run_at": later + timedelta(days=1)}, 60, 60),
+    ):
+        job = await desk.insert("a", **columns)
+        assert least <= int((await port.ask(f"/v1/jobs/{job}"))[2]["Retry-After"]) <= most
+    await port.post(f"/v1/jobs/{job}/pause")
+    assert (await port.ask(f"/v1/jobs/{job}"))[2]["Retry-After"] == "5"
+    await port.post(f"/v1/jobs/{job}/cancel")
+    assert "Retry-After" not in (await port.ask(f"/v1/jobs/{job}"))[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import jinja2
 from aiohttp import web
+from markupsafe import Markup, escape
 
 from bellhand.api.openapi import document
 from bellhand.api.operations import Operation, answer
@@ -36,6 +38,7 @@ class Docs:
     def template(self) -> jinja2.Template:
         text = (HERE / "docs.html").read_text(encoding="utf-8")
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+        environment.filters["coded"] = _coded
         return environment.from_string(text)
 
     @cached_property
@@ -86,6 +89,11 @@ class Docs:
         return _html(self.template.render(info=info, groups={}, problems={slug: sort}, only=slug))
 
 
+def _coded(text: str) -> Markup:
+    """What stands between backticks as code; all of it escaped."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 escaped
+
+
 def _html(text: str) -> web.Response:
     headers = {"Content-Security-Policy": POLICY}
     return web.Response(text=text, content_type="text/html", headers=headers)
@@ -96,24 +104,24 @@ def _groups(described: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in described["paths"].items():
         for method, one in methods.items():
-            shown = {
-                "method": method.upper(),
-                "path": path,
-                "curl": _curl(method.upper(), path, one),
-                **one,
-            }
-            shown["takes"] = _body(one, described)
+            takes = _body(one, described)
+            curl = _curl(method.upper(), path, one, takes)
+            shown = {"method": method.upper(), "path": path, "curl": curl, "takes": takes, **one}
             groups.setdefault(one["tags"][0], []).append(shown)
     return groups
 
 
-def _curl(method: str, path: str, one: dict[str, Any]) -> str:
-    parts = ["curl"] + ([f"-X {method}"] if method not in ("GET", "POST") else [])
-    if "requestBody" in one:
-        parts += ["-H 'Content-Type: application/json' -d '{}'"]
-    elif method == "POST":
-        parts += ["-X POST"]
-    return " ".join([*parts, '-H "Authorization: Bearer $TOKEN"', f"http://127.0.0.1:7700{path}"])
+def _curl(method: str, path: str, one: dict[str, Any], takes: list[tuple[str, str, str]]) -> str:
+    sends = "requestBody" in one
+    parts = ["curl"] + (
+        [f"-X {method}"] if method != "GET" and not (sends and method == "POST") else []
+    )
+    if sends:
+        needed = {name: "..." for name, _, _ in takes if not name.endswith("?")}
+        parts += [f"-H 'Content-Type: application/json' -d '{json.dumps(needed)}'"]
+    if "x-scope" in one:
+        parts += ['-H "Authorization: Bearer $TOKEN"']
+    return " ".join([*parts, f"http://127.0.0.1:7700{path}"])
 
 
 def _body(one: dict[str, Any], described: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -122,6 +130,7 @@ def _body(one: dict[str, Any], described: dict[str, Any]) -> list[tuple[str, str
     if not content:
         return []
     schema = next(iter(content.values()))["schema"]
+    schema = next((way for way in schema.get("anyOf", ()) if "$ref" in way), schema)
     if "$ref" in schema:
         schema = described["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     needed = schema.get("required", [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from bellhand.api.naming import job_row, named
 from bellhand.api.operations import answer, operation, routes_of
 from bellhand.api.stream import Stream, wants_stream
 from bellhand.api.tickets import SECONDS, SECONDS_MAX, SECONDS_MIN, make_ticket
+from bellhand.api.veil import veiled
 from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
@@ -121,7 +123,12 @@ class Events:
             return await self._log("watch_job", cursor, row["id"], *cursor.arguments)
         follower = Follower(frozenset({row["id"]}))
         stream = Stream(
-            self.watch, self.look, follower, shown, f"/v1/jobs/{row['key']}", job=row["id"]
+            self.watch,
+            self.look,
+            follower,
+            _shown_to(request),
+            f"/v1/jobs/{row['key']}",
+            job=row["id"],
         )
         return await stream.answer(request)
 
@@ -146,7 +153,8 @@ class Events:
 
         if wants_stream(request):
             follower = Follower(jobs, wanted)
-            return await Stream(self.watch, self.look, follower, shown, "/v1/jobs").answer(request)
+            stream = Stream(self.watch, self.look, follower, _shown_to(request), "/v1/jobs")
+            return await stream.answer(request)
         cursor = _cursor(query.after)
         if cursor is None:
             row = await self.look.row("watch", None, None, "0", 0, [], [], 0)
@@ -203,9 +211,10 @@ class Events:
         return answer({"data": rows, "has_more": not page.whole, "cursor": place})
 
 
-def shown(sight: Sight) -> dict[str, Any]:
-    """A job as GET has it."""
-    return sight.resource
+def _shown_to(request: web.Request) -> Callable[[Sight], dict[str, Any]]:
+    """A job as GET has it for this caller."""
+    caller = caller_of(request)
+    return lambda sight: veiled(sight.resource, caller)
 
 
 def _require_some_scope(request: web.Request) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import Any
 
 from aiohttp import hdrs, web
+from asyncpg import Record
 
 from bellhand.api import told
 from bellhand.api.etags import etag, matches
@@ -14,7 +16,9 @@ from bellhand.api.given import JobQuery, ListQuery
 from bellhand.api.listing import link, page, wanted_of
 from bellhand.api.naming import job_row
 from bellhand.api.operations import OWN, answer, operation
+from bellhand.api.veil import hidden, veiled, veils
 from bellhand.api.waiting import Waiting
+from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
 from bellhand.resource import resource, rfc3339
@@ -22,6 +26,7 @@ from bellhand.states import OVER
 
 ATTEMPTS_SHOWN = 200
 SEVERAL_SECONDS = 65.0
+STILL_SECONDS, AGAIN_SECONDS_MAX = 5.0, 60
 CONDITIONAL = {"If-None-Match": "The ETag that is known already: 304 if the job still has it."}
 JOB = ("bad-job-id", "not-found")
 
@@ -60,7 +65,8 @@ class Jobs:
         """Get a job by its id or its key.
 
         With `wait=30&since=ETAG` the answer comes once the job is not as that ETag had it, or 304 when nothing changed in so many
-        seconds. Retry-After says when it is worth asking again. A caller with `enqueue` alone gets what he enqueued himself.
+        seconds. Retry-After says when it is worth asking again. A caller with `enqueue` alone gets what he enqueued himself; from one
+        with `read` alone values are hidden that are secret by their name.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + query.wait
@@ -73,9 +79,9 @@ class Jobs:
             row = await job_row(self.look, request) if waits else row
             position = await self.look.row("status_position", row["id"])
             foretold = await self.look.row("eta", [row["id"]]) if row["state"] not in OVER else None
-            job = resource(row, position, foretold)
+            job = veiled(resource(row, position, foretold), caller_of(request))
             tag = etag(job)
-            headers = {"ETag": tag} | ({} if job["state"] in OVER else {"Retry-After": "1"})
+            headers = {"ETag": tag} | _again(row)
             if known is None or not matches(known, tag):
                 return answer(job, headers=headers)
             left = deadline - loop.time()
@@ -87,7 +93,9 @@ class Jobs:
     async def get_steps(self, request: web.Request) -> web.StreamResponse:
         """The steps of a job in their order."""
         row = await job_row(self.look, request, "api_jobs")
-        return answer({"data": [_step(step) for step in await self.look.fetch("steps", row["id"])]})
+        veil = veils(caller_of(request), row["source"])
+        steps = [_step(step, veil) for step in await self.look.fetch("steps", row["id"])]
+        return answer({"data": steps})
 
     @operation("GET", "/v1/jobs/{job}/attempts", OWN, answers={200: told.Attempts}, problems=JOB)
     async def get_attempts(self, request: web.Request) -> web.StreamResponse:
@@ -106,18 +114,35 @@ class Jobs:
         """The result of a completed job, and nothing else."""
         row = await job_row(self.look, request)
         if row["state"] != "completed":
-            pause = {} if row["state"] in OVER else {"Retry-After": "1"}
             extra = {"state": row["state"], "error": row["error"]}
             raise HttpProblem(
-                "no-result", detail=f"job {row['id']} is {row['state']}", extra=extra, headers=pause
+                "no-result",
+                detail=f"job {row['id']} is {row['state']}",
+                extra=extra,
+                headers=_again(row),
             )
-        return answer(_loads(row["result"]))
+        result = _loads(row["result"])
+        return answer(hidden(result) if veils(caller_of(request), row["source"]) else result)
 
 
-def _step(row: Any) -> dict[str, Any]:
+def _again(row: Record) -> dict[str, str]:
+    """When it is worth asking again: a job that runs may be over in a second, one that is due tomorrow will not."""
+    if row["state"] in OVER:
+        return {}
+    seconds = 1.0
+    if row["state"] in ("scheduled", "retrying"):
+        seconds = (row["run_at"] - row["now"]).total_seconds()
+    elif row["state"] in ("paused", "blocked"):
+        seconds = STILL_SECONDS
+    return {"Retry-After": str(max(1, min(AGAIN_SECONDS_MAX, math.ceil(seconds))))}
+
+
+def _step(row: Record, veil: bool) -> dict[str, Any]:
     step = dict(row)
     for name in ("result", "counters"):
         step[name] = _loads(step[name])
+    if veil:
+        step["result"] = hidden(step["result"])
     for name in ("started_at", "finished_at"):
         step[name] = rfc3339(step[name])
     return step
