@@ -23,6 +23,8 @@ class Nothing:
     def render(self) -> bytes:
         return b""
 
+    def answered(self, route: str, method: str, code: int, seconds: float) -> None: ...
+
 
 class Client:
     """Requests to a port, each with what it is told to bring."""

@@ -297,7 +297,7 @@ async def test_steps_attempts_and_the_result_are_told(dsn: str, conn: asyncpg.Co
             409,
             "no_result",
             "scheduled",
-            "1",
+            "60",
         )
 
 
