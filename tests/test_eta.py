@@ -184,6 +184,26 @@ async def test_steps_by_name_count_by_what_each_takes(desk: Desk) -> None:
     assert said["finishes_at"] > 170, "longer than all: half as long again, and the fourth"
 
 
+async def test_numbered_steps_are_no_plan_for_a_job_with_another_number_of_them(desk: Desk) -> None:
+    await past(desk, "a", [60.0] * 30, units=6, names=[str(n) for n in range(6)])
+    more, last = await desk.insert(), await desk.insert()
+    await desk.claim(await desk.worker())
+    await progress(desk, more, 0, 20)
+    said = await eta(desk, more)
+    assert said["basis"].startswith("20 of 20 parts left")
+    assert 180 < said["finishes_at"] < 220
+    await desk.at("2030-01-07 09:03:10Z")
+    for n in range(6):
+        await desk.conn.execute(
+            "insert into bellhand.steps (job, name, position, state, finished_at) values ($1, $2::integer::text, $2, 'completed', bellhand.now() - interval '1 minute')",
+            last, n,
+        )  # fmt: skip
+    await progress(desk, last, 19, 20)
+    said = await eta(desk, last)
+    assert said["basis"].startswith("1 of 20 parts left"), "none of the names it knows is left"
+    assert said["finishes_high"] > said["finishes_low"] > 190
+
+
 async def test_a_waiting_job_starts_when_the_work_before_it_is_done(desk: Desk) -> None:
     await desk.lane("one", concurrency=1)
     await desk.publish("a", lane="one")

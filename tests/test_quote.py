@@ -186,3 +186,25 @@ async def test_why_names_the_steps_that_failed_and_who_failed_alike(desk: Desk) 
     assert said["failed"] == "ValueError: row 3"
     assert said["step_failed"] == 'Step "b" failed: E: step'
     assert said["failure"].startswith("2 jobs of a ended so since")
+
+
+async def test_why_names_a_service_that_the_kind_uses_and_that_answers_nobody(desk: Desk) -> None:
+    job = await desk.insert()
+    await desk.worker()
+    await desk.conn.execute(
+        "insert into bellhand.services (name, tokens, day, state, failures, retry_at, paused_until, paused_reason) values"
+        " ('serpapi', 1, bellhand.now()::date, 'closed', 0, null, bellhand.now() + interval '10 minutes', 'quota spent'),"
+        " ('places', 1, bellhand.now()::date, 'open', 5, bellhand.now() + interval '30 seconds', null, null),"
+        " ('llm', 1, bellhand.now()::date, 'open', 5, bellhand.now() + interval '30 seconds', null, null)"
+    )
+    for service in ("serpapi", "places"):
+        await desk.conn.execute(
+            "insert into bellhand.usage values (bellhand.now()::date, $1, 'search', 'a', '', 1, 0, 0, 0, 0)",
+            service,
+        )
+    rows = await desk.conn.fetch(query("cli_why"), job)
+    told = {row["detail"]: row["fix"] for row in rows if row["gate"] == "service"}
+    assert told == {
+        "serpapi waits: quota spent, for another 10 min": "see to [services.serpapi] in the configuration",
+        "places is not asked after 5 failures, for another 30 s": "see to [services.places] in the configuration",
+    }

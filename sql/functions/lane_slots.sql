@@ -6,8 +6,8 @@ begin
   select x.name, x.concurrency into l from bellhand.lanes x where x.id = p_lane;
   select coalesce(sum(w.capacity), 0) as capacity, coalesce(sum(w.busy), 0) as busy into hands
     from bellhand.workers w where not w.draining and (w.lanes = '{}' or l.name = any (w.lanes));
-  here := (select count(*) from bellhand.running_in(p_lane, 10000));
   -- A limited lane gets its slots soon, since the others' jobs end too.
-  return greatest(0, least(coalesce(l.concurrency, 2147483647), case when l.concurrency is not null then hands.capacity
-    else greatest(least(1, hands.capacity), hands.capacity - greatest(0, hands.busy - here)) end));
+  if l.concurrency is not null then return least(l.concurrency, hands.capacity); end if;
+  here := (select count(*) from bellhand.running_in(p_lane, 10000));
+  return greatest(least(1, hands.capacity), hands.capacity - greatest(0, hands.busy - here));
 end $$;

@@ -14,15 +14,18 @@ begin
     return;
   end if;
   samples := whole.samples;
+  done := coalesce((p_progress ->> 'steps_done')::float8 + coalesce((p_progress ->> 'steps_failed')::float8, 0), (p_progress ->> 'done')::float8, 0);
+  units := coalesce(p_units, (p_progress ->> 'steps_total')::float8, (p_progress ->> 'total')::float8);
   -- Steps that nearly every job of the kind has, by their names: what is left of the one it is in, and the others.
   select count(*) as steps, coalesce(sum(t.mean), 0) as seconds, coalesce(sum(t.mean) filter (where s.name is null), 0) as left_seconds,
       coalesce(sum(t.deviation ^ 2) filter (where s.name is null), 0) as left_variance, count(s.name) as done into n
     from bellhand.run_times t left join bellhand.steps s on s.job = p_job and s.name = t.step and s.state = 'completed'
     where t.kind = p_kind and t.step not in ('', '*');
-  if n.steps > 0 and n.seconds > 0 then
+  -- Not where the job said that it has another number of them: then the names are numbers, or the like.
+  if n.steps > n.done and n.seconds > 0 and (units is null or units = n.steps or (p_units is null and units <= done + 1)) then
     if p_elapsed > 0 then
       in_step := coalesce((select extract(epoch from bellhand.now() - max(s.finished_at)) from bellhand.steps s where s.job = p_job), p_elapsed);
-      select t.mean as was, m.mean, coalesce(m.deviation, 0) as deviation, t.deviation as deviated into x from bellhand.run_times t
+      select t.mean as was, m.mean, m.deviation, t.deviation as deviated into x from bellhand.run_times t
         left join lateral bellhand.left_of_run(t.quantiles, t.samples, least(in_step, p_elapsed)) m on true
         where t.kind = p_kind and t.step = p_progress ->> 'step';
       if found then
@@ -38,8 +41,6 @@ begin
     return;
   end if;
   select * into part from bellhand.run_times t where t.kind = p_kind and t.step = '*';
-  done := coalesce((p_progress ->> 'steps_done')::float8 + coalesce((p_progress ->> 'steps_failed')::float8, 0), (p_progress ->> 'done')::float8, 0);
-  units := coalesce(p_units, (p_progress ->> 'steps_total')::float8, (p_progress ->> 'total')::float8);
   -- A total that grows as it goes is none.
   if part.samples is not null and units > 0 and (units > done + 1 or units >= 0.8 * part.parts) then
     here := case when p_elapsed <= 0 then 0 when p_progress ? 'steps_done' then (

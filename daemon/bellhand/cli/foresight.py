@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
+import asyncpg
 from cyclopts import Parameter
 
 from bellhand.cli.context import Given, loads
@@ -91,7 +93,9 @@ async def eta(
         found = await find(database, number, key)
         row = await database.row("eta", [number])
         if row is not None:
-            await database.rows("foretell", [number])
+            # On a replica it is told all the same, and never judged.
+            with suppress(asyncpg.ReadOnlySQLTransactionError):
+                await database.rows("foretell", [number])
     if cli.json:
         say_json({"id": number, "state": found["state"], "eta": eta_of(row)})
     elif row is None:
