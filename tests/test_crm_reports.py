@@ -38,7 +38,7 @@ PAYMENTS = """
       ('c', 'ben', 700, 'jpy', 'pm', 'declined', true, gen_random_uuid(), 1), ('d', 'ben', 5, 'usd', 'pm', 'succeeded', false, gen_random_uuid(), 1)"""
 HEAD: dict[str, Any] = {
     "made_at": "2026-01-02 03:04", "time_zone": "UTC", "currency": None, "customers": 3, "buyers": 2, "repeat_buyers": 1,
-    "orders": 3, "amount": Decimal("12.50"), "quantity": 3, "this_month": date(2026, 1, 1),
+    "orders": 3, "amount": Decimal("12.50"), "quantity": 3, "this_month": date(2026, 1, 1), "expected_amount": None,
 }  # fmt: skip
 
 

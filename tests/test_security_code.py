@@ -72,6 +72,7 @@ IMPORTERS = {"kinds": "`modules` of the configuration"}
 PROCESSES = {
     "dev.postgres",
     "dev.programs",
+    "families.crm.expecting",
     "families.matching.process",
     "clients.pdf",
     "isolate.spawn",

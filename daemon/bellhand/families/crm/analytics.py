@@ -9,6 +9,7 @@ from bellhand.kinds import job_kind
 from bellhand.outcomes import Snooze
 from bellhand.sql import query
 
+from .expecting import expect
 from .payloads import BATCH_CUSTOMERS, Analytics
 from .sending import row
 
@@ -18,7 +19,7 @@ BUSY_SECONDS = 5.0
 
 @job_kind("crm.update_analytics", lane="crm", attempts_max=5, timeout_seconds=3600)
 async def update_analytics(args: Analytics, job: Job) -> dict[str, Any]:
-    """Count the orders of customers whose orders changed, or of everybody; then rank everybody anew."""
+    """Count the orders of customers whose orders changed, or of everybody; then rank everybody anew, and say what they may spend."""
     return await count_customers(job, rebuild=args.rebuild, batch_customers=args.batch_customers)
 
 
@@ -30,8 +31,10 @@ async def count_customers(
     rebuilt = rebuild or not state["current"]
     counted = await (_rebuild(job) if rebuilt else _roll_up(job, batch_customers))
     ranked = await _patient_row(job, "rank_customers")
+    not_expected = await expect(job)
     return {
         "rebuilt": rebuilt, "customers_counted": counted, "customers": ranked["customers"], "ranks_changed": ranked["ranked"],
+        "not_expected": not_expected,
     }  # fmt: skip
 
 

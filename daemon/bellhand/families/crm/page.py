@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from . import charts
-from .report import RECENT_DAYS, SEGMENTS, Report
+from .report import EXPECTED_WEEKS, RECENT_DAYS, SEGMENTS, Report
 
 CUSTOMERS_SHOWN = 20
 COHORT_AGES_PAGED = 12  # columns that fit on a page
@@ -40,6 +40,7 @@ def as_html(report: Report, *, paged: bool = False) -> str:
             for purpose, states in report.mails
         ],
         days=RECENT_DAYS,
+        weeks=EXPECTED_WEEKS,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 MONTHS_SHOWN = 24
 COHORTS_SHOWN = 18
+EXPECTED_WEEKS = 26
 RECENT_DAYS = 365  # of mails and payments
 YEAR_MONTHS = 12
 STAGES = ("new", "qualified", "proposal", "won", "lost")

@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
-from .report import MAIL_STATES, SEGMENTS, Report
+from .report import EXPECTED_WEEKS, MAIL_STATES, SEGMENTS, Report
 
 # Text is written as text: whatever it begins with, a spreadsheet never runs it, follows it or counts with it.
 OPTIONS = {
@@ -99,6 +99,7 @@ def _summary(write: _Writer, report: Report) -> None:
         ("Revenue of the twelve before", before, "money"), ("Orders", head["orders"], "count"),
         ("Pieces", head["quantity"], "count"), ("Customers", head["customers"], "count"),
         ("Customers who bought", head["buyers"], "count"), ("Customers who bought again", head["repeat_buyers"], "count"),
+        (f"Expected in the next {EXPECTED_WEEKS} weeks", head["expected_amount"], "money"),
         ("Opportunities won, of those decided", report.won_share, "share"),
     ]  # fmt: skip
     sheet = write.book.add_worksheet("Summary")
@@ -198,6 +199,7 @@ def _customers(write: _Writer, report: Report) -> None:
             _Column("First bought", plain("first_on")),
             _Column("Last bought", plain("last_on")),
             *(_Column(name.capitalize(), plain(name), "count") for name in ("recency", "frequency", "monetary")),
+            _Column(f"Expected in {EXPECTED_WEEKS} weeks", plain("expected_amount"), "money"),
         ],
         report.customers,
     )  # fmt: skip

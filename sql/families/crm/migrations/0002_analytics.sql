@@ -45,12 +45,14 @@ create table bellhand_crm.customer_figures (
   recency smallint check (recency between 1 and 5),
   frequency smallint check (frequency between 1 and 5),
   monetary smallint check (monetary between 1 and 5),
-  segment text
+  segment text,
+  expected_amount numeric
 );
 comment on column bellhand_crm.customer_figures.cohort is 'The month of the first purchase.';
 comment on column bellhand_crm.customer_figures.amount is 'Of all orders: the lifetime value so far.';
 comment on column bellhand_crm.customer_figures.recency is
   'Its fifth among all customers, 5 the latest; who is equal is in the same fifth. Null until ranked, and for deleted customers. Frequency and monetary alike.';
+comment on column bellhand_crm.customer_figures.expected_amount is 'In the next 26 weeks, by the model of lifetime.py; null: not known.';
 create table bellhand_crm.cohort_months (
   cohort date not null,
   month date not null,
