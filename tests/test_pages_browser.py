@@ -115,6 +115,34 @@ async def test_a_job_moves_without_a_reload(dsn, conn, chromium):  # noqa: F811
         assert seen.complaints == []
 
 
+async def test_a_page_lives_through_a_restart_of_the_daemon(dsn, conn, chromium):  # noqa: F811
+    """The page says that nobody answers, keeps what it shows, and goes on by its stream and its poll afterwards."""
+    from playwright.async_api import async_playwright
+
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+        async with at_work(dsn, *HANDLERS) as daemon:
+            job = await conn.fetchval(
+                "insert into bellhand.jobs (kind, run_at) values ('pages.steps', bellhand.now() + interval '1 hour') returning id"
+            )
+            seen = Seen(None, await browser.new_page(), f"http://127.0.0.1:{daemon.status.port}")
+            streams: list[str] = []
+            seen.page.on("request", lambda sent: streams.append(sent.url) if "/events" in sent.url else None)  # fmt: skip
+            await seen.go(f"/jobs/{job}")
+            await seen.page.evaluate("window.theSame = true")
+            await seen.until_says("#head .state", "scheduled")
+            await eventually(lambda: streams)
+        await eventually(lambda: seen.page.is_visible("#lost"), 20)
+        assert "scheduled" in await seen.text("#head .state")
+        async with at_work(dsn, *HANDLERS, status={"port": daemon.status.port}):
+            await conn.execute("select bellhand.run_now($1)", job)
+            await seen.until_says("#head .state", "completed", 20)
+            assert await seen.page.is_hidden("#lost")
+            assert await seen.page.evaluate("window.theSame")
+        await browser.close()
+
+
 async def test_cancel_and_retry_by_mouse_and_by_key(dsn, conn, chromium):  # noqa: F811
     """S4-19."""
     async with looking(dsn, chromium) as seen:
