@@ -76,6 +76,11 @@ def test_a_form_gives_back_the_payload_it_was_filled_with() -> None:
     form = filled(payload)
     assert [field["how"] for field in fields(schema, form)] == ["lines", "text", "text", "text"]
     assert payload_of(schema, form) == ({"names": ["a", "b c"], "wait_for": "x"}, {})
+    either = {"properties": {"places": {"type": ["array", "string"]}}}  # as the leads take them
+    assert payload_of(either, {"p.places": "Dhaka\r\nDelhi"}) == (
+        {"places": ["Dhaka", "Delhi"]},
+        {},
+    )
     number = {"properties": {"n": {"type": "integer"}}}
     assert payload_of(number, {"p.n": "seven"}) == ({}, {"n": "this is not a number"})
     assert payload_of(None, {"json": "{"})[1]["json"].startswith("this is no JSON")

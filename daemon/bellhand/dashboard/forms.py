@@ -9,7 +9,7 @@ from typing import Any
 from bellhand.dashboard.tree import Exact
 from bellhand.logs import SECRET_NAME
 
-LONG_CHARS = 200  # a text that may be longer gets several lines
+LONG_CHARS = 1000  # a text that may be longer gets several lines
 SAMPLES_MAX = 3
 
 
@@ -114,17 +114,19 @@ def _field(
 
 
 def _how(schema: dict[str, Any]) -> str:
-    """choice, boolean, number, text, long, lines (a list of texts) or json."""
-    sort = schema.get("type")
+    """choice, boolean, number, text, long, lines (a list of texts, also where one text would do) or json."""
+    stated = schema.get("type")
+    types = set(stated if isinstance(stated, list) else [stated]) - {"null"}
     if "enum" in schema:
         return "choice"
-    if sort == "boolean":
+    if types == {"boolean"}:
         return "boolean"
-    if sort in ("integer", "number"):
+    if types and types <= {"integer", "number"}:
         return "number"
-    if sort == "string":
-        return "long" if schema.get("maxLength", 0) > LONG_CHARS * 10 else "text"
-    if sort == "array" and schema.get("items", {}).get("type") == "string":
+    if types == {"string"}:
+        return "long" if schema.get("maxLength", 0) > LONG_CHARS else "text"
+    texts = schema.get("items", {}).get("type") == "string"
+    if types == {"array", "string"} or (types == {"array"} and texts):
         return "lines"
     return "json"
 
