@@ -7,6 +7,9 @@ returns setof bellhand.events language plpgsql stable
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
   pending xid8[] := array(select pg_snapshot_xip(p_before));
+  -- One lower bound: given two, a btree may begin at the lower one.
+  xid_from xid8 := greatest(p_xid, pg_snapshot_xmax(p_before));
+  seq_from bigint := case when p_xid >= pg_snapshot_xmax(p_before) then p_seq else 0 end;
 begin
   return query
     select e.* from (
@@ -14,7 +17,7 @@ begin
          select y.* from bellhand.events y where y.xid = p and pg_visible_in_snapshot(y.xid, p_until) order by y.xid, y.seq limit p_limit) x)
       union all
       (select x.* from bellhand.events x
-         where x.xid >= pg_snapshot_xmax(p_before) and x.xid < pg_snapshot_xmax(p_until) and (x.xid, x.seq) > (p_xid, p_seq)
+         where (x.xid, x.seq) > (xid_from, seq_from) and x.xid < pg_snapshot_xmax(p_until)
            and pg_visible_in_snapshot(x.xid, p_until)
          order by x.xid, x.seq limit p_limit)) e
     where (e.xid, e.seq) > (p_xid, p_seq) order by e.xid, e.seq limit p_limit;
