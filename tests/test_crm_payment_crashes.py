@@ -77,12 +77,12 @@ async def test_whatever_breaks_it_is_charged_once(
 ) -> None:
     await payer(conn)
     faults = stand_ins.faults
-    async with charging(dsn, stand_ins, seconds_max=0.4):
+    async with charging(dsn, stand_ins, seconds_max=1.5):
         for number, (fault, times, waits) in enumerate(FAULTS):
             key = f"{number} {fault}"
             if which == "confirm":
                 faults.set("stripe", "slow", seconds=0)  # the first request, a little late
-            faults.set("stripe", fault, times=times, seconds=0.6 if fault == "slow" else 0)
+            faults.set("stripe", fault, times=times, seconds=2 if fault == "slow" else 0)
             id = await charge(conn, key)
             if waits:
                 row = await until(conn, id, waits)
@@ -146,7 +146,7 @@ async def test_killed_between_the_charge_and_its_commit_it_is_found_paid(
     first = fleet.start(dsn, **given)
     await first.until("ready")
     stand_ins.faults.set("stripe", "slow", seconds=0)
-    stand_ins.faults.set("stripe", "slow", seconds=1.5)
+    stand_ins.faults.set("stripe", "slow", seconds=2.5)
     other = await asyncpg.connect(dsn, timeout=10)
     try:
         id = await charge(conn)

@@ -53,8 +53,6 @@ async def test_a_page_that_cannot_be_had_is_asked_for_again_and_those_before_it_
         assert len(await customers(conn, "name")) == 4, "two pages are there"
         assert (await passed(conn))["pages"] == 2
     # Another daemon: the first one leaves the host alone for as long as it was told.
-    async with reading(dsn, shop):
-        pass
     async with source(conn, PEOPLE, name="other") as whole:
         await conn.execute("update bellhand_crm.sources s set url = o.url from bellhand_crm.sources o where o.name = 'other' and s.name = 'shop'")  # fmt: skip
         async with reading(dsn, whole):
