@@ -15,6 +15,7 @@ import crm as shop
 import matching
 from bellhand import Job, job_kind
 from bellhand.app import Daemon
+from bellhand.callers import digest
 from bellhand.families import crm, leads, seo, sites
 from bellhand.families.matching import run_matching
 from bellhand.kinds import ATTRIBUTE
@@ -277,6 +278,25 @@ async def test_s4_crons_queue_and_admins_look_and_retry(dsn: str, conn: asyncpg.
         stats = await seed.get("/api/admin/jobs/stats")
         assert stats | {"completed": 1450, "failed": 28, "successRate": "98.1%", "avgProcessingTime": "1.2s"} == stats  # fmt: skip
         assert stats["total"] == stats["pending"] + stats["processing"] + 1478
+
+
+@job_kind("crm.echo")
+async def echo(args: dict[str, Any]) -> dict[str, Any]:
+    return args
+
+
+async def test_who_may_only_look_sees_no_secrets(dsn: str, conn: asyncpg.Connection) -> None:
+    token = "bellhand_" + "x" * 43
+    async with app(dsn, echo) as seed:
+        await conn.execute(
+            "select bellhand.create_token('looks', array['read'], $1)", digest(token)
+        )
+        job = await insert(conn, "crm.echo", '{"api_key": "hush-hush", "n": 1}')
+        await until(conn, job, "completed")
+        looks = {"Authorization": f"Bearer {token}"}
+        for path in (f"/api/jobs/{job}", f"/api/jobs/{job}/status"):
+            assert "hush-hush" in str(await seed.get(path))
+            assert "hush-hush" not in str(await seed.get(path, headers=looks))
 
 
 async def test_what_attempts_came_to_adds_up_beyond_the_minutes(

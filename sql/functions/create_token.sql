@@ -7,8 +7,8 @@ begin
   if not p_scopes <@ array['read', 'enqueue', 'operate', 'admin'] or cardinality(p_scopes) = 0 then
     raise exception using errcode = 'BH005', message = format('%s are no scopes', to_json(p_scopes)),
       hint = 'Take some of read, enqueue, operate, admin.';
-  elsif p_name !~ '^[A-Za-z0-9_.:-]{1,80}$' or p_name in ('loopback', 'configured', 'nobody') then
-    -- Those three are callers without a token of this table: the audit log could not tell them apart.
+  elsif p_name !~ '^[A-Za-z0-9_.:-]{1,80}$' or p_name in ('loopback', 'configured', 'nobody', 'cron', 'ticket') then
+    -- Those are callers without a token of this table: the audit log could not tell them apart.
     raise exception using errcode = 'BH005', message = format('%s cannot name a token', to_json(left(p_name, 100))),
       hint = 'Take 1 to 80 letters, digits and _ . : - without blanks.';
   end if;

@@ -17,10 +17,11 @@ from bellhand.api.operations import answer
 from bellhand.api.seeds import crm, leads, seo, sites
 from bellhand.api.seeds.crm import Crm
 from bellhand.api.seeds.leads import Leads
-from bellhand.api.seeds.matching import Matching
+from bellhand.api.seeds.matching import KIND, Matching
 from bellhand.api.seeds.seo import Seo
 from bellhand.api.seeds.shared import Loose, Shared
 from bellhand.api.seeds.sites import Sites, Which
+from bellhand.api.veil import hidden, veils
 from bellhand.callers import CRON, caller_of, needs, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
@@ -88,39 +89,47 @@ class Seeds:
         request.match_info["job"] = str(which.job_id)
         sight = await self.shared.find(request)
         await self.shared.act(request, "cli_retry", sight.row["id"])
-        job = await self.show(await self.shared.sight(sight.row["id"]))
+        job = await self.show(request, await self.shared.sight(sight.row["id"]))
         return answer({"success": True, "jobId": str(sight.row["key"]), "job": job})
 
     @needs(None)
     async def _job(self, request: web.Request) -> web.Response:
         """GET /api/jobs/{job}."""
-        return answer({"success": True, "job": await self.show(await self.shared.find(request))})
+        return answer(
+            {"success": True, "job": await self.show(request, await self.shared.find(request))}
+        )
 
     @needs(None)
     async def _status(self, request: web.Request) -> web.Response:
         """GET /api/jobs/{job}/status."""
         sight = await self.shared.find(request)
-        job = seo.show(sight) if seed_of(sight.row["kind"]) is None else await self.show(sight)
-        return answer({"job": job})
+        nobodys = seed_of(sight.row["kind"]) is None and sight.row["kind"] != KIND
+        return answer({"job": seo.show(sight) if nobodys else await self.show(request, sight)})
 
     @needs(None)
     async def _urge(self, request: web.Request) -> web.Response:
         """POST /api/jobs/{job}/process."""
-        job, said = await self.matching.process(request)
-        return answer({"success": True, "job": job, "message": said})
+        sight, said = await self.matching.process(request)
+        return answer({"success": True, "job": await self.show(request, sight), "message": said})
 
     @needs("operate")
     async def _change(self, request: web.Request) -> web.Response:
         """PATCH /api/jobs/{job}."""
-        job = await self.show(await self.matching.change(request))
+        job = await self.show(request, await self.matching.change(request))
         return answer({"success": True, "job": job})
 
-    async def show(self, sight: Sight) -> dict[str, Any]:
-        """A job in the words of the seed that its kind comes from; of seed 001 where there is none."""
+    async def show(self, request: web.Request, sight: Sight) -> dict[str, Any]:
+        """A job in the words of the seed that its kind comes from; of seed 001 where there is none. Who may only look sees no secrets."""
         seed = seed_of(sight.row["kind"])
         if seed is leads:
-            return await self.leads.show(sight)
-        return await self.matching.show(sight) if seed is None else seed.show(sight)
+            job = await self.leads.show(sight)
+        else:
+            job = await self.matching.show(sight) if seed is None else seed.show(sight)
+        if veils(caller_of(request), sight.row["source"]):
+            job |= {
+                name: hidden(job[name]) for name in ("payload", "result", "results") if name in job
+            }
+        return job
 
 
 def seed_of(kind: str) -> Any:

@@ -58,17 +58,18 @@ class Matching:
         shown = {name: job[name] for name in SHORT} | {"status": "pending"}
         return answer({"success": True, "job": shown}, status=201)
 
-    async def process(self, request: web.Request) -> tuple[dict[str, Any], str]:
+    async def process(self, request: web.Request) -> tuple[Sight, str]:
         """The job once something has happened to it, and what that was: it goes on by itself, so this only waits."""
         sight = await self.shared.find(request)
         before = await self.show(sight)
         if sight.row["state"] not in OVER:
             await self.shared.look.fetch("seed_nudge")
             await self.shared.await_news(sight.row["id"], PROCESS_SECONDS)
-        job = await self.show(await self.shared.sight(sight.row["id"]))
+        sight = await self.shared.sight(sight.row["id"])
+        job = await self.show(sight)
         items = max(0, job["processedItems"] - before["processedItems"])
         matches = max(0, job["matchesFound"] - before["matchesFound"])
-        return job, f"Processed {items} items, {matches} new matches"
+        return sight, f"Processed {items} items, {matches} new matches"
 
     async def change(self, request: web.Request) -> Sight:
         """The job, given up by hand."""
