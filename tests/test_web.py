@@ -213,6 +213,11 @@ async def test_names_that_do_not_exist_and_doors_that_are_shut_say_whether_to_tr
             await fetcher.get(f"http://127.0.0.1:{port}/")
     assert (name.value.code, name.value.retryable) == ("dns", False)
     assert (door.value.code, door.value.retryable) == ("connect", True)
+    assert (
+        str(name.value) == f"there is no such host: nowhere.test:{port}: Name or service not known"
+    )
+    assert str(door.value).startswith(f"no connection: 127.0.0.1:{port}: ")
+    assert "ssl:default" not in str(door.value)
 
 
 async def test_status_and_headers_come_back_whatever_the_status():

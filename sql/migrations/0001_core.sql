@@ -97,7 +97,7 @@ create table bellhand.jobs (
   key             uuid        not null,
   kind            text        not null,
   payload         jsonb       not null default '{}',
-  priority        smallint    not null default 5,
+  priority        smallint    not null default 5,     -- enqueue() gives it the kind's: a default cannot look there
   run_at          timestamptz not null default bellhand.now(),
   attempts_max    smallint,                      -- null: the kind's
   timeout_seconds real,                          -- null: the kind's

@@ -76,8 +76,12 @@ def explained(url: str) -> Iterator[None]:
 
 def _explain(error: Exception, url: str) -> WebError:
     why = str(error) or type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # Its own text speaks of "ssl:default" to people who asked for a page.
+        why = f"{error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
     match error:
         case TimeoutError():
+            why = str(error) or "no whole answer in the time allowed (seconds_max)"
             return Unreachable("timeout", "the site took too long", why, url=url, retryable=True)
         case aiohttp.ClientConnectorDNSError():
             known = _name_is_known(error.os_error)
