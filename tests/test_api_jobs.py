@@ -13,6 +13,7 @@ from bellhand import Job, job_kind
 from bellhand.api import listing
 from bellhand.db import Database
 from bellhand.look import Look
+from bellhand.sql import query
 from daemons import at_work, insert, until
 from desk import Desk
 from ports import Client, client_of, make, of, whole
@@ -168,8 +169,7 @@ async def test_a_question_that_does_not_fit_is_pointed_at(
     assert word in said["errors"][0]["detail"]
 
 
-@pytest.mark.parametrize("way", ["running", "live", "over", "trouble", "kind"])
-async def test_no_way_to_a_page_reads_a_whole_table(dsn: str, desk: Desk, way: str) -> None:
+async def test_no_way_to_a_page_reads_a_whole_table(desk: Desk) -> None:
     """By their plans on tables that are large: positions by index, no sort of all, no scan of all."""
     conn = desk.conn
     await conn.execute(
@@ -179,21 +179,18 @@ async def test_no_way_to_a_page_reads_a_whole_table(dsn: str, desk: Desk, way: s
     )
     await conn.execute("insert into bellhand.jobs (kind) select 'a' from generate_series(1, 5000)")
     await conn.execute("analyze bellhand.history; analyze bellhand.jobs")
-    text = listing_statement(way)
     await conn.execute("set plan_cache_mode = force_generic_plan")
-    await conn.execute(f"prepare q as {text}")
-    given = ["9223372036854775807", "array['a']" if way == "kind" else "null", *["null"] * 5]
-    given += ["10"] if way == "running" else ["array['failed','completed','pending']", "10", "100"]
-    given += ["null"] if way in ("trouble", "kind") else []
-    plan = await conn.fetchval(f"explain (analyze, format json) execute q({', '.join(given)})")
-    read = max(rows_read(json.loads(plan)[0]["Plan"]))
-    assert read <= 2000, plan
-
-
-def listing_statement(way: str) -> str:
-    from bellhand.sql import query
-
-    return query(f"api_list_{way}")
+    for way in ("running", "live", "over", "trouble", "kind"):
+        given = [str(listing.ID_END), "array['a']" if way == "kind" else "null", *["null"] * 5]
+        given += (
+            ["10"] if way == "running" else ["array['failed','completed','pending']", "10", "100"]
+        )
+        given += ["null"] if way in ("trouble", "kind") else []
+        await conn.execute(f"prepare {way} as {query(f'api_list_{way}')}")
+        plan = await conn.fetchval(
+            f"explain (analyze, format json) execute {way}({', '.join(given)})"
+        )
+        assert max(rows_read(json.loads(plan)[0]["Plan"])) <= 2000, plan
 
 
 def rows_read(node: dict[str, Any]) -> list[float]:

@@ -30,7 +30,7 @@ CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance", "negative_data_rejection", "missing_required_header", "unsupported_method", "ignored_auth",
 )  # fmt: skip
-EXAMPLES = 8
+EXAMPLES = 5
 SECONDS = 120
 
 

@@ -3,68 +3,18 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import asyncpg
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 
 from bellhand import callers
-from bellhand.api.status import StatusPort
-from bellhand.callers import Caller, Callers, caller_of, digest, needs, new_token, require
-from bellhand.db import Database
-from bellhand.look import Look
-from bellhand.settings import Status
+from bellhand.callers import Caller, digest, new_token
+from guarding import guarded
 from ports import Client, make, of, whole
 from support import eventually
 from test_status import NOWHERE, TOKEN
-
-
-@needs("enqueue")
-async def enqueues(request: web.Request) -> web.Response:
-    return web.json_response(caller_of(request).actor)
-
-
-async def changes(request: web.Request) -> web.Response:
-    return web.json_response(caller_of(request).name)
-
-
-async def rules(request: web.Request) -> web.Response:
-    return web.json_response(require(request, "admin").name)
-
-
-async def slow(request: web.Request) -> web.Response:
-    await asyncio.sleep(3600)
-    raise AssertionError
-
-
-ROUTES = [
-    web.post("/enqueues", enqueues), web.get("/reads", changes), web.post("/changes", changes), web.get("/rules", rules),
-    web.get("/slow", needs("read", seconds=0.1)(slow)),
-]  # fmt: skip
-
-
-@asynccontextmanager
-async def guarded(dsn: str, **settings: Any) -> AsyncIterator[Client]:
-    """The guard with routes of each sort behind it."""
-    database = Database(dsn, connect_seconds=2)
-    given = Status(**({"port": 0} | settings))
-    token = given.token.get_secret_value() if given.token else None
-    known = Callers(Look(database), token, asyncio.get_running_loop().time)
-    served = StatusPort(given, known, ROUTES)
-    await served.start()
-    try:
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-            yield Client(served.port, session)
-    finally:
-        await served.stop()
-        for link in database.links:
-            link.drop()
-
 
 # Tokens
 
@@ -329,7 +279,7 @@ async def test_who_says_nothing_is_hung_up_on(dsn: str) -> None:
                 one.close()
         # One that has spoken may idle.
         assert await port.status("/reads") == 200
-        await asyncio.sleep(2)
+        await asyncio.sleep(1.2)
         assert await port.status("/reads") == 200
 
 
@@ -340,12 +290,11 @@ def _ends(connection: socket.socket) -> bool:
         return True
 
 
-async def test_a_body_that_drips_is_given_up_with_its_request(dsn: str) -> None:
-    async with whole(dsn) as port:
+async def test_a_body_that_drips_is_given_up_with_its_request() -> None:
+    async with guarded(NOWHERE) as port:
         number = int(port.base.rpartition(":")[2])
         reader, writer = await asyncio.open_connection("127.0.0.1", number)
-        writer.write(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n")
-        writer.write(b"Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=")
+        writer.write(b"POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\ndrip")
         async with asyncio.timeout(20):
             head = await reader.readuntil(b"\r\n")
         writer.close()
@@ -373,3 +322,29 @@ def test_a_caller_sees_all_or_what_he_made() -> None:
         False,
     ]
     assert callers.LOOPBACK.sees("sql")
+
+
+async def test_what_is_no_request_is_refused_and_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with guarded(NOWHERE) as port:
+        number = int(port.base.rpartition(":")[2])
+        for raw in (
+            b"\x16\x03\x01\x02\x00",
+            b"GET  / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA b: c\r\n\r\n",
+            b"\0" * 100 + b"\r\n\r\n",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", number)
+            writer.write(raw)
+            async with asyncio.timeout(20):
+                said = await reader.read(100)
+            writer.close()
+            assert said.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400")), raw
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
+
+
+async def test_a_redirect_of_a_handler_is_an_answer() -> None:
+    async with guarded(NOWHERE) as port:
+        code, _, headers = await port.ask("/moved")
+        assert (code, headers["Location"]) == (303, "/reads")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import structlog
 from aiohttp import web
+
+log = structlog.get_logger()
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 SWEEP_SECONDS = 1.0
@@ -58,6 +61,15 @@ class Connections:
             if now - since >= self.header_seconds and one.transport is not None:
                 one.transport.abort()
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep) if live else None
+
+
+class Murmur:
+    """What aiohttp has to say of requests that are none: anybody can send those, so they must not fill the log."""
+
+    def debug(self, message: str, *arguments: object, **more: Any) -> None:
+        log.debug("no_request", note=message % arguments, error=str(more.get("exc_info") or ""))
+
+    exception = debug
 
 
 class _Busy(asyncio.Protocol):

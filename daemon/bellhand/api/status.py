@@ -16,7 +16,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from bellhand import __version__
-from bellhand.api.connections import Connections
+from bellhand.api.connections import Connections, Murmur
 from bellhand.api.cors import Cors
 from bellhand.budget import Budget, Taken
 from bellhand.callers import CALLER, LOOPBACK, NOBODY, Caller, Callers, needed, require
@@ -110,6 +110,7 @@ class StatusPort:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=Murmur(),
             shutdown_timeout=STOP_SECONDS,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             lingering_time=0,
@@ -170,6 +171,8 @@ class StatusPort:
                 if scope is not None:
                     require(request, scope)
                 response = await handler(request)
+        except web.HTTPRedirection:
+            raise
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
             problem = _problem(request, error)
             page = self.page if _wants_page(request) else None
