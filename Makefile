@@ -8,7 +8,7 @@ BENCH ?=
 SEO ?= check
 FAULTS ?= --all
 HOURS ?= 8
-SOURCES := daemon tests bench faults docs/reference.py
+SOURCES := daemon tests bench faults docs/reference.py deploy
 PG15 := /usr/lib/postgresql/15/bin/initdb
 
 help:  ## This list
@@ -18,7 +18,7 @@ run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C
 	@$(BIN)/bellhand dev
 
 # Side by side, since each waits more than it works; each prints when it is over. The families run on one version.
-test: check system-postgres system-node browser-ready  ## Everything: style, types, tests on both Postgres versions and in a browser
+test: check system-postgres system-prometheus system-node browser-ready  ## Everything: style, types, tests on both Postgres versions and in a browser
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-embedded test-system test-pages \
 		MARKS="$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && echo 'not family')"
 
@@ -52,6 +52,18 @@ system-chromium:
 # Before the legs part: it puts packages where all of them run.
 browser-ready: .venv/dev system-chromium
 	@if command -v chromium >/dev/null; then $(MAKE) --no-print-directory .browser/ready; fi
+
+# For promtool, and for the test with a real Prometheus.
+system-prometheus:
+	@if ! command -v promtool >/dev/null && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends prometheus >/dev/null; fi
+	@command -v promtool >/dev/null || echo "Left out: no Prometheus here (apt-get install prometheus), so the alert rules are not tested."
+
+test-prometheus: .venv/dev system-prometheus  ## The alert rules, the dashboard, and a real Prometheus that sees a lane stall
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest tests/test_watching.py tests/test_prometheus.py
+
+grafana: .venv/dev  ## deploy/grafana/bellhand.json, from the table of panels beside it
+	$(BIN)/python deploy/grafana/dashboard.py
 
 # Of `make test` the part that a browser does, where there is one: 300 MB are asked of nobody.
 test-pages: .venv/dev
@@ -133,4 +145,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean
