@@ -150,3 +150,30 @@ async def test_matches_are_reviewed(dsn, conn):
         code, page, answer = await browser.get("/seo/1")
         assert (code, text_of(page, "h1")) == (200, "Report")
         assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+async def test_schedules_are_told_in_words_run_paused_and_resumed(dsn, conn):
+    async with browsing(dsn) as browser:
+        await fill(conn)
+        _, page, _ = await browser.get("/schedules")
+        assert "At 03:00 every day" in text_of(page)
+        _, page, where = await browser.post("/schedules/nightly/run")
+        assert where.endswith("?did=schedule")
+        assert "pages.steps" in text_of(page, "h1")
+        await browser.post("/schedules/nightly/pause")
+        assert await conn.fetchval("select paused from bellhand.schedules")
+        _, page, _ = await browser.post("/schedules/nightly/resume")
+        assert "goes on" in text_of(page, "#notice")
+        assert (await browser.post("/schedules/none/run"))[0] == 404
+
+
+async def test_a_lane_is_given_limits_and_freed_of_them(dsn, conn):
+    async with browsing(dsn) as browser:
+        await browser.post("/lanes/pages/limits", {"concurrency": "3", "rate_per_second": "0.5"})
+        row = "select concurrency, rate_per_second from bellhand.lanes where name = 'pages'"
+        assert tuple(await conn.fetchrow(row)) == (3, 0.5)
+        _, page, _ = await browser.post("/lanes/pages/limits", {"concurrency": ""})
+        assert tuple(await conn.fetchrow(row)) == (None, None)
+        code, page, _ = await browser.post("/lanes/pages/limits", {"concurrency": "many"})
+        assert (code, "is no number" in text_of(page)) == (422, True)
+        assert (await browser.post("/lanes/none/limits", {"concurrency": "1"}))[0] == 404

@@ -248,7 +248,11 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium):  # noq
     axe = AXE.read_text()
     async with looking(dsn, chromium) as seen:
         jobs = await fill(conn)
+        await conn.execute("select bellhand.group_failures()")
+        failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
         paths = [
+            f"/failures/{failure}",
+            "/schedules?did=run_now&n=3&failed=1&operation=1",
             *PATHS,
             *(f"/jobs/{number}" for number in jobs.values()),
             "/kinds/pages.plain",

@@ -7,7 +7,7 @@ in the hour that is skipped runs right after it, one in the hour that is repeate
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -34,6 +34,13 @@ def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[da
             f"cron expression {expression!r} does not parse: {error}; "
             "it has five fields: minute hour day-of-month month day-of-week"
         ) from error
+
+
+def in_words(expression: str) -> str:
+    """`At 03:00 every day`; ValueError as of ticks_after."""
+    begin = datetime(2000, 1, 1, tzinfo=UTC)  # any: the words do not depend on it
+    ticks = ticks_after(expression, "UTC", begin)
+    return str(ticks.explain()) if isinstance(ticks, CronSim) else expression
 
 
 def _last_ticks(

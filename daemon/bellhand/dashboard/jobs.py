@@ -107,15 +107,21 @@ class Jobs:
         `known`: the order itself holds only what fits, so no more than the rows need be looked at.
         """
         known = known and not (search.looks_inside or search.since_seconds)
-        for most in (rows,) if known else (LOOKED_AT_FIRST, LOOKED_AT_MAX):
-            row = await self.site.look.row(
-                name, rows, most, place, sorted(states), search.kind, search.lane, search.owner,
-                search.since_seconds, search.slow_seconds, search.words, list(search.paths), list(search.values), *more,
-            )  # fmt: skip
-            assert row
-            if known or len(row["ids"]) >= rows or row["looked_at"] < most:
-                break
+        most = rows if known else LOOKED_AT_FIRST
+        row = await self._look(name, search, states, place, rows, most, *more)
+        if not known and len(row["ids"]) < rows and row["looked_at"] >= most:
+            most = LOOKED_AT_MAX
+            row = await self._look(name, search, states, place, rows, most, *more)
         return row, most
+
+    async def _look(
+        self, name: str, search: Search, states: frozenset[str], place: int | None, rows: int, most: int, *more: Any
+    ) -> Record:  # fmt: skip
+        found = await self.site.look.fetch(
+            name, rows, most, place, sorted(states), search.kind, search.lane, search.owner,
+            search.since_seconds, search.slow_seconds, search.words, list(search.paths), list(search.values), *more,
+        )  # fmt: skip
+        return found[0]
 
     async def of_ids(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """The jobs in the order of the ids."""

@@ -35,9 +35,10 @@ class Overview:
         running = [job | {"shown": shown(job)} for job in found if job["state"] == "running"]
         totals = {name: sum(lane[name] for lane in lanes) for name in ("running", "pending", "scheduled", "done", "failed")}  # fmt: skip
         workers = await self.site.often("status_workers")
+        pulses = {row["lane"]: row for row in await self.site.often("page_pulses")}
         return await self.site.page(
             request, "overview.html", title="Overview", lanes=lanes, running=running,
-            totals=totals | {"capacity": sum(worker["capacity"] for worker in workers)},
+            pulses=pulses, totals=totals | {"capacity": sum(worker["capacity"] for worker in workers)},
             minutes=json.loads(row["minutes"] or "[]"), schedules=json.loads(row["schedules"] or "[]"),
             failures=failures, base=f"{request.scheme}://{request.host}",
         )  # fmt: skip

@@ -29,6 +29,7 @@ def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
     acts = {
         "/jobs/bulk": jobs.bulk, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
         r"/lanes/{lane}/{action:pause|resume}": works.switch_lane, "/schedules/{schedule}/run": works.run_schedule,
+        r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": works.limit_lane,
         "/failures/{fingerprint}/mute": failures.mute, r"/operations/{operation:\d{1,18}}/undo": failures.undo, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
     }  # fmt: skip
     return [
