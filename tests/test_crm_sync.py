@@ -110,6 +110,9 @@ async def test_what_the_database_refuses_is_one_row_and_not_its_page(
         await conn.execute("update bellhand_crm.sources set id_prefix = 'twin-'")
         row = await until(conn, await sync(conn, "twin"), "completed")
         assert counts(row) == {"pages": 2, "created": 2, "bad": 1}
+        # Those that are here keep the ids that they have.
+        row = await until(conn, await sync(conn), "completed")
+        assert counts(row) == {"pages": 2, "unchanged": 2, "bad": 1}
 
 
 async def test_what_was_changed_here_stays_in_the_fields_that_are_ours(
@@ -125,7 +128,7 @@ async def test_what_was_changed_here_stays_in_the_fields_that_are_ours(
             "update bellhand_crm.customers set name = 'Ours', email = 'ours@example.com' where id = '1'"
         )
         await conn.execute(
-            "update bellhand_crm.customers set deleted_at = bellhand.now() where id = '4'"
+            "update bellhand_crm.customers set deleted_at = bellhand.now(), name = null, email = null where id = '4'"
         )
         shop.people = [person(n, name=f"New{n}", tier="vip") for n in range(1, 5)]
         await until(conn, await sync(conn), "completed")
@@ -134,8 +137,10 @@ async def test_what_was_changed_here_stays_in_the_fields_that_are_ours(
         "1": ("Ours", "p1@example.com", "vip", False),
         "2": ("New2", "p2@example.com", "vip", False),
         "3": ("Cleo", "p3@example.com", "vip", False),  # was here before the source
-        "4": ("New4", "p4@example.com", "vip", True),
+        "4": (None, None, "standard", True),  # erased, and nothing of them comes back
     }
+    said = "select said::text from bellhand_crm.synced_customers where customer_id = '4'"
+    assert await conn.fetchval(said) == "{}"
 
 
 async def test_a_pass_that_would_delete_too_many_deletes_nobody(
