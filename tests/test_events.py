@@ -265,14 +265,8 @@ async def test_who_reads_too_slowly_is_let_go_and_comes_back_for_the_rest(
         deaf.close()
 
 
-async def test_so_many_may_watch_and_no_more(
-    dsn: str,
-    conn: asyncpg.Connection,
-    session: aiohttp.ClientSession,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(live, "FOLLOWERS_MAX", 2)
-    async with at_work(dsn) as daemon:
+async def test_so_many_may_watch_and_no_more(dsn: str, session: aiohttp.ClientSession) -> None:
+    async with at_work(dsn, status={"port": 0, "connections_max": 3}) as daemon:
         url = f"http://127.0.0.1:{daemon.status.port}/v1/events"
         async with reading(session, url), reading(session, url), reading(session, url) as third:
             assert third.status == 503

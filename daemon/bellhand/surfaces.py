@@ -51,7 +51,9 @@ def status_port(
     token = settings.token.get_secret_value() if settings.token else None
     cron = settings.cron_secret.get_secret_value() if settings.cron_secret else None
     callers = Callers(look, token, _clock, cron=cron)
-    watch, waiting = Watch(look, random), Waiting(look)
+    waiting = Waiting(look)
+    # Who watches keeps a connection; the rest is for everybody else.
+    watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
     described = (
         Probes(metrics, health), Making(look, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
         Stats(look), Records(look), Insight(look, patient),

@@ -32,7 +32,6 @@ FORESEEN_SECONDS = 2.0
 FORESEEN_MAX = 50  # jobs in one look
 PAGE_ROWS = 500
 UNREAD_MAX = 1000
-FOLLOWERS_MAX = 500
 JOBS_PER_FOLLOWER_MAX = 100
 AWAY_SECONDS_MAX = 2.0
 
@@ -155,8 +154,9 @@ class Follower:
 class Watch:
     """Looks on behalf of all followers; runs only while there are some."""
 
-    def __init__(self, look: Look, random: Callable[[], float]) -> None:
+    def __init__(self, look: Look, random: Callable[[], float], *, followers_max: int) -> None:
         self.look = look
+        self.followers_max = followers_max
         self.backoff = Backoff(random, max_seconds=AWAY_SECONDS_MAX)
         self.followers: set[Follower] = set()
         self.known: dict[int, Sight] = {}
@@ -169,7 +169,7 @@ class Watch:
     @property
     def full(self) -> bool:
         """Whether nobody more may follow."""
-        return len(self.followers) >= FOLLOWERS_MAX
+        return len(self.followers) >= self.followers_max
 
     async def follow(self, follower: Follower) -> None:
         """From the next look on it hears of everything; returns after that look."""

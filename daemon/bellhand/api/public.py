@@ -62,7 +62,7 @@ class Public:
             *(web.get(path, self._file) for path in FILES),
             web.get("/p/{ticket}", self._page),
             web.get("/p/{ticket}/job", self._job),
-            web.get("/p/{ticket}/events", self._events),
+            web.get("/p/{ticket}/events", self._events, allow_head=False),
             web.post("/p/{ticket}/cancel", self._cancel),
         ]
 

@@ -245,7 +245,7 @@ def message(name: str, data: Any, id: str = "") -> str:
 
 def wants_stream(request: web.Request) -> bool:
     """Whether the answer is to be a stream; else it is JSON."""
-    return EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "")
+    return request.method == "GET" and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "")
 
 
 async def _write(response: web.StreamResponse, text: str) -> None:

@@ -17,6 +17,7 @@ from bellhand.api.naming import job_row
 from bellhand.api.operations import body_of, checked
 from bellhand.callers import CRON, LOOPBACK, Caller, caller_of, require, unauthorized
 from bellhand.look import Look
+from bellhand.problems import HttpProblem
 from bellhand.states import OVER
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -41,6 +42,10 @@ class Shared:
     def admit_cron(self, request: web.Request) -> Caller:
         """Who may run a cron route: who shows the secret, or a token that operates; without a secret whoever may operate here."""
         caller = caller_of(request)
+        # A GET that acts, on a machine where everybody may: not for pages in somebody's browser.
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        if caller == LOOPBACK and site not in ("none", "same-origin"):
+            raise HttpProblem("foreign-origin", detail=f"Sec-Fetch-Site is {site!r}")
         if caller == CRON or (self.cron and caller != LOOPBACK and caller.may("operate")):
             return caller
         if self.cron:
