@@ -221,3 +221,25 @@ async def test_what_is_old_may_be_forgotten_now(port: Client, desk: Desk) -> Non
     assert (code, said) == (200, {"history": ["history_default"], "deleted": 0, "more": False})
     assert await desk.conn.fetchval("select array_agg(id) from bellhand.history") == [kept]
     assert (await port.post("/v1/maintenance/cleanup", {}))[0] == 422
+
+
+async def test_tokens_sessions_and_keys_of_no_use_are_forgotten(desk: Desk) -> None:
+    conn = desk.conn
+    for name in ("good", "revoked", "long revoked", "expired"):
+        await make(
+            conn, name.replace(" ", "-"), "read", seconds=3600 if name == "expired" else None
+        )
+    await conn.execute(
+        "update bellhand.tokens set revoked_at = now() - interval '10 days' where name = 'revoked';"
+        "update bellhand.tokens set revoked_at = now() - interval '100 days' where name = 'long-revoked';"
+        "update bellhand.tokens set expires_at = now() - interval '100 days' where name = 'expired';"
+        "select bellhand.open_session(sha256(n::text::bytea), sha256('x'), 'ann', '{read}', n * 3600) from generate_series(1, -1, -2) n;"
+        "insert into bellhand.idempotency select 'c', n::text, sha256('x'), '[]', now() - n * interval '20 hours' from generate_series(0, 2) n"
+    )
+    assert await conn.fetchval("select bellhand.delete_old(90, 90)") == 4
+    left = await conn.fetch("select name from bellhand.tokens order by name")
+    assert [row["name"] for row in left] == ["ann", "good", "revoked"]
+    assert await conn.fetchval("select array_agg(key order by key) from bellhand.idempotency") == [
+        "0",
+        "1",
+    ]

@@ -1,5 +1,5 @@
--- Deletes up to p_limit events, ticks, stats rows and notices each that are older than the given days, oldest first, and tickets
--- that expired. Up to which transaction events are gone is written down: a stream that stood before it cannot go on.
+-- Deletes up to p_limit events, ticks, stats rows and notices each that are older than the given days, oldest first, and tickets,
+-- tokens, sessions and keys of requests that are of no use any more. Up to which transaction events are gone is written down: a stream that stood before it cannot go on.
 create or replace function bellhand.delete_old(p_events_days integer, p_stats_days integer, p_limit integer default 5000) returns bigint
 language plpgsql as $$
 declare
@@ -27,5 +27,14 @@ begin
   get diagnostics n = row_count; total := total + n;
   delete from bellhand.tickets t where t.digest = any (array(
     select x.digest from bellhand.tickets x where x.expires_at < bellhand.now() - interval '1 day' order by x.expires_at limit p_limit));
+  get diagnostics n = row_count; total := total + n;
+  delete from bellhand.idempotency i where i.ctid = any (array(
+    select x.ctid from bellhand.idempotency x where x.at < bellhand.now() - interval '1 day' order by x.at limit p_limit));
+  get diagnostics n = row_count; total := total + n;
+  -- Who had a token is told as long as what he did with it; a session opens nothing once it has expired.
+  delete from bellhand.tokens t where t.id = any (array(
+    select x.id from bellhand.tokens x
+    where coalesce(x.revoked_at, x.expires_at) < bellhand.now() - case when x.opened_with is null then p_events_days else 0 end * interval '1 day'
+    limit p_limit));
   get diagnostics n = row_count; return total + n;
 end $$;

@@ -312,6 +312,7 @@ class _Run:
             **_tries(self.settings.modules, command, self.website_port),
             "Look": f"{command} list · {command} status · {command} watch {self.last or 1}",
             "Status": f"http://{status.host}:{self.daemon.status.port}/readyz?verbose",
+            "API": f"http://{status.host}:{self.daemon.status.port}/docs",
             "Log": _short(self.home / "log"),
             "Stop": "Ctrl-C",
         }
