@@ -5,15 +5,18 @@ import json
 import re
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
+from pydantic import SecretStr
 
+from bellhand.callers import SCOPES
 from bellhand.db import Database
 from bellhand.problem_sorts import SORTS
 from bellhand.problems import _OURS
 from bellhand.settings import Status
 from bellhand.surfaces import status_port
-from ports import Client, Nothing, whole
-from test_status import NOWHERE, WELL
+from ports import Client, Nothing, make, of, whole
+from test_status import NOWHERE, TOKEN, WELL
 from test_tidy import MODULES, tree
 
 
@@ -99,3 +102,27 @@ async def test_what_is_not_asked_for_in_the_right_way_says_how(port: Client) -> 
     code, said, _ = await port.ask("/v1/lanes?lane=x")
     assert (code, said["errors"][0]["pointer"]) == (422, "lane")
     assert "takes no parameters" in said["errors"][0]["detail"]
+
+
+async def test_every_route_wants_the_scope_that_its_description_names(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    tokens = {scope: of(await make(conn, scope, scope)) for scope in SCOPES}
+    open_to_all = set()
+    async with whole(dsn, token=SecretStr(TOKEN), requests_burst=10_000) as port:
+        document = (await port.ask("/openapi.json"))[1]
+        for path, methods in document["paths"].items():
+            for method, one in methods.items():
+                place = re.sub(r"{\w+}", "1", path)
+                if "x-scope" not in one:
+                    open_to_all.add((method, path))
+                    continue
+                wanted = set(one["x-scope"].split(" or "))
+                assert await port.status(place, method.upper()) == 401, path
+                for scope, token in tokens.items():
+                    refused = await port.status(place, method.upper(), token) == 403
+                    assert refused == (not wanted & SCOPES[scope]), (method, path, scope)
+    # These look at who asks by themselves, or tell nothing.
+    assert open_to_all == {
+        ("get", "/livez"), ("get", "/readyz"), ("get", "/v1/jobs/{job}/events"), ("post", "/v1/tickets"),
+    }  # fmt: skip
