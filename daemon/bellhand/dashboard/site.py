@@ -75,6 +75,7 @@ class Site:
         self.environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+            auto_reload=False,  # an upgrade replaces files under the daemon that still runs
         )  # fmt: skip
         self.environment.filters |= FILTERS | {"tree": tree}
         self.environment.globals |= {
