@@ -64,7 +64,7 @@ def status_port(
     routes += Public(look, watch).routes()
     routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()
-    site = Site(look)
+    site = Site(look, patient)
     routes += page_routes(site, shown or {})
     return StatusPort(
         settings, callers, routes, page=site.refusal, refused=refused, closing=watch.close, seen=metrics.answered

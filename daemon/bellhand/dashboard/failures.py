@@ -58,7 +58,7 @@ class Failures:
         found = _fingerprint(request)
         reason = str(form.get("reason", ""))[:500] or None
         await self.site.look.fetch(
-            "page_mute", found, seconds, reason, actor=caller_of(request).actor
+            "mute_failure", found, seconds, reason, actor=caller_of(request).actor
         )
         return self.site.done(f"/failures/{found}", "mute" if seconds else "unmute")
 
@@ -66,7 +66,7 @@ class Failures:
         """POST /operations/{operation}/undo: takes back a bulk act where nothing touched its jobs since."""
         form = await request.post()
         number = int(request.match_info["operation"])
-        row: Any = await self.site.look.row("page_undo", number, actor=caller_of(request).actor)
+        row: Any = await self.site.patient.row("undo", number, actor=caller_of(request).actor)
         return self.site.done(
             local(str(form.get("back", "/jobs"))), "undo", row["undone"], row["kept"]
         )

@@ -49,7 +49,7 @@ class JobPage:
         frame = await self.site.frame()
         steps, span = gantt(told["steps"], frame.now)
         typical = json.loads(found[0]["typical"] or "{}")
-        eta = None if job["finished_at"] else await self.site.look.row("page_eta", number)
+        eta = None if job["finished_at"] else await self.site.look.row("eta", [number])
         return await self.site.page(
             request, "job.html", title=f"Job {number}", job=job, steps=steps, span=span, events=told["events"],
             why=told["why"] if job["state"] not in ("running", "completed") else [], eta=foretold(eta),

@@ -141,19 +141,19 @@ class Jobs:
         if action not in ACTIONS or not (ids or whole):
             hint = f"choose jobs and one of {', '.join(ACTIONS)}"
             raise HttpProblem("invalid-value", detail="no job or no act was chosen", hint=hint)
-        look = self.site.look
+        patient = self.site.patient
         expected = str(form.get("expected", ""))
         if expected.isdigit():
             reason = str(form.get("reason", ""))[:REASON_CHARS_MAX] or None
             actor = caller_of(request).actor
-            done = await look.row(
-                "page_bulk_act", chosen, action, int(expected), reason, actor=actor
+            done = await patient.row(
+                "bulk_act", chosen, action, int(expected), reason, "{}", actor=actor
             )
             assert done
             return self.site.done(
                 back, action, done["jobs"], int(expected) - done["jobs"], done["operation"]
             )
-        preview = await look.row("page_bulk_preview", chosen, action)
+        preview = await patient.row("bulk_preview", chosen, action, "{}")
         assert preview
         word, meaning = ACTIONS[action]
         return await self.site.page(

@@ -103,7 +103,8 @@ class Kinds:
             moment = (await self.site.look.fetch("cli_ago", -wait))[0][0] if wait else None
             try:
                 row = await self.site.look.row(
-                    "page_quote", kind["name"], json.dumps(payload), given.get("unique_key") or None, moment, _priority(given), given.get("owner") or None
+                    "quote", kind["name"], json.dumps(payload), given.get("unique_key") or None, moment, _priority(given), None, None, None,
+                    given.get("owner") or None, None, "cancel", None,
                 )  # fmt: skip
                 assert row
                 said = json.loads(row["quote"])

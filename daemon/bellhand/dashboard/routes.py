@@ -12,7 +12,7 @@ from bellhand.dashboard.jobs import Jobs
 from bellhand.dashboard.kinds import Kinds
 from bellhand.dashboard.overview import Overview
 from bellhand.dashboard.results import Results
-from bellhand.dashboard.site import Site
+from bellhand.dashboard.site import ACT_SECONDS, Site
 from bellhand.dashboard.works import Works
 
 
@@ -27,13 +27,15 @@ def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
     }  # fmt: skip
     acts = {
-        "/jobs/bulk": jobs.bulk, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
+        "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
         r"/lanes/{lane}/{action:pause|resume}": works.switch_lane, "/schedules/{schedule}/run": works.run_schedule,
         r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": works.limit_lane,
-        "/failures/{fingerprint}/mute": failures.mute, r"/operations/{operation:\d{1,18}}/undo": failures.undo, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
+        "/failures/{fingerprint}/mute": failures.mute, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
     }  # fmt: skip
+    long = {"/jobs/bulk": jobs.bulk, r"/operations/{operation:\d{1,18}}/undo": failures.undo}
     return [
         *(web.get(path, site.shown(handler)) for path, handler in pages.items()),
+        *(web.post(path, site.shown(act, "operate", ACT_SECONDS)) for path, act in long.items()),
         *(web.post(path, site.shown(handler, "operate")) for path, handler in acts.items()),
         web.post("/kinds/{kind}", site.shown(kinds.enqueue, "enqueue")),
         web.get("/assets/{name}", site.assets.serve),

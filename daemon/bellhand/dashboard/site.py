@@ -26,6 +26,7 @@ from bellhand.look import Look
 from bellhand.problems import HttpProblem
 
 PAGE_SECONDS = 3.0
+ACT_SECONDS = 22.0  # of an act on many jobs
 FRESH_SECONDS = 2.0  # what every page asks is asked once in so long
 SNAPSHOTS_MAX = 50
 POLICY = (
@@ -69,8 +70,9 @@ class Frame:
 class Site:
     """Renders pages; `shown` wraps a handler that makes one, `done` answers an act."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, patient: Look) -> None:
         self.look = look
+        self.patient = patient  # for what may take ACT_SECONDS
         self.assets = Assets()
         self.environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -84,7 +86,7 @@ class Site:
             "places": PLACES,
             "keyboard": KEYBOARD,
         }
-        self._kept: dict[str, tuple[float, list[Record]]] = {}
+        self._kept: dict[tuple[Any, ...], tuple[float, list[Record]]] = {}
         self._asking = asyncio.Lock()
         self._snapshots: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
 
@@ -92,9 +94,10 @@ class Site:
         """What many pages ask, asked once in FRESH_SECONDS however many ask."""
         clock = asyncio.get_running_loop().time
         async with self._asking:
-            kept = self._kept.get(name)
+            kept = self._kept.get((name, *arguments))
             if kept is None or clock() - kept[0] > FRESH_SECONDS:
-                kept = self._kept[name] = clock(), await self.look.fetch(name, *arguments)
+                kept = clock(), await self.look.fetch(name, *arguments)
+                self._kept[name, *arguments] = kept
         return kept[1]
 
     async def frame(self) -> Frame:
@@ -102,20 +105,23 @@ class Site:
         row = (await self.often("page_frame"))[0]
         return Frame(row["now"], row["workers"], bool(row["any_job"]), json.loads(row["paused"]))
 
-    def shown(self, handler: Handler, scope: Scope = "read") -> Handler:
+    def shown(
+        self, handler: Handler, scope: Scope = "read", seconds: float = PAGE_SECONDS
+    ) -> Handler:
         """The handler for those who may; with the database away, what this address showed last."""
 
-        @needs(scope)
+        @needs(scope, seconds=seconds + 1)
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
-                async with asyncio.timeout(PAGE_SECONDS):
+                async with asyncio.timeout(seconds):
                     return await handler(request)
             except (Away, Again, TimeoutError):
                 snapshot = self._snapshots.get(_address(request))
                 if request.method != "GET" or snapshot is None:
                     raise
                 template, values = snapshot
-                stale = values | {"frame": replace(values["frame"], stale=True), "notice": None}
+                stale = values | self._given(request, template) | {"q": values["q"]}
+                stale |= {"frame": replace(values["frame"], stale=True), "notice": None}
                 return self._answer(template, stale, 503)
 
         return answer
@@ -128,6 +134,7 @@ class Site:
         given = self._given(request, template) | {"frame": frame} | values
         given["live"] = _address(request) if live else None
         if live and status == 200:
+            self._snapshots.pop(_address(request), None)
             self._snapshots[_address(request)] = template, given
             if len(self._snapshots) > SNAPSHOTS_MAX:
                 self._snapshots.popitem(last=False)
