@@ -102,6 +102,11 @@ async def test_what_is_expected_is_kept_with_the_figures_and_told_in_reports(
     await enter(conn, [("gone", now, Decimal(20), 1)], len(orders))
     async with at_work(dsn, crm.update_analytics):
         job = await until(conn, await ask(conn, "update_analytics"), "completed", 50)
+        told_at = await conn.fetchval("select expected_at from bellhand_crm.analytics")
+        await until(conn, await ask(conn, "update_analytics"), "completed", 50)
+        assert await conn.fetchval("select expected_at from bellhand_crm.analytics") == told_at, (
+            "nobody bought anything"
+        )
     assert json.loads(job["result"])["not_expected"] is None
     rows = await conn.fetch("select customer_id, expected_amount from bellhand_crm.customer_figures")  # fmt: skip
     expected = {row["customer_id"]: row["expected_amount"] for row in rows}

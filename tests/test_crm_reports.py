@@ -36,6 +36,9 @@ PAYMENTS = """
   insert into bellhand_crm.payments (key, customer_id, amount, currency, payment_method, state, live, idempotency_key, job_id)
     values ('a', 'ann', 1099, 'usd', 'pm', 'succeeded', true, gen_random_uuid(), 1), ('b', 'ann', 1000, 'usd', 'pm', 'succeeded', true, gen_random_uuid(), 1),
       ('c', 'ben', 700, 'jpy', 'pm', 'declined', true, gen_random_uuid(), 1), ('d', 'ben', 5, 'usd', 'pm', 'succeeded', false, gen_random_uuid(), 1)"""
+REFUNDS = """
+  insert into bellhand_crm.refunds (payment_id, key, amount, state, idempotency_key, job_id)
+    select id, 'r' || n, 99, (array['succeeded', 'failed'])[n], gen_random_uuid(), 1 from bellhand_crm.payments, generate_series(1, 2) n where key = 'a'"""
 HEAD: dict[str, Any] = {
     "made_at": "2026-01-02 03:04", "time_zone": "UTC", "currency": None, "customers": 3, "buyers": 2, "repeat_buyers": 1,
     "orders": 3, "amount": Decimal("12.50"), "quantity": 3, "this_month": date(2026, 1, 1), "expected_amount": None,
@@ -45,7 +48,7 @@ HEAD: dict[str, Any] = {
 async def town(conn: asyncpg.Connection) -> None:
     for who in ("ann", "ben", "cis"):
         await customer(conn, who, name=who.capitalize())
-    for statement in (ORDERS, OPPORTUNITIES, MAILS, PAYMENTS):
+    for statement in (ORDERS, OPPORTUNITIES, MAILS, PAYMENTS, REFUNDS):
         await conn.execute(statement)
 
 
@@ -95,7 +98,7 @@ async def test_what_the_tables_hold_is_in_every_format(dsn: str, conn: asyncpg.C
     assert sheets["Opportunities"][1:] == [["new", 1, 500], ["qualified", 0, 0], ["proposal", 0, 0], ["won", 2, 150], ["lost", 1, 9]]  # fmt: skip
     assert sheets["Mail"][1:] == [["promotion", 7, 0, 0, 3, 0]]
     assert sheets["Payments"][1:] == [
-        ["declined", "JPY", "live", 1, 700], ["succeeded", "USD", "live", 2, 20.99], ["succeeded", "USD", "test", 1, 0.05],
+        ["declined", "JPY", "live", 1, 700, 0], ["succeeded", "USD", "live", 2, 20.99, 0.99], ["succeeded", "USD", "test", 1, 0.05, 0],
     ]  # fmt: skip
     assert ["Revenue", 215] in sheets["Summary"]
     text = " ".join(LexborHTMLParser(done["html"]).body.text(separator=" ").split())
@@ -104,7 +107,7 @@ async def test_what_the_tables_hold_is_in_every_format(dsn: str, conn: asyncpg.C
         "215 revenue, ever 6 orders 3 customers who bought, of 3 67 % of them bought again" in text
     )
     assert "67 % of those that are decided were won" in text
-    assert "Succeeded USD 2 20.99 Succeeded (test mode) USD 1 0.05" in text
+    assert "Succeeded USD 2 20.99 0.99 Succeeded (test mode) USD 1 0.05" in text
     assert "7 sent, 3 bounced" in text
     assert re.search(r"Jan 2025 2 95 50 % 0 % 50 % Feb 2025 1 25 0 % 100 %", text), text
 

@@ -7,13 +7,11 @@ from typing import Any
 from bellhand.job import Job
 from bellhand.kinds import job_kind
 from bellhand.outcomes import Snooze
-from bellhand.sql import query
 
 from .expecting import expect
 from .payloads import BATCH_CUSTOMERS, Analytics
-from .sending import row
+from .sending import over_all, row
 
-LONG_SECONDS = 1200.0  # one statement over everybody
 BUSY_SECONDS = 5.0
 
 
@@ -30,8 +28,10 @@ async def count_customers(
     state = await row(job, "analytics_state")
     rebuilt = rebuild or not state["current"]
     counted = await (_rebuild(job) if rebuilt else _roll_up(job, batch_customers))
-    ranked = await _patient_row(job, "rank_customers")
-    not_expected = await expect(job)
+    (ranked,) = await over_all(job, "rank_customers")
+    # It changes with what was bought, and slowly with time.
+    lately = not counted and state["expected_lately"]
+    not_expected = None if lately else await expect(job)
     return {
         "rebuilt": rebuilt, "customers_counted": counted, "customers": ranked["customers"], "ranks_changed": ranked["ranked"],
         "not_expected": not_expected,
@@ -43,7 +43,7 @@ async def _roll_up(job: Job, batch_customers: int) -> int:
     counted, last = 0, ""
     while True:
         job.check()
-        batch = _unless_busy(await row(job, "roll_up", last, batch_customers))
+        batch = _unless_busy(await over_all(job, "roll_up", last, batch_customers))
         counted += int(batch["counted"])
         job.progress(done=counted, message=f"{counted} customers counted")
         last = batch["last_customer"]
@@ -52,20 +52,10 @@ async def _roll_up(job: Job, batch_customers: int) -> int:
 
 
 async def _rebuild(job: Job) -> int:
-    return int(_unless_busy(await _patient_row(job, "rebuild_analytics"))["counted"])
+    return int(_unless_busy(await over_all(job, "rebuild_analytics"))["counted"])
 
 
-async def _patient_row(job: Job, statement: str) -> Any:
-    async with job.connection() as conn, conn.transaction():
-        await conn.execute(_query("be_patient"), f"{LONG_SECONDS:.0f}s", timeout=LONG_SECONDS)
-        return await conn.fetchrow(_query(statement), timeout=LONG_SECONDS + 5)
-
-
-def _unless_busy(found: Any) -> Any:
-    if found is None:
+def _unless_busy(rows: list[Any]) -> Any:
+    if not rows:
         raise Snooze(BUSY_SECONDS, "another job is counting")
-    return found
-
-
-def _query(name: str) -> str:
-    return query(f"families/crm/{name}")
+    return rows[0]

@@ -11,14 +11,13 @@ from asyncio.subprocess import PIPE
 from typing import Any
 
 from bellhand.job import Job
-from bellhand.sql import query
 
 from .report import EXPECTED_WEEKS
+from .sending import over_all
 
 CUSTOMERS_MIN = 200  # of fewer nothing can be learned
 GROUPS_MAX = 200_000
 MODEL_SECONDS_MAX = 300
-STATEMENT_SECONDS = 30.0
 ERROR_CHARS_MAX = 300
 # Enough to find Python's modules; nothing that could open the database.
 PASSED_ON = ("PATH", "LANG", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
@@ -28,8 +27,7 @@ async def expect(job: Job) -> str | None:
     """Write what each customer is expected to spend in the next EXPECTED_WEEKS; returns why not, if not."""
     if importlib.util.find_spec("scipy") is None:
         return "needs scipy, which is not installed: pip install 'bellhand[analytics]'"
-    async with job.connection() as conn:
-        rows = await conn.fetch(_query("lifetime_groups"), GROUPS_MAX + 1, timeout=STATEMENT_SECONDS)  # fmt: skip
+    rows = await over_all(job, "lifetime_groups", GROUPS_MAX + 1)
     if sum(row["customers"] for row in rows) < CUSTOMERS_MIN:
         return f"needs {CUSTOMERS_MIN} customers to learn from"
     if len(rows) > GROUPS_MAX:
@@ -42,10 +40,7 @@ async def expect(job: Job) -> str | None:
     except ModelError as error:
         return str(error)
     columns = [list(column) for column in zip(*groups, strict=True)][:3]
-    async with job.connection() as conn:
-        await conn.execute(
-            _query("store_expected"), rows[0]["as_of"], *columns, orders, timeout=STATEMENT_SECONDS
-        )
+    await over_all(job, "store_expected", rows[0]["as_of"], *columns, orders)
     return None
 
 
@@ -73,7 +68,3 @@ async def _asked(question: dict[str, Any]) -> list[float | None]:
         raise ModelError(f"the model failed: {complained.decode(errors='replace').strip()[-ERROR_CHARS_MAX:]}")  # fmt: skip
     answer: list[float | None] = json.loads(said)
     return answer
-
-
-def _query(name: str) -> str:
-    return query(f"families/crm/{name}")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
-BATCH_CUSTOMERS = 2000
+BATCH_CUSTOMERS = 20_000
 Format = Literal["html", "pdf", "xlsx"]
 Key = Annotated[str | None, Field(min_length=1, max_length=200)]
 

@@ -71,6 +71,7 @@ class Payments:
     test: bool
     payments: int
     amount: Decimal
+    refunded: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,9 @@ def apart(first: date, last: date) -> int:
 
 def _payments(row: Row) -> Payments:
     currency = row["currency"].upper()
-    amount = Decimal(row["amount"]).scaleb(-DECIMALS.get(currency, 2))
-    return Payments(currency, row["state"], row["test"], row["payments"], amount)
+    places = -DECIMALS.get(currency, 2)
+    amount, refunded = (Decimal(row[name]).scaleb(places) for name in ("amount", "refunded"))
+    return Payments(currency, row["state"], row["test"], row["payments"], amount, refunded)
 
 
 def _months(found: Sequence[Month]) -> tuple[Month, ...]:

@@ -20,6 +20,7 @@ from bellhand.sql import query
 from .texts import Footer, Link, TextError, fill, write
 
 STATEMENT_SECONDS = 10.0
+LONG_SECONDS = 1200.0  # one statement over everybody
 # Answers to an address that say nothing of it: a full mailbox, a message too long, the server's rules, its or our trouble (RFC 3463).
 NOT_THE_ADDRESS = re.compile(r"^5\d\d[ -]5\.(2\.[23]|[3-7]\.\d)")
 
@@ -57,6 +58,14 @@ async def row(
         return await conn.fetchrow(_query(statement), *args, timeout=seconds)
     async with job.connection() as own:
         return await own.fetchrow(_query(statement), *args, timeout=seconds)
+
+
+async def over_all(job: Job, statement: str, *args: Any) -> list[Any]:
+    """The rows of a statement over all customers, which may take LONG_SECONDS."""
+    async with job.connection() as conn, conn.transaction():
+        await conn.execute(_query("be_patient"), f"{LONG_SECONDS:.0f}s", timeout=STATEMENT_SECONDS)
+        found: list[Any] = await conn.fetch(_query(statement), *args, timeout=LONG_SECONDS + 5)
+    return found
 
 
 async def send(job: Job, draft: Draft) -> dict[str, Any]:

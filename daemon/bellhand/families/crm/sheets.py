@@ -234,6 +234,7 @@ def _payments(write: _Writer, report: Report) -> None:
             _Column("Mode", lambda one: "test" if one.test else "live"),
             _Column("Payments", lambda one: one.payments, "count"),
             _Column("Amount", lambda one: one.amount, "money"),
+            _Column("Refunded", lambda one: one.refunded, "money"),
         ],
         report.payments,
     )

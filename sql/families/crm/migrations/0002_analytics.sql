@@ -68,9 +68,11 @@ comment on column bellhand_crm.cohort_months.customers is 'Of the cohort, who bo
 create table bellhand_crm.analytics (
   single boolean primary key default true check (single),
   months_time_zone text,
-  updated_at timestamptz
+  updated_at timestamptz,
+  expected_at timestamptz
 );
 insert into bellhand_crm.analytics default values;
+comment on column bellhand_crm.analytics.expected_at is 'As of when expected_amount was told last.';
 comment on column bellhand_crm.analytics.months_time_zone is 'That of the figures; null: there are none yet.';
 
 -- In the database, not in a folder, as reports of the seo family are and for the same reasons; in parts, so that who reads one never holds it whole.
