@@ -183,6 +183,16 @@ async def test_a_key_that_is_none_is_refused(port: Client, key: str) -> None:
     assert (code, said["code"]) == (400, "bad_idempotency_key")
 
 
+async def test_a_job_that_is_made_is_told_even_if_it_cannot_be_looked_at(
+    port: Client, conn: asyncpg.Connection
+) -> None:
+    """Else it would be sent, and enqueued, again."""
+    await conn.execute("alter view bellhand.all_jobs rename to hidden")
+    code, job, headers = await port.post("/v1/jobs", ada())
+    assert (code, job["id"], headers["Location"]) == (202, 1, f"/v1/jobs/{job['key']}")
+    assert await conn.fetchval("select count(*) from bellhand.jobs") == 1
+
+
 # Many
 
 

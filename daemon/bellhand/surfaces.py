@@ -16,7 +16,7 @@ from .api.health import Health
 from .api.insight import BULK_SECONDS, Insight
 from .api.jobs import Jobs
 from .api.live import Watch
-from .api.making import Making
+from .api.making import BATCH_SECONDS, Making
 from .api.operations import operations_of, routes_of
 from .api.probes import Probes, Rendered
 from .api.public import Public
@@ -48,6 +48,7 @@ def status_port(
     `shown` is the whole configuration as JSON without secrets, for the page of the system.
     """
     look, patient = Look(database), Look(database, links=1, statement_seconds=BULK_SECONDS)
+    batches = Look(database, links=2, statement_seconds=BATCH_SECONDS)
     token = settings.token.get_secret_value() if settings.token else None
     cron = settings.cron_secret.get_secret_value() if settings.cron_secret else None
     callers = Callers(look, token, _clock, cron=cron)
@@ -55,7 +56,7 @@ def status_port(
     # Who watches keeps a connection; the rest is for everybody else.
     watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
     described = (
-        Probes(metrics, health), Making(look, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
+        Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
         Stats(look), Records(look), Insight(look, patient),
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import structlog
 from aiohttp import web
 from asyncpg import PostgresError, Record
 
@@ -18,13 +21,17 @@ from bellhand.api.naming import named
 from bellhand.api.operations import JSON, NDJSON, answer, operation
 from bellhand.api.waiting import Waiting
 from bellhand.callers import Caller, caller_of
+from bellhand.db import Again, Away
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, of_error
 from bellhand.resource import resource, rfc3339
 from bellhand.states import OVER
 
+log = structlog.get_logger()
+
 KEY_CHARS_MAX = 255
 WAIT_SECONDS_MAX = 60.0
+BATCH_SECONDS = 20.0
 KINDS_SHOWN = 100
 _KEY = re.compile(r'"[\x20-\x21\x23-\x5b\x5d-\x7e]+"|[\x21\x23-\x7e]+')
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
@@ -36,10 +43,11 @@ PREFER = {"Prefer": "`wait=30`: answer once the job is over, or after so many se
 
 
 class Making:
-    """Jobs that come over HTTP."""
+    """Jobs that come over HTTP; batches of them over the links of `patient`."""
 
-    def __init__(self, look: Look, waiting: Waiting) -> None:
+    def __init__(self, look: Look, patient: Look, waiting: Waiting) -> None:
         self.look = look
+        self.patient = patient
         self.waiting = waiting
 
     @operation(
@@ -59,12 +67,14 @@ class Making:
         """
         if query.dry_run:
             return answer(await self._quote(caller_of(request), _row(body)))
-        (made,) = await self._enqueue(request, [body], "")
-        seconds = min(WAIT_SECONDS_MAX, _wait_of(request))
-        over = seconds > 0 and await self.waiting.over(made["id"], seconds)
-        job = await self._job(made, caller_of(request))
-        job["deduplicated"] = not made["created"]
-        job["warnings"] = await self._warnings([body.kind]) if job.get("state") not in OVER else []
+        (made,) = await self._enqueue(self.look, request, [body], "")
+        seconds, over = min(WAIT_SECONDS_MAX, _wait_of(request)), False
+        job, warnings = _named_only(made), []
+        with _unanswered():
+            over = seconds > 0 and await self.waiting.over(made["id"], seconds)
+            job = await self._job(made, caller_of(request))
+            warnings = await self._warnings([body.kind]) if job.get("state") not in OVER else []
+        job |= {"deduplicated": not made["created"], "warnings": warnings}
         headers = {"Location": f"/v1/jobs/{made['key']}", "ETag": etag(job)}
         headers |= {"Idempotency-Replayed": "true"} if made["replayed"] else {}
         headers |= {"Preference-Applied": f"wait={seconds:.0f}"} if seconds else {}
@@ -75,30 +85,34 @@ class Making:
         answers={202: told.MadeJobs}, headers=IDEMPOTENCY, body_types=(JSON, NDJSON),
         problems=("unknown-kind", "invalid-payload", "payload-too-large", "unknown-parent", "invalid-value",
                   "bad-idempotency-key", "idempotency-in-progress", "idempotency-mismatch"),
-        seconds=30,
+        seconds=BATCH_SECONDS + 10,
     )  # fmt: skip
     async def create_many(self, request: web.Request, body: NewJobs) -> web.StreamResponse:
         """Enqueue up to 1,000 jobs, all or none.
 
         The ids come in the order of the jobs. What does not fit is named as #/jobs/3/payload/url, and nothing is enqueued.
         """
-        rows = await self._enqueue(request, body.jobs, "/jobs/{}")
+        rows = await self._enqueue(self.patient, request, body.jobs, "/jobs/{}")
         data = [
             {"id": row["id"], "key": str(row["key"]), "kind": one.kind, "deduplicated": not row["created"]}
             for row, one in zip(rows, body.jobs, strict=True)
         ]  # fmt: skip
-        warnings = await self._warnings(sorted({one.kind for one in body.jobs}))
+        warnings: list[dict[str, str]] = []
+        with _unanswered():
+            warnings = await self._warnings(sorted({one.kind for one in body.jobs}))
         headers = {"Idempotency-Replayed": "true"} if rows[0]["replayed"] else {}
         return answer({"data": data, "warnings": warnings}, 202, headers)
 
-    async def _enqueue(self, request: web.Request, jobs: list[NewJob], place: str) -> list[Record]:
+    async def _enqueue(
+        self, look: Look, request: web.Request, jobs: list[NewJob], place: str
+    ) -> list[Record]:
         caller = caller_of(request)
         rows = [_row(job) for job in jobs]
         text = json.dumps(rows, sort_keys=True, ensure_ascii=False)
         key = _key_of(request)
         fingerprint = hashlib.sha256(f"{request.path}\n{text}".encode()).digest()
         try:
-            return await self.look.fetch(
+            return await look.fetch(
                 "api_enqueue", text, caller.actor, caller.name, key, fingerprint
             )
         except PostgresError as error:
@@ -147,8 +161,7 @@ class Making:
             if row["key"] == made["key"] and caller.sees(row["source"]):
                 position = await self.look.row("status_position", made["id"])
                 return resource(row, position)
-        key = str(made["key"])
-        return {"id": made["id"], "key": key, "links": {"self": f"/v1/jobs/{key}"}}
+        return _named_only(made)
 
     async def _warnings(self, kinds: list[str]) -> list[dict[str, str]]:
         found = []
@@ -161,6 +174,21 @@ class Making:
             }[row["code"]]
             found.append({"code": row["code"], "detail": f"{text}: {because}" if because else text})
         return found
+
+
+def _named_only(made: Record) -> dict[str, Any]:
+    """As much of a job as is known without asking again."""
+    key = str(made["key"])
+    return {"id": made["id"], "key": key, "links": {"self": f"/v1/jobs/{key}"}}
+
+
+@contextmanager
+def _unanswered() -> Iterator[None]:
+    """The job is committed: that it cannot be looked at now must not read as if it were not, or it is enqueued twice."""
+    try:
+        yield
+    except (Away, Again, PostgresError) as error:
+        log.warning("job_made_and_not_seen", error=str(error))
 
 
 def _row(job: NewJob) -> dict[str, Any]:
