@@ -79,9 +79,11 @@ PROCESSES = {
 }
 # Who looks up an attribute by a name that is no constant, and where the names come from.
 DYNAMIC = {
+    "api.insight": "the fields of its own models",
     "api.operations": "the methods of its own classes",
     "blocking": "the handler's own code",
     "cli.config": "the fields of the settings",
+    "clients.services": "the fields of the settings",
     "cli.dev": "the services that have a stand-in",
     "db": "a list of socket options",
     "families.seo.compare": "the fields of its own dataclass",
