@@ -59,6 +59,7 @@ RUNNABLE = [
     page
     for page in pages()
     if any(block.language in RUN and not block.reason for block in blocks(page))
+    and "<!-- run by: tests/" not in page.read_text()
 ]
 WITH_JOBS = [page for page in RUNNABLE if "<!-- runs: jobs -->" in page.read_text()]
 
