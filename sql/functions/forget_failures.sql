@@ -5,7 +5,10 @@ declare
   before timestamptz := date_trunc('day', bellhand.now(), 'UTC') - p_days * interval '1 day'; n bigint; total bigint := 0;
 begin
   delete from bellhand.failure_jobs f where (f.job, f.finished_at) in (
-    select x.job, x.finished_at from bellhand.failure_jobs x where x.finished_at < before order by x.finished_at limit p_limit);
+    select x.job, x.finished_at from bellhand.failures g cross join lateral (
+      select y.job, y.finished_at from bellhand.failure_jobs y
+      where y.fingerprint = g.fingerprint and y.finished_at < before order by y.finished_at limit p_limit) x
+    where g.first_at < before limit p_limit);
   get diagnostics n = row_count; total := total + n;
   delete from bellhand.failures f where f.last_at < before;
   delete from bellhand.failure_hours h where h.hour < before;

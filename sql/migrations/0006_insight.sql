@@ -81,7 +81,6 @@ create table bellhand.failure_jobs (
   primary key (job, finished_at)
 );
 create index failure_jobs_group on bellhand.failure_jobs (fingerprint, finished_at);
-create index failure_jobs_age on bellhand.failure_jobs (finished_at);   -- what retention has dropped is forgotten here too
 create table bellhand.failure_hours (
   fingerprint text        not null references bellhand.failures on delete cascade,
   hour        timestamptz not null,
