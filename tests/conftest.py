@@ -46,7 +46,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 # What stands on the engine and asks little of the version of Postgres: `make test` runs it on one.
 FAMILIES = re.compile(
-    r"test_(accuracy|api|callers|cli_tokens|crm|emails|hooks|lead|llm|mail|matching|notify|phones|places|seo|serpapi|services|site|socials|standins|webhooks)"
+    r"test_(accuracy|api|callers|cli_tokens|crm|emails|hooks|lead|llm|mail|matching|notify|phones|places|seed_|seo|serpapi|services|site|socials|standins|tickets|webhooks)"
 )
 
 BROWSER = {"test_browser.py", "test_pages_browser.py", "test_progress_browser.py"}

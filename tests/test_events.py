@@ -18,6 +18,7 @@ import pytest
 from bellhand import Job, job_kind
 from bellhand.api import live, stream
 from bellhand.api.cursor import Cursor, Snapshot
+from bellhand.dev.postgres import DevPostgres
 from bellhand.sql import query
 from daemons import at_work, insert
 from processes import Fleet, fleet
@@ -169,6 +170,30 @@ async def test_a_stream_goes_on_at_another_daemon_after_a_kill_without_gap_or_re
     assert done == sorted(done)
 
 
+async def test_a_page_that_was_cut_is_read_to_its_end_and_what_came_since_too(
+    dsn: str,
+    conn: asyncpg.Connection,
+    session: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever event was the last, the next stream tells the rest, once each and in order."""
+    monkeypatch.setattr(live, "PAGE_ROWS", 2)
+    monkeypatch.setattr(stream, "PAGE_ROWS", 2)
+    async with at_work(dsn) as daemon:
+        url = f"http://127.0.0.1:{daemon.status.port}/v1/events"
+        many = "insert into bellhand.events (type) select 'n' || n from generate_series(%d, %d) n"
+        async with reading(session, url) as reader:
+            await conn.execute(many % (1, 5))
+            await eventually(lambda: len(reader.said) == 5)
+        await conn.execute(many % (6, 8))
+        for n, one in enumerate(reader.said, start=1):
+            async with reading(session, url, last_id=one.id) as again:
+                await eventually(lambda left=8 - n: len(again.said) == left, because=f"after {n}")
+                assert [said.data["type"] for said in again.said] == [
+                    f"n{m}" for m in range(n + 1, 9)
+                ]
+
+
 async def test_a_cursor_that_is_too_old_begins_anew_and_says_so(
     dsn: str, conn: asyncpg.Connection, session: aiohttp.ClientSession
 ) -> None:
@@ -282,3 +307,23 @@ async def publish(conn: asyncpg.Connection) -> None:
 async def quiet(conn: asyncpg.Connection) -> int:
     """A job to which nothing happens by itself."""
     return await insert(conn, "quiet", run_at=datetime(2999, 1, 1, tzinfo=UTC))
+
+
+async def test_a_stream_outlives_a_restart_of_postgres(
+    private_server: DevPostgres, private_dsn: str, session: aiohttp.ClientSession
+) -> None:
+    async with at_work(private_dsn) as daemon:
+        conn = await asyncpg.connect(private_dsn, timeout=10)
+        await publish(conn)
+        job = await quiet(conn)
+        async with reading(session, f"http://127.0.0.1:{daemon.status.port}/v1/jobs/{job}/events") as reader:  # fmt: skip
+            await reader.until("job.snapshot")
+            await conn.close(timeout=5)
+            await asyncio.to_thread(private_server.stop)
+            await asyncio.to_thread(private_server.start)
+            again = await asyncpg.connect(private_dsn, timeout=10)
+            await again.execute("select bellhand.cancel($1)", job)
+            await again.close(timeout=5)
+            await reader.until("job.cancelled", 20)
+            await reader.end()
+        assert reader.names() == ["job.snapshot", "event", "job.cancelled"]

@@ -14,7 +14,7 @@ CHARS_MAX = 4000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SNAPSHOT = re.compile(r"[0-9a-z]{1,13}(\.[0-9a-z]{1,13})*")
 _POSTGRES = re.compile(r"(\d+):(\d+):([\d,]*)")
-FIRST_XID, XID_MAX = 3, 2**64 - 1
+FIRST_XID, XID_MAX = 3, 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Snapshot:
         if not _SNAPSHOT.fullmatch(word):
             raise ValueError("this is no place in the log")
         xmax, *behind = (int(part, 36) for part in word.split("."))
-        pending = tuple(sorted(xmax - n for n in behind))
+        pending = tuple(sorted({xmax - n for n in behind}))
         if not FIRST_XID <= xmax <= XID_MAX or any(not FIRST_XID <= xid < xmax for xid in pending):
             raise ValueError("this is no place in the log")
         return cls(xmax, pending)

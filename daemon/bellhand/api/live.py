@@ -127,10 +127,9 @@ class Follower:
         mine = [one for one in page.rows if not before.sees(one[0]) and self.concerns(one[1])]
         for xid, event in mine:
             self.entries.append(Entry(event, self.cursor.at(page.until, xid, event["seq"])))
-        if page.whole:
-            self.cursor = Cursor(page.until)
-            if mine:
-                self.entries[-1] = Entry(mine[-1][1], self.cursor)
+        self.cursor = page.after(self.cursor)
+        if mine and page.whole:
+            self.entries[-1] = Entry(mine[-1][1], self.cursor)
         if len(self.entries) > UNREAD_MAX:
             self.end("it reads too slowly")
         elif mine:

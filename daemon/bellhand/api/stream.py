@@ -122,8 +122,9 @@ class Stream:
             page = Page.of(row)
             mine = [one for one in page.rows if self.follower.concerns(one[1])]
             entries = [Entry(e, cursor.at(page.until, xid, e["seq"])) for xid, e in mine]
-            cursor = page.after(cursor)
-            if page.whole:
+            resumed, cursor = cursor.until is not None, page.after(cursor)
+            # What was cut off in the middle of a page is whole by what was seen then; more has come since.
+            if page.whole and not resumed:
                 if entries:
                     entries[-1] = Entry(entries[-1].event, cursor)
                 self.follower.start_at(page.until)
