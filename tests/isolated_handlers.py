@@ -52,6 +52,29 @@ async def look(args: What, job: Job) -> dict[str, Any]:
     }
 
 
+class Refused(Exception):
+    """Says itself that trying again cannot help."""
+
+    retryable = False
+
+
+@job_kind("i.good", isolate=True, attempts_max=9)
+async def good(args: What, job: Job) -> list[str]:
+    """A step that fails for good, which later attempts are told of and do not run."""
+
+    def body() -> None:
+        note("ran")
+        raise Failed("never") if args.what == "failed" else Refused("not for you")
+
+    try:
+        await job.step("one", body)
+    except (Failed, Refused) as error:
+        told = str(error).strip().splitlines()[-1]
+    if job.attempt == 1:
+        raise ValueError("once more")
+    raise Refused(f"told: {told}")
+
+
 @job_kind("i.end", isolate=True, attempts_max=9, memory_bytes_max=300_000_000)
 async def end(args: What, job: Job) -> Any:
     """Every way to end."""

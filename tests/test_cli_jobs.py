@@ -35,6 +35,16 @@ def test_enqueue_passes_everything_on(bellhand: Bellhand) -> None:
     assert (row["timeout_seconds"], row["unique_key"], row["state"]) == (1.5, "k", "blocked")
 
 
+def test_a_list_of_a_kind_that_is_none_says_so(bellhand: Bellhand) -> None:
+    bellhand.kind("seo.crawl")
+    assert "no kind" not in bellhand.ok("list", "--kind", "seo.crawl").err
+    for kind in ("seo.*", "seo"):
+        assert (
+            f"there is no kind {kind}; a kind is named whole"
+            in bellhand.ok("list", "--kind", kind).err
+        )
+
+
 def test_enqueue_says_whom_to_tell(bellhand: Bellhand) -> None:
     bellhand.kind()
     bellhand.kind("notify.slack", lane="notify")
@@ -145,7 +155,7 @@ def test_list_shows_the_newest_first_and_only_what_was_asked_for(bellhand: Bellh
         "update bellhand.jobs set created_at = now() - interval '2 days' where id = $1", first
     )
     assert bellhand.ok("list", "--since", "1d", "-q").out == f"{second}\n"
-    assert bellhand.ok("list", "--kind", "c").err == "no jobs match\n"
+    assert bellhand.ok("list", "--kind", "b", "--owner", "you").err == "no jobs match\n"
 
 
 def test_list_takes_every_word_that_people_have_for_a_state(bellhand: Bellhand) -> None:

@@ -17,7 +17,7 @@ import pytest
 import structlog
 
 import isolated_handlers as handlers
-from attempts import Hands, hands_for
+from attempts import Hands, again, error, hands_for
 from bellhand.errors import Problem
 from bellhand.kinds import ATTRIBUTE, job_kind
 from bellhand.outcomes import Completed, Ended
@@ -106,6 +106,19 @@ async def test_a_handler_runs_elsewhere_and_knows_its_job(
     assert all(len(text) <= 2000 for text in printed)
     assert job.state["message"] == "under way"
     assert await hands.settle(job, end) == "completed"
+
+
+@pytest.mark.parametrize(("what", "told"), [("failed", "never"), ("", "Refused: not for you")])
+async def test_what_fails_for_good_there_is_not_tried_again(
+    hands: Hands, notes: Path, what: str, told: str
+) -> None:
+    id = await hands.enqueue("i.good", json.dumps({"what": what}))
+    assert "once more" in error(await hands.work())
+    end = await again(hands, id)
+    assert isinstance(end, Ended)
+    assert end.outcome == "fail"
+    assert f"told: {told}" in error(end) or f"told: isolated_handlers.{told}" in error(end)
+    assert lines(notes, "ran") == [""]
 
 
 async def test_what_it_raises_means_the_same_as_elsewhere(hands: Hands) -> None:

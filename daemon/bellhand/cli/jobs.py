@@ -71,6 +71,8 @@ async def list_(
             moment = await database.value("cli_ago", moment)
         ids = await _candidates(database, wanted, (kind, owner, moment), limit)
         rows = await database.rows("status_jobs", ids)
+        if kind and not rows and await database.row("cli_kinds", kind) is None:
+            tell(f"there is no kind {plain(kind)}; a kind is named whole, see: bellhand kinds")
     rows = [row for row in rows if _shown(row, wanted)][:limit]
     if cli.json:
         found = [resource(row) for row in rows]
