@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bellhand import callers
 from bellhand.callers import Caller, digest, new_token
+from bellhand.look import Look
 from guarding import guarded
 from ports import Client, make, of, whole
 from support import eventually
@@ -206,6 +207,39 @@ async def test_a_wrong_token_opens_no_session(dsn: str) -> None:
         for wrong in ("", "x", new_token(), "x" * 500):
             code, said, headers = await login(port, wrong)
             assert (code, said["code"], "Set-Cookie" in headers) == (401, "unauthorized", False)
+
+
+async def test_no_token_and_no_session_is_ever_logged(
+    dsn: str,
+    conn: asyncpg.Connection,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Through logins, refusals, a failure of ours and a database that is away."""
+    token = await make(conn, "ann", "operate")
+
+    async def fails(_request: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with whole(dsn, token=SecretStr(TOKEN)) as port:
+        session = (await login(port, token))[2]["Set-Cookie"].partition(";")[0].partition("=")[2]
+        brought = of(token) | {"Cookie": f"bellhand_session={session}"}
+        for path in (
+            "/v1/stats",
+            "/nothing",
+            f"/v1/jobs/{token}",
+            f"/v1/stats?token={token}",
+            f"/{session}",
+        ):
+            await port.ask(path, headers=brought)
+        monkeypatch.setattr(Look, "fetch", fails)
+        assert await port.status("/v1/lanes", headers=of(TOKEN)) == 500
+    async with whole(NOWHERE, token=SecretStr(TOKEN)) as port:
+        assert await port.status("/v1/lanes", headers=of(TOKEN)) in (500, 503)
+    said = "".join(capfd.readouterr())
+    assert "request_failed" in said
+    for secret in (TOKEN, token, session):
+        assert secret not in said
 
 
 # Browsers of others
