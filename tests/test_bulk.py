@@ -12,6 +12,7 @@ from desk import Desk, desk
 __all__ = ["desk"]  # a fixture
 
 NOON = "2026-03-01 12:00+00"
+FAILED_STEP = "insert into bellhand.steps (job, name, position, state, for_good) values ($1, 'a', 0, 'failed', true)"
 
 
 async def preview(desk: Desk, chosen: dict[str, Any], action: str, **more: Any) -> asyncpg.Record:
@@ -59,7 +60,11 @@ async def test_a_retry_of_many_is_counted_first_and_begins_only_after_the_hold(d
     with pytest.raises(asyncpg.PostgresError, match="3 jobs match, not 2") as refused:
         await act(desk, {"kind": "a"}, "retry", 2)
     assert refused.value.sqlstate == "BH013"
+    for job in jobs:
+        await desk.conn.execute(FAILED_STEP, job)
     await act(desk, {"kind": "a"}, "retry", 3)
+    for_good = "select count(*) from bellhand.steps where for_good"
+    assert await desk.conn.fetchval(for_good) == 0, "somebody asked, so everything is tried again"
     assert [await desk.state(job) for job in jobs] == ["scheduled"] * 3
     worker = await desk.worker()
     assert await desk.ids(worker) == []

@@ -15,6 +15,7 @@ begin
       and not exists (select from bellhand.jobs j where j.id = h.id)
       and (h.unique_key is null or not exists (select from bellhand.jobs j where j.kind = h.kind and j.unique_key = h.unique_key))
     order by h.kind, coalesce(h.unique_key, h.id::text), h.unique_key is null, h.finished_at desc, h.id desc) x;
+  update bellhand.steps s set for_good = false where s.job = any (fit) and s.for_good;   -- as retry.sql does
   with gone as (
     delete from bellhand.history h using unnest(fit, moments) u(id, finished_at)
       where h.id = u.id and h.finished_at = u.finished_at returning h.*),

@@ -5,14 +5,17 @@ declare
   half constant integer := cardinality(p_targets) / 2;
 begin
   if p_targets is null then return; end if;
-  perform bellhand.place_notices(p_targets, p_events);
-exception when others then
-  if sqlstate ~ '^(40|53|55|57|58|XX)' then raise; end if;
-  if half = 0 then
-    insert into bellhand.events (type, job, kind, data) values ('notification_lost', (p_events[1] #>> '{data,id}')::bigint,
-      p_events[1] #>> '{data,kind}', jsonb_build_object('to', p_targets[1], 'error', sqlerrm));
+  begin
+    perform bellhand.place_notices(p_targets, p_events);
     return;
-  end if;
+  exception when others then
+    if sqlstate ~ '^(40|53|55|57|58|XX)' then raise; end if;
+    if half = 0 then
+      insert into bellhand.events (type, job, kind, data) values ('notification_lost', (p_events[1] #>> '{data,id}')::bigint,
+        p_events[1] #>> '{data,kind}', jsonb_build_object('to', p_targets[1], 'error', sqlerrm));
+      return;
+    end if;
+  end;
   perform bellhand.send_notices(p_targets[:half], p_events[:half]);
   perform bellhand.send_notices(p_targets[half + 1:], p_events[half + 1:]);
 end $$;
