@@ -288,14 +288,15 @@ async def test_every_caller_has_a_budget_and_hears_of_it(
 ) -> None:
     one, other = await make(conn, "one", "read"), await make(conn, "other", "read")
     async with guarded(
-        dsn, requests_per_second=0.5, requests_burst=5, token=SecretStr(TOKEN)
+        dsn, requests_per_second=0.01, requests_burst=5, token=SecretStr(TOKEN)
     ) as port:
         for left in (4, 3, 2, 1, 0):
             code, _, headers = await port.ask("/reads", headers=of(one))
-            assert (code, headers["RateLimit-Policy"]) == (200, '"requests";q=5;w=10')
+            assert (code, headers["RateLimit-Policy"]) == (200, '"requests";q=5;w=500')
             assert headers["RateLimit"].startswith(f'"requests";r={left};t=')
         code, said, headers = await port.ask("/reads", headers=of(one))
-        assert (code, said["code"], headers["Retry-After"]) == (429, "too_many_requests", "2")
+        assert (code, said["code"]) == (429, "too_many_requests")
+        assert 50 < int(headers["Retry-After"]) <= 100
         assert await port.status("/reads", headers=of(other)) == 200
 
 
