@@ -8,6 +8,7 @@ BENCH ?=
 SEO ?= check
 FAULTS ?= --all
 HOURS ?= 8
+MINUTES ?= 12
 SOURCES := daemon tests bench faults docs/reference.py deploy
 PG15 := /usr/lib/postgresql/15/bin/initdb
 
@@ -95,6 +96,9 @@ seo-check: .venv/dev  ## The crawler beside linkinator on Debian's documentation
 
 seo-judge: .venv/dev  ## The rules beside another parser on Debian's documentation (SEO=grow: their pace and memory on 30,000 pages)
 	@$(BIN)/python -m bench.seo.judge $(SEO)
+
+bench-eta: .venv/dev  ## How well it is foretold when jobs start and end, on a mix of kinds (MINUTES=12)
+	@$(BIN)/python -m bench.eta --minutes $(MINUTES)
 
 bench-sites: .venv/dev  ## Pages a second of our fetcher and of Scrapy, the same work on one core (needs BELLHAND_TEST_DATA)
 	@$(BIN)/python -m bench.sites

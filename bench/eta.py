@@ -1,6 +1,6 @@
 """How well starts and finishes are foretold: a daemon with a mix of kinds, asked at random moments, judged by what happened.
 
-`python -m bench.eta --minutes 12` prints a line a kind. The first third only measures. Nothing of it depends on the machine's
+`make bench-eta` (MINUTES=12) prints a line a kind. The first third only measures. Nothing of it depends on the machine's
 speed but the daemon's own delays: the handlers sleep.
 """
 
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import structlog
 
 from bellhand import Job, job_kind
 from bellhand.app import Daemon
@@ -238,6 +239,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=12.0)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
     asyncio.run(measure(parser.parse_args().minutes))
 
 
