@@ -1,7 +1,7 @@
 """What anybody with a ticket sees of one job, and the files that every browser may load.
 
 The page works without JavaScript: it comes again every few seconds, and cancels with a form. With it, <job-progress>
-follows the job.
+takes the place of what stands inside it, and follows the job.
 """
 
 from __future__ import annotations

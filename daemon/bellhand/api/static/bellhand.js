@@ -265,29 +265,33 @@ function remaining(eta, now) {
 }
 
 // <job-progress job="KEY" base="https://bellhand.example"> for who may ask the API (token: the property),
-// <job-progress ticket="bht_..."> for everybody else. Tells of itself: job-update, job-done (bubbling, detail: the job).
+// <job-progress ticket="bht_..."> for everybody else. What stands inside is shown until there is news, or without scripts. Tells of itself: job-update, job-done (bubbling, detail: the job).
 const Base = globalThis.HTMLElement ?? class {};
 
 export class JobProgress extends Base {
   static observedAttributes = ["job", "ticket", "base"];
   token = null;
+  #here = false;
   #run = null;
   #parts = null;
 
   connectedCallback() {
-    if (!this.#parts) this.#build();
+    this.#here = true;
     this.#start();
   }
 
   disconnectedCallback() {
+    this.#here = false;
     this.#run?.abort();
   }
 
   attributeChangedCallback() {
-    if (this.isConnected && this.#parts) this.#start();
+    if (this.#here) this.#start();
   }
 
+  // Only once there is something to show: until then what the page has put inside stands there.
   #build() {
+    if (this.#parts) return;
     const root = this.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
@@ -355,6 +359,7 @@ export class JobProgress extends Base {
   }
 
   #show(job) {
+    this.#build();
     const { state, percent, over, more, value } = words(job);
     const parts = this.#parts;
     parts.state.textContent = state;
@@ -378,6 +383,7 @@ export class JobProgress extends Base {
   }
 
   #say(text) {
+    this.#build();
     this.#parts.note.classList.remove("spoken");
     this.#parts.note.textContent = text;
     this.#parts.cancel.hidden = true;
