@@ -66,6 +66,9 @@ test-prometheus: .venv/dev system-prometheus  ## The alert rules, the dashboard,
 grafana: .venv/dev  ## deploy/grafana/bellhand.json, from the table of panels beside it
 	$(BIN)/python deploy/grafana/dashboard.py
 
+grafana-picture: .venv/dev system-prometheus  ## docs/pictures/grafana.svg, from four minutes of `bellhand dev` and a real Prometheus
+	PYTHONPATH=daemon:tests $(BIN)/python tests/picture_grafana.py
+
 # Of `make test` the part that a browser does, where there is one: 300 MB are asked of nobody.
 test-pages: .venv/dev
 	@if command -v chromium >/dev/null; then $(MAKE) --no-print-directory test-browser; \
@@ -149,4 +152,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean

@@ -11,6 +11,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from bellhand.cli.app import app
+from bellhand.clients.usage import ServiceMetrics
 from bellhand.kinds import Kind, find_kinds
 from bellhand.metrics import Metrics
 from bellhand.problem_sorts import SORTS
@@ -110,7 +111,20 @@ def _signatures(text: str, name: str) -> Iterator[str]:
 
 def metrics() -> str:
     """Every series that a daemon exports."""
-    registry = Metrics({"example.kind": "default"}, version="0").registry
+    shown = Metrics({"example.kind": "default"}, version="0")
+    ServiceMetrics(shown.registry)
+    # What has no series before something happened has its labels from these.
+    shown.answered("/livez", "GET", 200, 0.0)
+    shown.schedule_missed("example", 0)
+    shown.found("example.kind", {"example": 1})
+    shown.set_calibration("start", 1.0, 0.0)
+    shown.sampled.set_database(
+        {"tables": "{}", "oldest_transaction_seconds": 0.0, "retention_late_seconds": 0.0, "ids_drawn": 0,
+         "schedules": '{"example": [0, 0]}'}
+    )  # fmt: skip
+    canary = {"has_canary": True, "canary_waiting_seconds": 0.0, "canary_back_at": 0.0}
+    shown.sampled.set_lanes([{"lane": "default", "canary_roundtrip_seconds": 0.0, **canary}], 0.0)
+    registry = shown.registry
     rows = []
     for family in sorted(registry.collect(), key=lambda one: one.name):
         labels: set[str] = set().union(*(sample.labels for sample in family.samples)) - {"le"}

@@ -227,6 +227,27 @@ async def _same(look: Any, wanted: set[str]) -> bool:
     return bool(await look() >= wanted)
 
 
+async def test_a_canary_whose_worker_died_still_goes_through_its_own_lane(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """Rescued jobs are placed in the lane of their kind, which here nobody serves."""
+    async with at_work(dsn, hold, worker={"lanes": ["held"]}, **CANARIES) as daemon:
+        await eventually(lambda: _is(conn, "select count(back_at) from bellhand.canaries", 1))
+        await conn.execute("select bellhand.pause_lane('held', 'so that one stays out')")
+        await daemon.keeper.look_around()
+        await daemon.keeper.keep_canaries()
+        async with conn.transaction():
+            await conn.execute("lock table bellhand.canaries")
+            await conn.execute("select bellhand.resume_lane('held')")
+            job = await conn.fetchval(
+                "insert into bellhand.jobs (kind, source) values ($1, 'canary') returning id", NAME
+            )
+            await conn.execute("update bellhand.canaries set job = $1, sent_at = now()", job)
+        lane = "select lane from bellhand.queue where id = $1"
+        assert await conn.fetchval(lane, job) == 1, "where a rescue would place it"
+        await eventually(lambda: _is(conn, "select back_at > sent_at from bellhand.canaries", True))
+
+
 async def test_a_canary_that_nobody_takes_is_seen_and_one_that_is_in_the_way_taken_back(
     dsn: str, conn: asyncpg.Connection
 ) -> None:

@@ -1,7 +1,6 @@
 """A real Prometheus scrapes a real daemon: an alert fires on a lane that really stalls, and resolves."""
 
 import re
-import socket
 from pathlib import Path
 
 import asyncpg
@@ -12,18 +11,12 @@ from daemons import at_work, insert, until
 from processes import Fleet
 from processes import fleet as fleet
 from support import eventually
-from watching import RULES, Prometheus, alerts, prometheus, queries
+from watching import RULES, Prometheus, alerts, free_port, prometheus, queries
 
 
 def hurried() -> str:
     """The rules as they are, but nothing has to last."""
     return re.sub(r"^( +for:) .*$", r"\1 0s", RULES.read_text(), flags=re.M)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.mark.slow  # once is enough: it does not depend on the version of Postgres

@@ -5,6 +5,7 @@ import importlib
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -61,6 +62,12 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"no {name} here: apt-get install prometheus")
     return found
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 class Prometheus:

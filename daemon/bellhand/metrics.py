@@ -145,7 +145,7 @@ class _Jobs(Collector):
         found = CounterMetricFamily(
             "bellhand_results", "What jobs that are over have counted.", labels=["kind", "result"]
         )
-        for pair, n in self.found.items():
+        for pair, n in dict(self.found).items():  # the loop goes on counting meanwhile
             found.add_metric(pair, n)
         for kind, counts in self.counts.items():
             names = [self.lanes[kind], kind]
@@ -381,5 +381,5 @@ class Metrics:
             self._channels.labels(state).set(counts.get(state, 0))
 
     def render(self) -> bytes:
-        """The text that Prometheus reads; no I/O but /proc."""
+        """The text that Prometheus reads; no I/O but /proc. May be called from any thread."""
         return generate_latest(self.registry)

@@ -25,6 +25,11 @@ begin
         c.job := null;
       end if;
     end if;
+    -- One whose worker died, or had no handler, was placed anew: in the lane of its kind, which perhaps nobody serves. A row of
+    -- its own, since a position that has passed a transaction never sees it again.
+    with stray as (delete from bellhand.queue q where q.id = c.job and q.lane <> c.lane returning q.rank, q.epoch, q.id)
+      insert into bellhand.queue (lane, rank, epoch, id) select c.lane, s.rank, s.epoch, s.id from stray s;
+    if found then perform bellhand.ring(); end if;
     select count(*) > 0 as served, coalesce(bool_or(v.busy < v.capacity), true) as room into w from bellhand.workers v
       where not v.draining and 'bellhand.canary' = any (v.kinds) and (v.lanes = '{}' or c.name = any (v.lanes))
         and exists (select from bellhand.kinds k where k.lane = c.lane and k.name = any (v.kinds));
