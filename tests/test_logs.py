@@ -66,7 +66,7 @@ def test_a_line_is_an_event_with_its_facts(said: Said) -> None:
 
 def test_a_handlers_lines_carry_its_job(said: Said) -> None:
     def handler() -> None:
-        logs.current.set(SimpleNamespace(id=7, kind="sites.validate", attempt=2))
+        logs.current.set(SimpleNamespace(id=7, kind="sites.validate", lane="sites", attempt=2))
         log.info("page_fetched")
         logging.getLogger("a.library").warning("watch %s", "out")
 

@@ -203,13 +203,42 @@ async def test_systemd_hears_the_truth(
     assert len(daemon.said("claiming")) == 1, "and after a claim"
     fed = systemd.listen().count("WATCHDOG=1")
     await eventually(lambda: systemd.listen().count("WATCHDOG=1") >= fed + 4, 5)
-    await eventually(lambda: any(line.startswith("STATUS=0/") for line in systemd.listen()))
+    await eventually(lambda: any(line.startswith("STATUS=0/64 busy · 0 pending") for line in systemd.listen()))  # fmt: skip
+    before = time.monotonic_ns() // 1000
     daemon.tell(signal.SIGHUP)
     await eventually(lambda: systemd.listen().count("READY=1") == 2)
     lines = systemd.listen()
-    assert lines.index("RELOADING=1") < len(lines) - 1 - lines[::-1].index("READY=1")
+    reloading = lines.index("RELOADING=1")
+    assert reloading < len(lines) - 1 - lines[::-1].index("READY=1")
+    name, _, usec = lines[reloading + 1].partition("=")
+    assert name == "MONOTONIC_USEC"
+    assert before <= int(usec) <= time.monotonic_ns() // 1000
     assert await stopped(daemon) == 0
     assert "STOPPING=1" in systemd.listen()
+
+
+async def test_systemd_is_asked_for_as_much_time_as_a_drain_may_take(
+    dsn: str, conn: asyncpg.Connection, fleet: Fleet, systemd: Systemd
+) -> None:
+    """And fed meanwhile, so that neither its stop timeout nor its watchdog ends what may still run."""
+    daemon = fleet.start(
+        dsn, worker={"grace_seconds": 300, "kill_grace_seconds": 1, "poll_seconds": 0.2},
+        env={"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": "900000"},
+    )  # fmt: skip
+    await eventually(lambda: "READY=1" in systemd.listen(), 20)
+    job = await insert(conn, "p.nap", '{"seconds": 3}', timeout_seconds=100)
+    await eventually(lambda: fleet.lines("nap", job), 20)
+    daemon.tell(signal.SIGTERM)
+    await eventually(lambda: "STOPPING=1" in systemd.listen())
+    stopping = systemd.listen().index("STOPPING=1")
+    assert await daemon.exit_code() == 0
+    after = systemd.listen()[stopping:]
+    asked = [int(line.partition("=")[2]) / 1e6 for line in after if line.startswith("EXTEND_TIMEOUT_USEC=")]  # fmt: skip
+    assert 100 < asked[0] <= 116, "its timeout is nearer than the end of the grace"
+    assert asked == sorted(asked, reverse=True)
+    assert after.count("WATCHDOG=1") >= 3
+    assert any(line.startswith("STATUS=1/64 busy · draining, 1m") for line in after)
+    assert await state(conn, job) == "completed"
 
 
 async def test_a_daemon_that_nobody_reads_works_on(

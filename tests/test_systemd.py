@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from bellhand.systemd import notify, watchdog_seconds
+from bellhand.vitals import of_lanes, short
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -76,3 +77,20 @@ def test_the_watchdog_is_ours_only_if_it_names_us(
         if value is not None:
             monkeypatch.setenv(name, value)
     assert watchdog_seconds() == seconds
+
+
+def test_the_status_says_what_waits_longest_and_what_stands_still() -> None:
+    lanes = [
+        {"lane": "leads", "pending": 40, "oldest_due_seconds": 252.4, "canary_roundtrip_seconds": 0.018},
+        {"lane": "sites", "pending": 5, "oldest_due_seconds": 1.2, "paused": True, "canary_roundtrip_seconds": None},
+        {"lane": "other"},
+    ]  # fmt: skip
+    assert of_lanes(lanes) == ["45 pending", "oldest due 4m12s (leads)", "paused: sites", "canary 18 ms"]  # fmt: skip
+    assert of_lanes([{"lane": "leads"}]) == ["lanes not read yet"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0s"), (61, "1m01s"), (11_100, "3h05m"), (187_200, "2d4h")]
+)
+def test_lengths_of_time_are_short(seconds: float, text: str) -> None:
+    assert short(seconds) == text

@@ -22,10 +22,10 @@ FUNCTION_LINES_MAX = 60
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
     {
-        "pure": "budget canary cron errors kinds outcomes priorities problem_sorts resource sql states stats systemd"
+        "pure": "budget canary cron errors journal kinds outcomes priorities problem_sorts resource sql states stats systemd"
     },
     {
-        "tools": "db gauges logs metrics problems settings settings_errors settings_notify settings_parts settings_services"
+        "tools": "db gauges logs metrics problems settings settings_credentials settings_errors settings_notify settings_parts settings_services"
     },
     {"database": "bell callers look migrate positions preflight store"},
     {"what handlers see": "clients job steps"},

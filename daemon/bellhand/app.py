@@ -206,9 +206,7 @@ class Daemon:
         own = self.settings.worker
         grace = own.grace_seconds
         self.worker.stopping = True
-        systemd.notify(
-            "STOPPING=1", f"EXTEND_TIMEOUT_USEC={int((grace + own.kill_grace_seconds + 15) * 1e6)}"
-        )
+        self.vitals.drains_within(grace + own.kill_grace_seconds)
         self.metrics.set_draining(True)
         log.info("draining", running=len(self.worker.running), grace_seconds=grace)
         self.bell.ring()
@@ -320,7 +318,10 @@ class Daemon:
 
     async def reload(self) -> None:
         """Take in the configuration again: limits, lanes, schedules, services, mail, channels, log level. A bad one changes nothing."""
-        systemd.notify("RELOADING=1")
+        if (
+            told := self.ready.is_set() and not self.worker.stopping
+        ):  # a READY before or after would not be true
+            systemd.notify("RELOADING=1")
         try:
             settings = load(self.config)
         except Problem as problem:
@@ -341,7 +342,8 @@ class Daemon:
                 log.warning("reload_delayed", error=str(error))
             self.keeper.look_bell.ring()
             log.info("reloaded", concurrency=settings.worker.concurrency)
-        systemd.notify("READY=1")
+        if told:
+            systemd.notify("READY=1")
 
 
 def _database(settings: Settings) -> Database:

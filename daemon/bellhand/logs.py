@@ -1,4 +1,4 @@
-"""What the program says: an event a line, as JSON or for a terminal, no secrets, no waiting.
+"""What the program says: an event a line, as JSON, for a terminal or for journald, no secrets, no waiting.
 
 Events, not sentences: `log.info("job_settled", outcome="retry")`. Lines go to a thread over a
 bounded buffer; when nobody reads the pipe they are dropped and counted, and the jobs go on.
@@ -21,6 +21,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from . import journal
 
 # The job whose handler runs here, if any: something with id, kind and attempt. Read only when a
 # line is really logged, so that a job that says nothing pays nothing.
@@ -81,8 +83,10 @@ def setup(
     out = sys.stdout if stream is None else stream
     terminal = out.isatty()
     console = format == "console" or (format == "auto" and terminal)
-    render = _console(terminal and not os.environ.get("NO_COLOR")) if console else _json
-    writer = Writer(out.fileno(), lambda dropped: render(None, "warning", _dropped(dropped)))
+    native = format == "auto" and journal.is_ours(out.fileno())
+    render = _console(terminal and not os.environ.get("NO_COLOR")) if console else _journal if native else _json  # fmt: skip
+    made = JournalWriter if native else Writer
+    writer = made(out.fileno(), lambda dropped: render(None, "warning", _dropped(dropped)))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -167,7 +171,7 @@ class Writer:
                 self._lines.clear()
                 self._bytes = 0
             try:
-                self._write(b"".join(lines))
+                self._write_all(lines)
                 with self._change:
                     untold, self._untold = self._untold, 0
                 if untold:
@@ -176,6 +180,9 @@ class Writer:
                 with self._change:
                     self.dropped += len(lines)
 
+    def _write_all(self, lines: list[bytes]) -> None:
+        self._write(b"".join(lines))
+
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
@@ -183,6 +190,20 @@ class Writer:
                 rest = rest[os.write(self.fd, rest) :]
             except BlockingIOError:  # somebody else made the pipe non-blocking
                 select.select([], [self.fd], [], WRITABLE_SECONDS)
+
+
+class JournalWriter(Writer):
+    """Hands each event to journald by itself; where its socket is away, to the stream that it keeps open for us."""
+
+    def _write(self, data: bytes) -> None:
+        try:
+            journal.send(data)
+        except OSError:
+            super()._write(data.replace(b"\n", b" ") + b"\n")
+
+    def _write_all(self, lines: list[bytes]) -> None:
+        for line in lines:
+            self._write(line)
 
 
 class _FromStandardLibrary(logging.Handler):
@@ -245,6 +266,7 @@ def _add_job(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if job is not None:
         event.setdefault("job", job.id)
         event.setdefault("kind", job.kind)
+        event.setdefault("lane", job.lane)
         event.setdefault("attempt", job.attempt)
     return event
 
@@ -270,6 +292,14 @@ def _json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     first = {name: event.pop(name) for name in ("at", "level", "event") if name in event}
     text = json.dumps({**first, **event}, ensure_ascii=False, default=str, separators=(",", ":"))
     return _CONTROL.sub(_json_escaped, text).encode() + b"\n"
+
+
+def _journal(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    shown = [f"{name}={value}" for name, value in event.items() if name not in ("at", "level", "event", "exception")]  # fmt: skip
+    message = escape(" ".join([str(event["event"]), *shown]))
+    if "exception" in event:
+        message += "\n" + escape(str(event["exception"]), block=True)
+    return journal.entry(event, message)
 
 
 def _json_escaped(match: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """Every setting: what it is called, what it may be, what it is unless said otherwise.
 
-An argument beats the environment (BELLHAND_WORKER__CONCURRENCY), the environment beats the file.
+An argument beats the environment (BELLHAND_WORKER__CONCURRENCY), the environment beats the credentials (a file a secret), and
+those beat the configuration file.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
 
 from .cron import ticks_after
+from .settings_credentials import read_credentials
 from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
 from .settings_notify import Mail, Notify, Wish
 from .settings_parts import Names, Networks, Ports, Priority, Section
@@ -289,20 +291,22 @@ class Settings(BaseSettings):
 def load(path: Path | None = None, **arguments: Any) -> Settings:
     """Reads `path`, else $BELLHAND_CONFIG, else config.toml if there is one.
 
-    `arguments` beat both file and environment. SettingsError says all that is wrong, and where.
+    Secrets may stand in files of their own, see settings_credentials.py; `arguments` beat all. SettingsError says all that is
+    wrong, and where.
     """
     named = path or (Path(name) if (name := os.environ.get("BELLHAND_CONFIG")) else None)
     file = named or Path(DEFAULT_FILE)
     text, from_file = read_file(file, must_exist=named is not None)
     unknown_variables(Settings)
+    secrets = read_credentials(named)
     try:
         from_env = EnvSettingsSource(Settings)()
-        merged = _merged(from_file, from_env, arguments)
+        merged = _merged(from_file, secrets, from_env, arguments)
         return Settings(**_merged(merged, _keys_by_plain_name(merged), _cron_secret(merged)))
     except UnreadableEnvironment as error:
         raise SettingsError(f"the environment cannot be read: {error}") from error
     except ValidationError as error:
-        raise explain(error, Settings, file=file, text=text, env=from_env) from None
+        raise explain(error, Settings, file=file, text=text, env=from_env, secrets=secrets) from None  # fmt: skip
 
 
 def _keys_by_plain_name(given: Mapping[str, Any]) -> dict[str, Any]:

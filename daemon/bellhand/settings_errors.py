@@ -60,6 +60,7 @@ def explain(
     file: Path,
     text: str,
     env: Mapping[str, Any],
+    secrets: Mapping[str, Any],
 ) -> SettingsError:
     """All that is wrong, each with its place and, for a wrong key, the nearest right one."""
     said = []
@@ -67,6 +68,8 @@ def explain(
         location = tuple(part for part in item["loc"] if isinstance(part, str))
         if _is_in(env, location):
             place, name = "", f"the variable {ENV_PREFIX}{'__'.join(location).upper()}"
+        elif _is_in(secrets, location):
+            place, name = "", f"the credential {'.'.join(location)}"
         elif line := line_of(text, location):
             place, name = f"{file}, line {line}: ", _shown(location)
         else:

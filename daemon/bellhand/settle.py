@@ -173,7 +173,7 @@ class Settler:
     def _completed(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         # A line a job would cost more than the job, where jobs are short.
         if job.ran_seconds >= self.logged_seconds:
-            log.info("attempt_ended", job=job.id, kind=job.kind, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3))  # fmt: skip
+            log.info("attempt_ended", job=job.id, kind=job.kind, lane=job.lane, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3))  # fmt: skip
         self.on_settled(job, outcome, end)
 
     async def _write_others(self, jobs: list[tuple[Job, Ended]], leases: list[int]) -> None:
@@ -184,6 +184,6 @@ class Settler:
         )  # fmt: skip
         for job, end in jobs:
             outcome = became.get(job.id, "lost")
-            log.info("attempt_ended", job=job.id, kind=job.kind, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3),
+            log.info("attempt_ended", job=job.id, kind=job.kind, lane=job.lane, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3),
                      wait_seconds=round(end.wait_seconds, 3), error=end.error[-2000:] if end.error else None)  # fmt: skip
             self.on_settled(job, outcome, end)

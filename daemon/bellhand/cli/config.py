@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_settings import EnvSettingsSource
 
 from bellhand.settings import DEFAULT_FILE, Settings
+from bellhand.settings_credentials import read_credentials
 from bellhand.settings_errors import ENV_PREFIX, line_of, read_file
 
 MASK = "********"
@@ -24,12 +25,15 @@ def lines(path: Path | None, settings: Settings, *, from_flag: bool) -> list[tup
     file = path or Path(os.environ.get("BELLHAND_CONFIG") or DEFAULT_FILE)
     text, from_file = read_file(file, must_exist=False)
     from_env = EnvSettingsSource(Settings)()
+    secrets = read_credentials(path or (file if os.environ.get("BELLHAND_CONFIG") else None))
     found = []
     for place, value in _leaves(settings):
         if from_flag and place == ("dsn",):
             origin = "--dsn"
         elif _has(from_env, place):
             origin = variable(place)
+        elif _has(secrets, place):
+            origin = "credential"
         elif _has(from_file, place):
             origin = f"{file}:{line_of(text, place) or 1}"
         else:
