@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from bellhand.clients.errors import ServiceError
-from bellhand.outcomes import LeaseLost
+from bellhand.outcomes import Failed, LeaseLost
 
 from .run import Run
 
@@ -15,8 +15,16 @@ T = TypeVar("T")
 Undecided = dict[int, str]  # why, by the item
 
 
+# What the same question would meet again; a person may change the budget, the price or the item, and retry.
+FOR_GOOD = ("bad_request", "blocked", "budget_spent", "no_price", "refused", "too_long")
+
+
 class ItemsFailed(Exception):
     """Some items of a chunk could not be decided; which and why is in bellhand_matching.run_items."""
+
+    def __init__(self, chunk: int, failed: Undecided) -> None:
+        super().__init__(f"{len(failed)} items of chunk {chunk}: {next(iter(failed.values()))}")
+        self.retryable = any(why.partition(":")[0] not in FOR_GOOD for why in failed.values())
 
 
 async def in_chunks(
@@ -48,9 +56,7 @@ async def in_chunks(
             await note_all(chunk, f"the chunk timed out after {seconds:g} s")
             raise TimeoutError(f"chunk {chunk} timed out after {seconds:g} s") from error
         if failed:
-            raise ItemsFailed(
-                f"{len(failed)} items of chunk {chunk}: {next(iter(failed.values()))}"
-            )
+            raise ItemsFailed(chunk, failed)
         return chunk
 
     async def note_all(chunk: int, error: str) -> None:
@@ -68,7 +74,8 @@ async def in_chunks(
     )
     if chunks and not any(done):
         counted = (await run.fetch("run"))[0]["failed_items"]
-        raise RuntimeError(f"not one chunk of stage {stage} succeeded; {counted} items say why in bellhand_matching.run_items")  # fmt: skip
+        kind = RuntimeError if job.comes_back else Failed
+        raise kind(f"not one chunk of stage {stage} succeeded; {counted} items say why in bellhand_matching.run_items")  # fmt: skip
 
 
 async def side_by_side(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
