@@ -157,7 +157,7 @@ class Events:
             return await stream.answer(request)
         cursor = _cursor(query.after)
         if cursor is None:
-            row = await self.look.row("watch", None, None, "0", 0, [], [], 0)
+            row = await self.look.row("watch", None, None, "0", 0, [], [], 0, False)
             assert row
             return answer(
                 {"data": [], "has_more": False, "cursor": str(Cursor(Page.of(row).until))}

@@ -228,7 +228,8 @@ class Watch:
         jobs = sorted({job for follower in self.followers for job in follower.jobs})
         versions = [self.known[job].version if job in self.known else None for job in jobs]
         before = self.cursor.arguments if self.cursor else (None, None, "0", 0)
-        row = await self.look.row("watch", *before, jobs, versions, PAGE_ROWS)
+        only_jobs = all(follower.wants is None for follower in self.followers)
+        row = await self.look.row("watch", *before, jobs, versions, PAGE_ROWS, only_jobs)
         assert row
         page = Page.of(row)
         self.cursor = page.after(self.cursor or Cursor(page.until))
