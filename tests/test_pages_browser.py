@@ -182,6 +182,17 @@ async def test_a_list_keeps_its_rows_and_tells_of_new_ones(dsn, conn, chromium):
         assert seen.complaints == []
 
 
+async def test_an_empty_list_tells_of_the_first_job(dsn, conn, chromium):  # noqa: F811
+    async with looking(dsn, chromium) as seen:
+        await seen.go("/jobs?q=owner:ada")
+        assert "No job matches" in await seen.text("main")
+        job = await insert(conn, "pages.plain", owner="ada")
+        await seen.until_says("[data-more]", "1 new job")
+        await seen.page.click("[data-more]")
+        await seen.page.click(f"#job-{job} a")
+        assert seen.complaints == []
+
+
 async def test_keys_change_theme_and_times_and_go_places(dsn, conn, chromium):  # noqa: F811
     async with looking(dsn, chromium, color_scheme="light", timezone_id="Asia/Dhaka") as seen:
         jobs = await fill(conn)

@@ -107,7 +107,7 @@ function morph(old, fresh) {
 }
 
 // A list keeps its rows: those that are in both are changed, new ones are only counted.
-function changeRows(old, fresh) {
+function changeRows(fresh) {
   let more = 0;
   for (const row of $$("[data-row]", fresh)) {
     const here = document.getElementById(row.id);
@@ -140,9 +140,8 @@ function takeIn(text) {
   noteClock(fresh);
   for (const part of $$("[data-live]", fresh)) {
     const here = document.getElementById(part.id);
-    if (!here) continue;
-    if (part.dataset.live === "rows") changeRows(here, part);
-    else morph(here, part);
+    if (part.dataset.live === "rows") changeRows(part);
+    else if (here) morph(here, part);
   }
   const clock = $("[data-clock]", fresh);
   if (clock) $("[data-clock]").dateTime = clock.dateTime;
