@@ -16,6 +16,7 @@ from bellhand.sql import query
 from daemons import at_work
 from desk import Desk
 from ports import Client, client_of, make, of, whole
+from support import eventually
 
 
 class Greeting(BaseModel, extra="forbid"):
@@ -175,6 +176,25 @@ async def test_keys_are_each_callers_own_and_forgotten_after_a_day(
     ids.add((await port.post("/v1/jobs", ada(), **key))[1]["id"])
     assert len(ids) == 3
     assert await conn.fetchval("select count(*) from bellhand.idempotency") == 1
+
+
+async def test_a_request_whose_answer_was_lost_is_sent_again_and_done_once(
+    port: Client, conn: asyncpg.Connection
+) -> None:
+    body = json.dumps(ada())
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", int(port.base.rpartition(":")[2]))
+    writer.write((head + body).encode())
+    await writer.drain()
+    writer.close()
+
+    async def made() -> bool:
+        return bool(await conn.fetchval("select count(*) from bellhand.jobs"))
+
+    await eventually(made, because="the request was whole before the connection went")
+    code, job, headers = await port.post("/v1/jobs", ada(), **{"Idempotency-Key": "k"})
+    assert (code, job["id"], headers["Idempotency-Replayed"]) == (202, 1, "true")
+    assert await conn.fetchval("select count(*) from bellhand.jobs") == 1
 
 
 @pytest.mark.parametrize("key", ["", '""', "x" * 256, "a b", "é", 'a"b'])
