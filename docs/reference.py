@@ -22,7 +22,7 @@ MODULES = [f"bellhand.families.{name}" for name in ("crm", "leads", "matching", 
 CONTRACT = (
     "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "bulk_preview", "bulk_act",
     "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule",
-    "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
+    "failure_contrast", "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
     "create_token", "revoke_token",
 )  # fmt: skip
 
@@ -88,7 +88,7 @@ def _row(kind: Kind) -> str:
 def sql() -> str:
     """The functions of the contract, each with its arguments and the sentence that it opens with."""
     parts = ["# SQL\n\nWhat apps and operators may call. Everything else in the schema is private. Views: `bellhand.all_jobs`, `bellhand.lane_stats`, "
-             "`bellhand.service_status`, `bellhand.channel_status`.\n"]  # fmt: skip
+             "`bellhand.service_status`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`.\n"]  # fmt: skip
     for name in CONTRACT:
         text = (ROOT / "sql" / "functions" / f"{name}.sql").read_text()
         said = " ".join(line[3:] for line in text.splitlines() if line.startswith("-- ")).split(
@@ -104,7 +104,9 @@ def sql() -> str:
 def _signatures(text: str, name: str) -> Iterator[str]:
     """`bellhand.name(arguments) returns what`, as the file has it."""
     for found in re.finditer(
-        rf"function (bellhand\.{name}\(.*?\)\s*returns .*?)\s+(?:language|as)\b", text, re.DOTALL
+        rf"function (bellhand\.{name}\(.*?\)(?:\s*returns .*?)?)\s+(?:language|as)\b",
+        text,
+        re.DOTALL,
     ):
         yield re.sub(r"\s+", " ", found[1])
 
