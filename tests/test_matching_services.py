@@ -174,7 +174,9 @@ async def test_the_budget_is_kept_and_what_was_not_asked_says_so(dsn, conn):
         failed = [error for state, error in (await items(conn)).values() if state == "failed"]
         assert failed
         assert all("budget" in str(error) for error in failed)
-        assert job["attempts"] == 0, "a budget that is spent stays spent: no attempt is burned on it"
+        assert job["attempts"] == 0, (
+            "a budget that is spent stays spent: no attempt is burned on it"
+        )
         spent = await conn.fetchval("select dollars from bellhand_matching.runs")
         assert 0 < spent <= 0.0025
 

@@ -97,6 +97,7 @@ FILES = {
     "sql": "our own statements",
     "api.docs": "its own page",
     "clients.secret": "the key_file of a service in the configuration",
+    "settings_credentials": "the folder of secrets of systemd, or beside the operator's configuration",
     "settings_errors": "the operator's configuration",
     "families.matching.verifier": "the weights that come with it",
     "api.public": "the files that browsers load, which come with it",
