@@ -208,3 +208,23 @@ async def test_why_names_a_service_that_the_kind_uses_and_that_answers_nobody(de
         "serpapi waits: quota spent, for another 10 min": "see to [services.serpapi] in the configuration",
         "places is not asked after 5 failures, for another 30 s": "see to [services.places] in the configuration",
     }
+
+
+async def test_a_daemons_role_may_do_all_of_it(cast: Cast) -> None:
+    desk = Desk(cast.worker)
+    for n in range(6):
+        await insert(cast.owner, "a", json.dumps({"n": n}))
+    for row in (await desk.claim(await desk.worker()))[:4]:
+        await desk.end(row, "fail", error="ValueError: no")
+    await insert(cast.owner, "a")
+    for statement in (
+        "select bellhand.measure_kind('a')", "select bellhand.learn_now()", "select * from bellhand.eta(7)", "select * from bellhand.why(7)",
+        "select * from bellhand.why(1)", "select bellhand.quote('a')", "select bellhand.foretell(array[7])", "select * from bellhand.eta_calibration",
+        "select bellhand.failure_contrast(fingerprint), bellhand.failures_open(fingerprint), bellhand.mute_failure(fingerprint) from bellhand.failure_groups",
+        """select * from bellhand.bulk_preview('{"kind": "a"}', 'retry')""", """select * from bellhand.bulk_act('{"kind": "a"}', 'retry', 4)""",
+        "select * from bellhand.undo(1)", """select * from bellhand.bulk_act('{"ids": [7]}', 'cancel', 1)""", "select * from bellhand.undo(2)",
+        """select * from bellhand.bulk_act('{"ids": [7]}', 'pause', 1)""", "select * from bellhand.undo(3)",
+        "select bellhand.forget_failures(0)", query("keep_score"), query("group_failures"), query("measure_runs"),
+    ):  # fmt: skip
+        await cast.worker.fetch(statement)
+    assert await cast.owner.fetchval("select sum(undone) from bellhand.operations") == 6
