@@ -327,3 +327,28 @@ async def test_a_stream_outlives_a_restart_of_postgres(
             await reader.until("job.cancelled", 20)
             await reader.end()
         assert reader.names() == ["job.snapshot", "event", "job.cancelled"]
+
+
+async def test_in_a_restored_dump_the_log_is_old_and_no_cursor_holds(
+    dsn: str, conn: asyncpg.Connection, session: aiohttp.ClientSession
+) -> None:
+    """Another server counts transactions anew: rows of the log may seem to come from its future."""
+    async with at_work(dsn) as daemon:
+        await publish(conn)
+        job = await quiet(conn)
+        base = f"http://127.0.0.1:{daemon.status.port}"
+        await conn.execute("select bellhand.cancel($1)", job)
+        async with session.get(f"{base}/v1/events") as answer:
+            cursor = (await answer.json())["cursor"]
+    await conn.execute("update bellhand.events set xid = '1000000000000'")
+    await conn.execute("update bellhand.meta set value = '1' where name = 'system_identifier'")
+    async with at_work(dsn) as daemon:
+        base = f"http://127.0.0.1:{daemon.status.port}"
+        async with session.get(f"{base}/v1/events?after={cursor}") as answer:
+            assert answer.status == 410
+        async with session.get(f"{base}/v1/jobs/{job}/events") as answer:
+            assert "cancelled" in [one["type"] for one in (await answer.json())["data"]]
+        async with reading(session, f"{base}/v1/events") as reader:
+            await conn.execute("select bellhand.pause_lane('default')")
+            await reader.until("event")
+        assert [one.data["type"] for one in reader.said] == ["lane_paused"]
