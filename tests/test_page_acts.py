@@ -4,6 +4,7 @@ import json
 
 from daemons import until
 from pages import browsing, fill, rows_of, text_of
+from ports import make
 
 
 async def test_a_job_is_cancelled_and_retried_without_scripts(dsn, conn):
@@ -177,3 +178,20 @@ async def test_a_lane_is_given_limits_and_freed_of_them(dsn, conn):
         code, page, _ = await browser.post("/lanes/pages/limits", {"concurrency": "many"})
         assert (code, "is no number" in text_of(page)) == (422, True)
         assert (await browser.post("/lanes/none/limits", {"concurrency": "1"}))[0] == 404
+
+
+async def test_who_may_only_read_is_shown_nothing_to_press(dsn, conn):
+    token = await make(conn, "reader", "read")
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+        browser.session.headers["Authorization"] = f"Bearer {token}"
+        for path in ("/jobs", f"/jobs/{jobs['running']}", "/kinds/pages.steps", "/lanes", "/schedules", "/matching"):  # fmt: skip
+            code, page, _ = await browser.get(path)
+            assert code == 200
+            acts = [form.attributes["action"] for form in page.css("form[method=post]")]
+            assert set(acts) <= {"/preferences", "/jobs/bulk"}, path
+            assert not page.css("button[form=bulk]")
+        for path in (f"/jobs/{jobs['running']}/cancel", "/jobs/bulk", "/lanes/pages/pause", "/kinds/pages.steps"):  # fmt: skip
+            code, page, _ = await browser.post(path, {"id": str(jobs["later"]), "action": "cancel", "expected": "1"})  # fmt: skip
+            assert code == 403, path
+        assert "reader" in text_of((await browser.get("/"))[1], "footer")

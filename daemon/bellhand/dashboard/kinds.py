@@ -110,7 +110,9 @@ class Kinds:
                 said = json.loads(row["quote"])
             except PostgresError as error:
                 problem = of_error(error)
-        return self.site.part("quote.html", quote=said, problem=problem, wrong=wrong, now=frame.now)
+        return await self.site.part(
+            "quote.html", quote=said, problem=problem, wrong=wrong, now=frame.now
+        )
 
     async def pause(self, request: web.Request) -> web.Response:
         """POST /kinds/{kind}/pause or resume."""

@@ -122,7 +122,7 @@ class Site:
                 template, values = snapshot
                 stale = values | self._given(request, template) | {"q": values["q"]}
                 stale |= {"frame": replace(values["frame"], stale=True), "notice": None}
-                return self._answer(template, stale, 503)
+                return self._answer(await self._drawn(template, stale), 503)
 
         return answer
 
@@ -138,18 +138,18 @@ class Site:
             self._snapshots[_address(request)] = template, given
             if len(self._snapshots) > SNAPSHOTS_MAX:
                 self._snapshots.popitem(last=False)
-        return self._answer(template, given, status)
+        return self._answer(await self._drawn(template, given), status)
 
     def refusal(self, request: web.Request, problem: HttpProblem) -> web.Response:
         """An error as a page: what, why, what to do; asks nothing of the database."""
         given = self._given(request, "problem.html") | {"problem": problem, "next": local(request.path_qs)}  # fmt: skip
-        answer = self._answer("problem.html", given, problem.status)
+        answer = self._answer(self._draw("problem.html", given), problem.status)
         answer.headers.update(problem.headers)
         return answer
 
-    def part(self, template: str, **values: Any) -> web.Response:
+    async def part(self, template: str, **values: Any) -> web.Response:
         """A piece of a page, for a script that puts it in its place."""
-        return self._answer(template, values, 200)
+        return self._answer(await self._drawn(template, values), 200)
 
     def done(
         self, path: str, did: str, count: int = 0, failed: int = 0, operation: int = 0
@@ -184,8 +184,14 @@ class Site:
             "q": "",
         }
 
-    def _answer(self, template: str, values: dict[str, Any], status: int) -> web.Response:
-        text = self.environment.get_template(template).render(values)
+    async def _drawn(self, template: str, values: dict[str, Any]) -> str:
+        # Many steps or a large payload take 30 ms, which no claim should wait for.
+        return await asyncio.to_thread(self._draw, template, values)
+
+    def _draw(self, template: str, values: dict[str, Any]) -> str:
+        return self.environment.get_template(template).render(values)
+
+    def _answer(self, text: str, status: int) -> web.Response:
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
         return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
