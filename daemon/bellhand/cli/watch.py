@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from bellhand.cli.context import Cli, Database, Given
 from bellhand.cli.errors import INTERRUPTED, JOB_FAILED, TIMED_OUT, Unreachable, translated
 from bellhand.cli.jobs import find, headline, step_of, steps_lines
-from bellhand.cli.output import coloured, plain, say, say_json, state_of, tell
+from bellhand.cli.output import coloured, eta_line, plain, say, say_json, state_of, tell
 from bellhand.cli.values import ids_of, seconds_of
 from bellhand.resource import resource
 from bellhand.states import OVER
@@ -36,7 +36,7 @@ async def watch(
     """
     live = sys.stdout.isatty() and not cli.json and not cli.quiet
     with _live() if live else nullcontext(_printer(cli)) as show:
-        return await _until_over(cli, jobs, timeout, show)
+        return await _until_over(cli, jobs, timeout, show, foretold=live)
 
 
 async def wait(
@@ -48,12 +48,14 @@ async def wait(
     return await _until_over(cli, jobs, timeout, lambda _: None)
 
 
-async def _until_over(cli: Cli, words: tuple[str, ...], timeout: str | None, show: Shown) -> int:
+async def _until_over(
+    cli: Cli, words: tuple[str, ...], timeout: str | None, show: Shown, *, foretold: bool = False
+) -> int:
     wanted = ids_of(words)
     found: list[dict[str, Any]] = []  # what was seen last, whatever interrupts us
     try:
         async with asyncio.timeout(seconds_of(timeout, "--timeout") if timeout else None) as bound:
-            while not await _look(cli, wanted, found, show):
+            while not await _look(cli, wanted, found, show, foretold):
                 pass  # the connection was lost; what was seen is kept
     except TimeoutError:
         if not bound.expired():
@@ -65,6 +67,8 @@ async def _until_over(cli: Cli, words: tuple[str, ...], timeout: str | None, sho
         tell(f"stopped watching; {_unfinished(found)}")
         return INTERRUPTED
     if cli.json:
+        for job in found:
+            job.pop("times", None)
         say_json(found[0] if len(found) == 1 else found)
     return JOB_FAILED if any(job["state"] != "completed" for job in found) else 0
 
@@ -74,12 +78,14 @@ def _unfinished(found: list[dict[str, Any]]) -> str:
     return ", ".join(f"{job['id']} is {state_of(job)}" for job in left) or "nothing was seen"
 
 
-async def _look(cli: Cli, wanted: list[Any], found: list[dict[str, Any]], show: Shown) -> bool:
+async def _look(
+    cli: Cli, wanted: list[Any], found: list[dict[str, Any]], show: Shown, foretold: bool
+) -> bool:
     """Looks again and again over one connection; False if that is lost before all is over."""
     try:
         async with cli.database() as database:
             while True:
-                found[:] = [await _job(database, *one) for one in wanted]
+                found[:] = [await _job(database, *one, foretold=foretold) for one in wanted]
                 show(found)
                 if all(job["state"] in OVER for job in found):
                     return True
@@ -94,9 +100,11 @@ async def _look(cli: Cli, wanted: list[Any], found: list[dict[str, Any]], show: 
         return False
 
 
-async def _job(database: Database, number: int, key: Any) -> dict[str, Any]:
+async def _job(database: Database, number: int, key: Any, *, foretold: bool) -> dict[str, Any]:
     row = await find(database, number, key)
-    job = resource(row)
+    times = await database.row("eta", [number]) if foretold and row["state"] not in OVER else None
+    job = resource(row, None, times)
+    job["times"] = eta_line(times, times["now"]) if times and times["finishes_at"] else None
     job["steps"] = [step_of(step) for step in await database.rows("steps", number)]
     return job
 
@@ -138,6 +146,8 @@ class _live(AbstractContextManager[Shown]):
                 message = job["progress"]["message"]
                 if message and job["state"] not in OVER:
                     lines.append(f"  {plain(message)}")
+                if job["times"]:
+                    lines.append(f"  {job['times']}")
                 if job["error"] and job["state"] != "completed":
                     lines.append(f"  {plain(job['error'].splitlines()[-1])}")
             if any(job["state"] not in OVER for job in found):
