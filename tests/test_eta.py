@@ -323,6 +323,22 @@ async def test_starts_are_judged_whether_seen_running_or_over_at_once(desk: Desk
     assert rows["finish"]["judged"] == 2
 
 
+async def test_what_never_ends_is_late_and_makes_room(desk: Desk) -> None:
+    await past(desk, "a", [10.0 + n for n in range(100)])
+    await desk.worker()
+    job = await desk.insert()
+    await desk.conn.execute("select bellhand.foretell(array[$1::bigint])", job)
+    await desk.conn.execute("select bellhand.pause($1)", job)
+    await desk.at("2030-01-08 09:00Z")
+    await desk.conn.execute("select bellhand.keep_score(0)")
+    assert await desk.conn.fetch(query("calibration")) == []
+    await desk.at("2030-01-09 10:00Z")
+    await desk.conn.execute("select bellhand.keep_score(0)")
+    (row,) = await desk.conn.fetch(query("calibration"))
+    assert (row["what"], row["judged"], row["late"]) == ("finish", 1, 1)
+    assert await desk.conn.fetchval("select count(*) from bellhand.eta_predictions") == 0
+
+
 async def test_keeping_score_is_bounded(desk: Desk) -> None:
     await past(desk, "a", [10.0 + n for n in range(100)])
     await desk.worker()

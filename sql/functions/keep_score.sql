@@ -14,9 +14,13 @@ begin
     delete from bellhand.eta_predictions p using bellhand.history h
       where h.finished_at >= (select min(x.at) from bellhand.eta_predictions x) and h.id = p.job and h.finished_at >= p.at
       returning p.*, h.state as became, h.finished_at as ended_at, case when h.epoch = p.epoch then h.started_at end as began_at),
+  -- Two days later they make room for others; what should be over by then is late.
+  overdue as (
+    delete from bellhand.eta_predictions p where p.at < bellhand.now() - interval '2 days' and exists (select from bellhand.jobs j where j.id = p.job)
+      returning p.*, 'late' as became, case when p.finishes_high < bellhand.now() then bellhand.now() end as ended_at, null::timestamptz as began_at),
   facts as (
     -- One that somebody stopped says nothing.
-    select o.kind, v.* from over o cross join lateral (values
+    select o.kind, v.* from (select * from over union all select * from overdue) o cross join lateral (values
       ('start', o.at, o.starts_low, o.starts_at, o.starts_high, coalesce(o.started_at, o.began_at)),
       ('finish', o.at, o.finishes_low, o.finishes_at, o.finishes_high, o.ended_at)) v(what, said_at, low, told, high, fact)
     where o.became <> 'cancelled' and v.told is not null and v.fact is not null)
@@ -30,7 +34,7 @@ begin
     on conflict (day, kind, what) do update set judged = s.judged + excluded.judged, held = s.held + excluded.held,
       early = s.early + excluded.early, error_sum = s.error_sum + excluded.error_sum;
   get diagnostics judged = row_count;
-  delete from bellhand.eta_predictions p where p.at < bellhand.now() - interval '30 days';
+  delete from bellhand.eta_predictions p where p.at < bellhand.now() - interval '3 days';
   delete from bellhand.eta_scores s where s.day < (bellhand.now() at time zone 'UTC')::date - 30;
   perform bellhand.foretell(array(select r.id from bellhand.running r order by random() limit p_sample)
     || array(select q.id from bellhand.lanes l cross join lateral (
