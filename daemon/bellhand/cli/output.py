@@ -146,7 +146,7 @@ def bar(percent: float, cells: int = 18) -> str:
 
 
 def eta_line(row: Any, now: datetime) -> str:
-    """`starts in about 4 min (3 min to 7 min), done in about 12 min (…), by 214 runs of its kind`."""
+    """`starts in about 4 min (3 min to 7 min), done in about 12 min (…) (basis: 214 runs of its kind)`."""
     parts = []
     for word, name in (("starts", "starts"), ("done", "finishes")):
         if row[f"{name}_at"] is not None:
@@ -155,8 +155,8 @@ def eta_line(row: Any, now: datetime) -> str:
                 for which in ("low", "at", "high")
             )
             parts.append(f"{word} in about {at} ({low} to {high})")
+    said = ", ".join(parts) + (f" (basis: {row['basis']})" if row["basis"] else "")
     if row["reason"]:
-        parts.append(f"{'when it is done' if parts else 'when'} cannot be said: {row['reason']}")
-    if row["basis"]:
-        parts.append(f"by {row['basis']}")
-    return plain(", ".join(parts))
+        when = "; when it is done" if parts else "when"
+        said += f"{when} cannot be said: {row['reason']}"
+    return plain(said)
