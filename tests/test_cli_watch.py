@@ -19,7 +19,7 @@ def test_the_exit_code_of_wait_tells_how_it_went(bellhand: Bellhand) -> None:
     assert bellhand("wait", partial).code == 0
     assert bellhand("wait", done, failed).code == 5
     assert bellhand("watch", str(bellhand.over("cancelled"))).code == 5
-    said = bellhand("wait", waiting, "--timeout", "100ms")
+    said = bellhand("wait", waiting, "--timeout", "1500ms")
     assert said.code == 6
     assert f"{waiting} is pending" in said.err
     assert bellhand("wait", "987654").code == 3
