@@ -76,6 +76,9 @@ def test_a_form_gives_back_the_payload_it_was_filled_with() -> None:
     form = filled(payload)
     assert [field["how"] for field in fields(schema, form)] == ["lines", "text", "text", "text"]
     assert payload_of(schema, form) == ({"names": ["a", "b c"], "wait_for": "x"}, {})
+    chosen = {"properties": {"n": {"enum": [5, "x", "6"]}}}
+    assert payload_of(chosen, {"p.n": "5"}) == ({"n": 5}, {})
+    assert payload_of(chosen, {"p.n": "6"}) == ({"n": "6"}, {})
     either = {"properties": {"places": {"type": ["array", "string"]}}}  # as the leads take them
     assert payload_of(either, {"p.places": "Dhaka\r\nDelhi"}) == (
         {"places": ["Dhaka", "Delhi"]},

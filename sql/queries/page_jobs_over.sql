@@ -23,4 +23,5 @@ found as (
   select j.id, j.finished_at, row_number() over (order by case when $13 = 'any' then null else j.finished_at end desc, j.id desc) as place
   from judged j where j.fits order by place limit $1)
 select array(select f.id from found f order by f.place) as ids, array(select f.finished_at from found f order by f.place) as ends,
-  (select count(*) from judged) as looked_at, (select min(j.id) from judged j) as last_id, (select min(j.finished_at) from judged j) as last_at
+  (select count(*) from judged) as looked_at, -- Of the last one looked at: many end in one moment, so the least of all ids would pass some by.
+  (select j.id from judged j order by case when $13 = 'any' then null else j.finished_at end, j.id limit 1) as last_id, (select min(j.finished_at) from judged j) as last_at

@@ -35,7 +35,7 @@ def payload_of(
         if not text:
             continue
         try:
-            made[field["name"]] = _value(field["how"], text)
+            made[field["name"]] = _value(field, text)
         except ValueError as error:
             wrong[field["name"]] = str(error)
     if not schema or not schema.get("properties"):
@@ -107,6 +107,7 @@ def _field(
         "label": name.replace("_", " "),
         "how": how,
         "required": required,
+        "choices": schema.get("enum", []),
         "options": ["true", "false"] if how == "boolean" else [_text(one) for one in schema.get("enum", [])],
         "said": " ".join(said),
         "value": given.get(f"p.{name}", ""),
@@ -131,13 +132,14 @@ def _how(schema: dict[str, Any]) -> str:
     return "json"
 
 
-def _value(how: str, text: str) -> Any:
+def _value(field: dict[str, Any], text: str) -> Any:
+    how = field["how"]
     if how == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if how in ("text", "long"):
         return text
-    if how == "choice" and not text.startswith(('"', "[", "{")):
-        return json.loads(text) if text.lstrip("-").isdigit() else text
+    if how == "choice":  # as the schema has it: 5 and "5" look alike in a list
+        return next((one for one in field["choices"] if _text(one) == text), text)
     try:
         return json.loads(text)
     except ValueError:

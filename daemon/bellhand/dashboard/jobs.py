@@ -13,7 +13,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.callers import caller_of
-from bellhand.dashboard.search import Search, job_named, parse
+from bellhand.dashboard.search import Search, is_number, job_named, parse
 from bellhand.dashboard.site import Site, local, see
 from bellhand.dashboard.words import shown
 from bellhand.problems import HttpProblem
@@ -135,7 +135,7 @@ class Jobs:
         """POST /jobs/bulk: without `expected` a preview; with it the act, if still so many jobs match."""
         form = await request.post()
         action, back = str(form.get("action", "")), local(str(form.get("back", "/jobs")))
-        ids = [int(str(one)) for one in form.getall("id", []) if str(one).isdigit()]
+        ids = [int(one) for one in map(str, form.getall("id", [])) if is_number(one)]
         whole = str(form.get("filter") or form.get("whole") or "")
         chosen = whole or json.dumps({"ids": ids})
         if action not in ACTIONS or not (ids or whole):
@@ -143,7 +143,7 @@ class Jobs:
             raise HttpProblem("invalid-value", detail="no job or no act was chosen", hint=hint)
         patient = self.site.patient
         expected = str(form.get("expected", ""))
-        if expected.isdigit():
+        if is_number(expected):
             reason = str(form.get("reason", ""))[:REASON_CHARS_MAX] or None
             actor = caller_of(request).actor
             done = await patient.row(

@@ -11,7 +11,7 @@ from asyncpg import PostgresError
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.forms import fields, filled, payload_of
-from bellhand.dashboard.search import duration_seconds
+from bellhand.dashboard.search import duration_seconds, is_number
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.problems import HttpProblem, not_found, of_error
@@ -39,7 +39,7 @@ class Kinds:
         """One kind with its form, filled in like job `like` if one is named."""
         given: dict[str, str] = {}
         like = request.query.get("like", "")
-        if like.isdigit() and len(like) < 19:
+        if is_number(like):
             row = await self.site.look.row("status_jobs", [int(like)])
             given = filled(json.loads(row["payload"])) if row else {}
         return await self._form(request, given)

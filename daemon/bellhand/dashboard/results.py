@@ -10,6 +10,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.callers import caller_of
+from bellhand.dashboard.search import is_number
 from bellhand.dashboard.site import Site, local
 from bellhand.problems import not_found
 
@@ -17,7 +18,6 @@ ROWS = 50
 LOOKED_AT_MAX = 5_000
 CRAWLS = 50
 PROJECTS = 50
-ID_DIGITS = 18
 VERDICTS = ("accepted", "rejected", "locked")
 MATCH_STATES = ("proposed", *VERDICTS)
 SITE_STATES = ("ok", "redirected", "parked", "unreachable", "bad_certificate", "not_found", "refused", "blocked", "error")  # fmt: skip
@@ -91,7 +91,7 @@ class Results:
     async def seo_report(self, request: web.Request) -> web.StreamResponse:
         """GET /seo/{crawl}: the newest report of a crawl, part by part."""
         word = request.match_info["crawl"]
-        crawl = int(word) if word.isascii() and word.isdigit() and len(word) <= ID_DIGITS else 0
+        crawl = int(word) if is_number(word) else 0
         found = await self.site.look.row("cli_seo_report", crawl, "html")
         if found is None or found["report"] is None:
             raise not_found(f"crawl {word[:20]} has no report yet", "see /seo, or queue seo.report")
@@ -150,7 +150,7 @@ def _choice(request: web.Request, name: str, among: tuple[str, ...]) -> str | No
 
 def _number(request: web.Request, name: str) -> int | None:
     word = request.query.get(name, "")
-    return int(word) if word.isascii() and word.isdigit() and len(word) <= ID_DIGITS else None
+    return int(word) if is_number(word) else None
 
 
 def _before(request: web.Request) -> int | None:

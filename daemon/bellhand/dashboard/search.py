@@ -13,6 +13,7 @@ from bellhand.states import OVER, PARTIAL, STATES, nearest_state, states_named
 
 WORDS = ("state", "kind", "lane", "owner", "since", "slow", "error")
 TERMS_MAX = 20
+DIGITS_MAX = 18
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|min|m|h|d|w)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -93,10 +94,15 @@ def duration_seconds(word: str) -> float:
     raise ValueError(f"{word!r} is no duration; write 90s, 15min, 2h or 1d")
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a whole number that the database can hold; other digits than 0 to 9 are none."""
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+
+
 def job_named(text: str) -> str | None:
     """The id or key, if that is all that was written."""
     word = text.strip()
-    if word.isascii() and word.isdigit():
+    if is_number(word):
         return word
     try:
         return str(UUID(word))

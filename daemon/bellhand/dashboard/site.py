@@ -19,6 +19,7 @@ from asyncpg import Record
 from bellhand import __version__
 from bellhand.callers import COOKIE, Scope, caller_of, needs
 from bellhand.dashboard.assets import Assets
+from bellhand.dashboard.search import is_number
 from bellhand.dashboard.tree import tree
 from bellhand.dashboard.words import FILTERS
 from bellhand.db import Again, Away
@@ -235,4 +236,4 @@ def _notice(request: web.Request) -> tuple[str, str, int] | None:
 
 def _count(request: web.Request, name: str) -> int:
     text = request.query.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return int(text) if is_number(text) else 0
