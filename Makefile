@@ -131,6 +131,9 @@ docs: .venv/dev  ## The documentation as a site, in build/docs
 wheel: .venv/dev  ## dist/bellhand-*.whl
 	$(BIN)/python -m build --wheel
 
+deb: .venv/dev  ## dist/bellhand_*.deb, for this system and its Python (EXTRAS=fast,matching: with more)
+	@nice $(BIN)/python deploy/debian/build.py
+
 setup: .venv/dev  ## Everything for working on Bellhand, in .venv
 
 clean:  ## Remove what was built; the development database stays
@@ -152,4 +155,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults soak matching llm docs wheel setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults soak matching llm docs wheel deb setup clean

@@ -90,6 +90,8 @@ class Vitals:
         busy = f"{len(self.worker.running)}/{self.worker.limits.concurrency} busy"
         if health.draining:
             return f"{busy} · draining, {short(self.drain_seconds())} at most"
+        if not health.schema_ok:
+            return "starting"
         if not health.db_up:
             return f"{busy} · database away, trying"
         parts = [busy, *of_lanes(self.metrics.sampled.lanes)]
