@@ -71,9 +71,6 @@ FILL = (
     "select setval('bellhand.jobs_id_seq', {history})",
     """insert into bellhand.steps (job, name, position, state, attempts, result, finished_at)
          select n, 'step ' || s, s, 'completed', 1, '"done"', now() from generate_series({history} - 2000, {history}) n, generate_series(1, 20) s""",
-    """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
-         select date_trunc('minute', now()) - m * interval '1 minute', k.name, o, w.id, 30, 9, 50, array_fill(2, array[17])
-         from generate_series(1, 1440) m, bellhand.kinds k, unnest(array['completed', 'fail', 'retry']) o, bellhand.workers w""",
     """insert into bellhand.jobs (kind, payload, priority, owner) select 'demo.report', jsonb_build_object('step_seconds', n % 60), 1 + n % 10, 'u_' || n % 500
          from generate_series(1, {pending}) n""",
     # Some run: their places are taken, and a lease names them.
@@ -82,6 +79,11 @@ FILL = (
     "insert into bellhand.events (type, job, kind) select 'retry', n, 'demo.report' from generate_series({history} - 200000, {history}) n",
     "vacuum (analyze)",
 )
+# The last hours, minute by minute, whenever the rest was made.
+MINUTES = """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
+         select date_trunc('minute', now()) - m * interval '1 minute', k.name, o, w.id, 30, 9, 50, array_fill(2, array[17])
+         from generate_series(1, 1440) m, bellhand.kinds k, unnest(array['completed', 'fail', 'retry']) o, bellhand.workers w
+         on conflict do nothing"""
 BATCH = 250_000
 
 
@@ -130,6 +132,7 @@ async def measure(dsn: str, history: int, requests: int) -> bool:
     port = status_port(Status(port=0, requests_per_second=10_000, requests_burst=10_000), Metrics({}, version="1"), lambda: WELL, database)  # fmt: skip
     await port.start()
     connection = await asyncpg.connect(dsn, timeout=10)
+    await connection.execute(MINUTES, timeout=60)
     failure = await connection.fetchval("select min(fingerprint) from bellhand.failures")
     await connection.close()
     ids = {
