@@ -307,6 +307,7 @@ class _Run:
         insert = query("dev_example").splitlines()[-1]
         status = self.settings.status
         lines = {
+            "Pages": f"http://{status.host}:{self.daemon.status.port}/",
             "Insert": f'{self.psql} "$({command} env --dsn)"',
             "": insert,
             **_tries(self.settings.modules, command, self.website_port),
