@@ -110,7 +110,8 @@ def test_uninstall_takes_out_what_install_made_and_says_what_it_leaves(
 def test_a_program_that_the_service_could_not_see_is_refused(
     bellhand: Bellhand, machine: Path
 ) -> None:
-    said = bellhand("install", "--root", str(machine), "--program", "/home/me/.local/bin/bellhand")
+    program = Path("/home", "me", ".local/bin/bellhand")
+    said = bellhand("install", "--root", str(machine), "--program", str(program))
     assert said.code == 1
     assert "/opt/bellhand" in said.err
     assert list(tree(machine)) == ["etc"]
