@@ -23,7 +23,7 @@ class Nothing:
     def render(self) -> bytes:
         return b""
 
-    def answered(self, route: str, method: str, code: int, seconds: float) -> None: ...
+    def answered(self, route: str, method: str, code: int, seconds: float | None) -> None: ...
 
 
 class Client:

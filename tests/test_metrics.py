@@ -92,6 +92,7 @@ def test_the_rest_is_told_by_its_own_words() -> None:
     metrics.schedule_missed("hourly", 3)
     metrics.answered("/v1/jobs/{job}", "GET", 404, 0.02)
     metrics.answered("none", "BREW", 404, 0.02)
+    metrics.answered("/v1/events", "GET", 200, None)
     metrics.watch(lambda: Now(64, 3, 5, 1))
     metrics.logged("warning")
     metrics.set_db_up(True)
@@ -119,6 +120,7 @@ def test_the_rest_is_told_by_its_own_words() -> None:
     assert value(metrics, "bellhand_schedule_missed_total", schedule="hourly") == 3
     told = {"route": "/v1/jobs/{job}", "method": "GET", "code": "404"}
     assert value(metrics, "bellhand_http_requests_total", **told) == 1
+    assert value(metrics, "bellhand_http_request_seconds_count", method="GET") == 1, "no stream"
     told = {"route": "none", "method": "other", "code": "404"}
     assert value(metrics, "bellhand_http_requests_total", **told) == 1
 

@@ -119,6 +119,16 @@ async def test_rules_and_dashboard_ask_only_for_what_a_daemon_exports(
     assert len(asked) > 70
 
 
+async def test_panels_lead_to_pages_that_there_are(dsn: str) -> None:
+    board = json.loads((GRAFANA / "bellhand.json").read_text())
+    links = {one["url"] for panel in board["panels"] for one in panel.get("links", ())}
+    asked = {link.removeprefix("http://${instance}") for link in links}
+    async with at_work(dsn, watched) as daemon:
+        served = {getattr(route, "path", "") for route in daemon.status.routes}
+    assert len(asked) >= 7
+    assert asked <= served
+
+
 def test_the_dashboard_is_what_its_table_says() -> None:
     assert (GRAFANA / "bellhand.json").read_text() == grafana().text(), "run make grafana"
 

@@ -351,11 +351,12 @@ class Metrics:
         self._schedules.add(schedule)
         self._missed.labels(schedule).inc(ticks)
 
-    def answered(self, route: str, method: str, code: int, seconds: float) -> None:
-        """A request was answered; `route` is a pattern, never a path."""
+    def answered(self, route: str, method: str, code: int, seconds: float | None) -> None:
+        """A request was answered; `route` is a pattern, never a path; a stream has no seconds."""
         method = method if method in METHODS else OTHER
         self._requests.labels(route, method, str(code)).inc()
-        self._request_seconds.labels(method).observe(seconds)
+        if seconds is not None:
+            self._request_seconds.labels(method).observe(seconds)
 
     def watch(self, look: Callable[[], Now]) -> None:
         """From now on `look` is asked at every scrape; it must not wait."""

@@ -51,7 +51,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Page = Callable[[web.Request, HttpProblem], web.Response]
 
 
-def _unseen(_route: str, _method: str, _code: int, _seconds: float) -> None:
+def _unseen(_route: str, _method: str, _code: int, _seconds: float | None) -> None:
     """Nobody counts the requests."""
 
 
@@ -70,7 +70,7 @@ class StatusPort:
         page: Page | None = None,
         refused: Callable[[web.Request, HttpProblem], web.Response | None] = lambda *_: None,
         closing: Callable[[], Awaitable[None]] | None = None,
-        seen: Callable[[str, str, int, float], None] = _unseen,
+        seen: Callable[[str, str, int, float | None], None] = _unseen,
     ) -> None:
         self.settings = settings
         self.callers = callers
@@ -79,7 +79,7 @@ class StatusPort:
         self.refused = refused
         self.closing = closing
         self.cors = Cors(settings.cors_origins)
-        self.seen = seen  # of every request: the pattern of its path, its method, its status, how long it took
+        self.seen = seen  # of every request: the pattern of its path, its method, its status, how long the answer took
         self.port = settings.port
         self._loopback = is_loopback(settings.host)
         self._hosts = frozenset(host.lower() for host in settings.hosts)
@@ -178,7 +178,9 @@ class StatusPort:
             page = self.page if _wants_page(request) else None
             own = self.refused(request, problem)
             response = own or (page(request, problem) if page else problem.response(request.path))
-        self.seen(_route(request), request.method, response.status, self.callers.clock() - started)
+        # A stream takes as long as somebody follows it.
+        took = self.callers.clock() - started if isinstance(response, web.Response) else None
+        self.seen(_route(request), request.method, response.status, took)
         return await _sent(request, response)
 
     def _bound_body(self, request: web.Request) -> None:
