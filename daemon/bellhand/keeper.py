@@ -26,7 +26,7 @@ PROMOTE_LIMIT = 5000
 PROMOTE_SECONDS = 30.0  # jobs due within that ring, see jobs_inserted.sql
 AWAKE_LOOK_SECONDS = 1.0  # nobody rings for those who are awake, nor for the deaf
 FULL_LOOK_APART_SECONDS = 1.0
-SAMPLE_SECONDS = 15.0
+SAMPLE_SECONDS, SAMPLE_SECONDS_MAX, SAMPLE_APART = 15.0, 60.0, 20
 DATABASE_SAMPLE_SECONDS = 60.0
 LOOK_SECONDS = 10.0
 QUIET_SECONDS = 30.0  # between looks while nothing happens here: what matters then rings
@@ -95,7 +95,7 @@ class Keeper:
             every(300.0, self.rescue, self.rescue_bell, self.random),
             every(3600.0, self.retire, Bell(), self.random),
             every(15.0, self.write_stats, Bell(), self.random),
-            every(QUIET_SECONDS, self.sample, Bell(), self.random),
+            every(SAMPLE_SECONDS_MAX, self.sample, Bell(), self.random),
             every(DATABASE_SAMPLE_SECONDS, self.sample_database, Bell(), self.random),
             # Each for itself: one that runs into its time limit keeps none of the others from theirs.
             every(LEARN_QUIET_SECONDS, self.group_failures, Bell(), self.random),
@@ -225,7 +225,9 @@ class Keeper:
             gauges.set_lanes(rows, rows[0]["sampled_at"])
         if self.tells:
             self.metrics.set_channels(await self.store.channels())
-        return QUIET_SECONDS if self.at_rest() else SAMPLE_SECONDS
+        # Deep backlogs take their time to count, in every daemon: never more than a twentieth of one connection's.
+        apart = QUIET_SECONDS if self.at_rest() else SAMPLE_SECONDS
+        return max(apart, SAMPLE_APART * gauges.seconds)
 
     async def sample_database(self) -> float | None:
         """Refresh the gauges of tables, transactions and schedules."""

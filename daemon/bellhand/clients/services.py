@@ -86,18 +86,21 @@ class Services:
     def look_soon(self) -> None:
         """A breaker somewhere opened or closed, or it is time: let the gauges know."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self.look())
+            self._looking = asyncio.create_task(self._look())
 
     async def look(self) -> None:
-        """Show how they stand; also now and then, since what is left of the caps changes without a word."""
+        """Show how they stand; also now and then, since what is left of the caps changes without a word. May raise Away or Again."""
+        for row in await self._link.fetch(query("service_states")):
+            self._metrics.stands(
+                row["service"],
+                row["breaker"],
+                paused=row["paused"],
+                left_ratio=left_ratio(dict(row), self._caps.get(row["service"])),
+            )
+
+    async def _look(self) -> None:
         try:
-            for row in await self._link.fetch(query("service_states")):
-                self._metrics.stands(
-                    row["service"],
-                    row["breaker"],
-                    paused=row["paused"],
-                    left_ratio=left_ratio(dict(row), self._caps.get(row["service"])),
-                )
+            await self.look()
         except (Away, Again, asyncpg.PostgresError) as error:
             log.warning("service_states_unknown", error=str(error))
 
