@@ -22,17 +22,21 @@ from bellhand.cli import (
     channels,
     crm,
     dev,
+    doctor,
     enqueue,
     failures,
     foresight,
     inspection,
     install,
     jobs,
+    lanes,
     leads,
     maintenance,
     run,
     seo,
+    service,
     tokens,
+    top,
     watch,
 )
 from bellhand.cli.context import ALL_FIELDS, Cli, Options
@@ -61,6 +65,7 @@ COMMANDS: tuple[tuple[Group, Any, str], ...] = (
     (START, run.run, "run"),
     (START, maintenance.migrate, "migrate"),
     (START, maintenance.check, "check"),
+    (START, doctor.doctor, "doctor"),
     (START, maintenance.env, "env"),
     (START, install.install, "install"),
     (START, install.uninstall, "uninstall"),
@@ -80,7 +85,11 @@ COMMANDS: tuple[tuple[Group, Any, str], ...] = (
     (WORK, actions.run_now, "run-now"),
     (WORK, bulk.bulk, "bulk"),
     (WORK, bulk.undo, "undo"),
+    (START, service.health, "health"),
+    (START, service.completion, "completion"),
     (LOOK, inspection.status, "status"),
+    (LOOK, top.top, "top"),
+    (LOOK, service.logs, "logs"),
     (LOOK, inspection.schedules, "schedules"),
     (LOOK, failures.failures, "failures"),
     (LOOK, foresight.eta, "eta"),
@@ -93,6 +102,9 @@ app.command(tokens.token)
 tokens.token.group = (START,)
 app.command(channels.channels)
 channels.channels.group = (LOOK,)
+app.command(lanes.lane)
+app.command(lanes.schedule)
+lanes.lane.group = lanes.schedule.group = (WORK,)
 app.command(leads.leads)
 app.command(seo.seo)
 app.command(crm.crm)

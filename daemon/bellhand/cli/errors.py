@@ -56,7 +56,7 @@ class BadConfig(CommandProblem):
 
 _OURS: dict[str, type[CommandProblem]] = {
     "BH001": Usage, "BH002": Usage, "BH003": Usage, "BH004": Usage, "BH005": Usage, "BH006": Usage,
-    "BH007": Refused, "BH008": NotFound, "BH013": Unconfirmed,
+    "BH007": Refused, "BH008": NotFound, "BH011": Refused, "BH013": Unconfirmed,
 }  # fmt: skip
 # Somebody must change something before the same statement can work.
 _MISFITS: dict[str, tuple[str, str]] = {

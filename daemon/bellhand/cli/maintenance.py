@@ -81,6 +81,17 @@ async def check(
     """Check the configuration, the handlers and the database; exits 78 if one is not fit."""
     if print_config:
         return _print_config(cli)
+    findings = await examine(cli, environment=environment)
+    if cli.json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            report_finding(finding)
+    return BAD_CONFIG if any(finding.level == "error" for finding in findings) else 0
+
+
+async def examine(cli: Cli, *, environment: bool) -> list[Finding]:
+    """Everything that `check` looks at, layer by layer; what stands on a layer that is not fit is not looked at."""
     findings: list[Finding] = []
     if _try(findings, "config", lambda: _check_config(cli)):
         _try(findings, "handlers", lambda: _check_handlers(cli))
@@ -92,12 +103,7 @@ async def check(
                 if problem is None:
                     raise
                 findings.append(_finding("environment", problem))
-    if cli.json:
-        say_json([asdict(finding) for finding in findings])
-    else:
-        for finding in findings:
-            _report(finding)
-    return BAD_CONFIG if any(finding.level == "error" for finding in findings) else 0
+    return findings
 
 
 def _try(findings: list[Finding], layer: str, look: Callable[[], str]) -> bool:
@@ -113,7 +119,8 @@ def _finding(layer: str, problem: Problem) -> Finding:
     return Finding(layer, problem.what, "error", problem.why, problem.fix)
 
 
-def _report(finding: Finding) -> None:
+def report_finding(finding: Finding) -> None:
+    """A finding as people read it."""
     mark = {"ok": ("ok", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}[finding.level]
     first, *more = finding.what.splitlines()
     say(f"{finding.layer:<12} {plain(first)}  {paint(*mark)}")
