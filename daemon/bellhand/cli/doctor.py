@@ -162,10 +162,10 @@ def _filling(layer: str, what: str, fix: str) -> Callable[[Fact], Finding]:
 
 
 JUDGES: dict[str, Callable[[Fact], Finding]] = {
-    "horizon": _of("horizon", "{subject} has had a transaction open for {time}", "VACUUM removes nothing younger, so queue tables grow ({note})", "select pg_terminate_backend(replace('{subject}', 'pid ', '')::integer)"),
-    "prepared": _of("horizon", "prepared transaction {subject} is {time} old", "VACUUM removes nothing younger ({note})", "rollback prepared '{subject}', unless somebody still means to commit it"),
-    "slot": _of("horizon", "replication slot {subject} holds back {count} transactions", "{note}, and VACUUM waits for it", "select pg_drop_replication_slot('{subject}'), unless its reader comes back"),
-    "dead": _of("bloat", "{subject} has {count} dead rows", "{note}", "vacuum (analyze) bellhand.{subject}; if they stay, see the horizon"),
+    "horizon": _of("horizon", "{subject} has had a transaction open for {time}", "VACUUM removes nothing younger, so queue tables grow ({note})", "in psql: select pg_terminate_backend(replace('{subject}', 'pid ', '')::integer)"),
+    "prepared": _of("horizon", "prepared transaction {subject} is {time} old", "VACUUM removes nothing younger ({note})", "in psql: rollback prepared '{subject}', unless somebody still means to commit it"),
+    "slot": _of("horizon", "replication slot {subject} holds back {count} transactions", "{note}, and VACUUM waits for it", "in psql: select pg_drop_replication_slot('{subject}'), unless its reader comes back"),
+    "dead": _of("bloat", "{subject} has {count} dead rows", "{note}", "in psql: vacuum (analyze) bellhand.{subject}; if they stay, see the horizon"),
     "silent": _of("workers", "{subject} has been silent for {time}", "{note}; its jobs are taken over once another daemon looks", "see that host: systemctl status bellhand"),
     "draining": _of("workers", "{subject} drains", "{note}; it takes no new ones", "wait; if it hangs, a second SIGTERM makes it hand back at once"),
     "orphans": _of("leases", "{count} jobs are leased to a worker that is gone", "claimed since {note}; the sweep of a living daemon puts them back within 10 minutes", "start a daemon, or restart one: it sweeps at its start"),
