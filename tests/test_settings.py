@@ -191,6 +191,17 @@ def test_this_machine_needs_no_token(host: str) -> None:
     assert load(status={"host": host}).status.token is None
 
 
+def test_metrics_for_other_machines_need_the_token_too(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[metrics]\nhost = '0.0.0.0'\nport = 7701")
+    with pytest.raises(SettingsError) as caught:
+        load(file)
+    said = "metrics.host '0.0.0.0' lets other machines in, which needs a token"
+    assert str(caught.value).startswith(said)
+    file.write_text(file.read_text() + "\n[status]\ntoken = '0123456789abcdef'")
+    assert load(file).metrics.port == 7701
+
+
 def test_other_machines_get_in_with_a_token() -> None:
     assert load(status={"host": "0.0.0.0", "token": "x" * 32}).status.host == "0.0.0.0"
 

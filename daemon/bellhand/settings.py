@@ -282,6 +282,16 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     notify: Notify = Notify()
 
+    @model_validator(mode="after")
+    def _metrics_for_others_need_a_token(self) -> Self:
+        own = self.metrics
+        if own.port is not None and self.status.token is None and not _is_loopback(own.host):
+            raise ValueError(
+                f"metrics.host {own.host!r} lets other machines in, which needs a token; "
+                'set status.token (or BELLHAND_STATUS__TOKEN), or keep host = "127.0.0.1"'
+            )
+        return self
+
     def slo_seconds(self, lane: str) -> float:
         """How long a job of this lane may be due, as the alerts have it."""
         own = self.lanes.get(lane)

@@ -77,7 +77,8 @@ def explain(
         if item["type"] == "extra_forbidden":
             said.append(f"{place}{name} is not a setting{_meant(location, settings)}")
         else:
-            said.append(f"{place}{name}: {item['msg'].removeprefix('Value error, ')}")
+            about = f"{name}: " if name else ""  # what lies between sections names both itself
+            said.append(f"{place}{about}{item['msg'].removeprefix('Value error, ')}")
     return _error(said)
 
 
