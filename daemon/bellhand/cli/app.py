@@ -19,6 +19,7 @@ from bellhand import __version__
 from bellhand.cli import (
     actions,
     bulk,
+    bundle,
     channels,
     crm,
     dev,
@@ -66,6 +67,7 @@ COMMANDS: tuple[tuple[Group, Any, str], ...] = (
     (START, maintenance.migrate, "migrate"),
     (START, maintenance.check, "check"),
     (START, doctor.doctor, "doctor"),
+    (START, bundle.support_bundle, "support-bundle"),
     (START, maintenance.env, "env"),
     (START, install.install, "install"),
     (START, install.uninstall, "uninstall"),

@@ -29,9 +29,7 @@ async def doctor(*, cli: Given) -> int:
 
     Nothing is changed. Each finding says what was seen, why it matters and what mends it.
     """
-    findings = await examine(cli, environment=True)
-    if not any(finding.level == "error" for finding in findings):
-        findings += await _live(cli)
+    findings = await diagnose(cli)
     if cli.json:
         say_json([asdict(finding) for finding in findings])
     else:
@@ -41,6 +39,14 @@ async def doctor(*, cli: Given) -> int:
     if not cli.quiet and not cli.json:
         tell(f"{len(wrong)} of {len(findings)} need a look" if wrong else "all is well")
     return FAILED if wrong else 0
+
+
+async def diagnose(cli: Cli) -> list[Finding]:
+    """Everything that is looked at, and how it is; the living system only where what it stands on is fit."""
+    findings = await examine(cli, environment=True)
+    if not any(finding.level == "error" for finding in findings):
+        findings += await _live(cli)
+    return findings
 
 
 async def _live(cli: Cli) -> list[Finding]:
