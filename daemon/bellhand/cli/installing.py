@@ -116,10 +116,10 @@ class Place:
         return Step(f"remove /{name}", do, "" if path.exists() else "it is not there")
 
 
-def run(words: Sequence[str]) -> None:
+def run(words: Sequence[str], *, seconds: float = COMMAND_SECONDS) -> None:
     """Runs a program of the system; Refused with what it said if it fails."""
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)  # fmt: skip  # noqa: S603 (our own words)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)  # fmt: skip  # noqa: S603 (our own words)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(f"{words[0]} could not be run", why=str(error), fix="see why; then run it again: what is done stays done") from error  # fmt: skip
     if done.returncode:
