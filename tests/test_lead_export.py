@@ -8,13 +8,19 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from bellhand.families.leads.export import COLUMNS, cell, exported
 from commands import Bellhand, bare, bellhand
+from pages import browsing, rows_of
+from ports import make, of, whole
+from support import eventually
+from test_status import NOWHERE, TOKEN
 
 INSERT = "insert into bellhand_leads.leads (name, phone, address, excluded) values ($1, $2, $3, $4) returning id"
 
@@ -121,3 +127,84 @@ def test_the_command_writes_to_stdout_or_to_a_new_file(bellhand: Bellhand, tmp_p
     assert again.code == 2
     assert "cannot be written" in again.err
     assert bellhand("leads", "export", "--job", "x").code == 2
+
+
+# Over HTTP
+
+EXPORTING = "select count(*) from pg_stat_activity where application_name = 'bellhand:export'"
+
+
+async def test_the_page_links_to_files_of_all_that_its_search_finds(dsn, conn):
+    """Not of the fifty that a page shows; and nothing in them is a formula."""
+    await conn.execute("insert into bellhand_leads.leads (name, address) select '=Glass ' || n, 'Dhaka' from generate_series(1, 60) n")  # fmt: skip
+    await conn.execute(INSERT, "Tiles", "+8801711123456", "Dhaka", False)
+    await conn.execute(INSERT, "Glass & Co", None, None, True)
+    async with browsing(dsn) as browser:
+        for path, shown, found in (
+            ("/leads", 50, 61), ("/leads?q=GLASS", 50, 60), ("/leads?q=glass&excluded=1", 1, 1), ("/leads?q=%2b%26", 0, 0),
+        ):  # fmt: skip
+            _, page, _ = await browser.get(path)
+            assert len(rows_of(page)) == shown
+            csv_path, json_path = [link.attributes["href"] for link in page.css("a[download]")]
+            async with browser.session.get(browser.base + csv_path) as said:
+                text = await said.text()
+                assert said.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
+                assert said.headers["Content-Disposition"] == 'attachment; filename="leads.csv"'
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
+            async with browser.session.get(browser.base + json_path) as said:
+                leads = await said.json()
+            assert len(rows) == len(leads) == found
+            for row, lead in zip(rows, leads, strict=True):
+                assert row["name"].removeprefix("'") == lead["name"]
+                assert not row["name"].startswith("=")
+
+
+async def test_a_file_is_that_of_the_command_for_who_may_read(dsn, conn):
+    ids = [await conn.fetchval(INSERT, f"Shop {n}", None, None, n == 2) for n in range(3)]
+    reader, maker = of(await make(conn, "r", "read")), of(await make(conn, "m", "enqueue"))
+    async with whole(dsn, token=SecretStr(TOKEN)) as port:
+        path = "/v1/leads/export.csv"
+        assert await port.status(path) == 401
+        assert await port.status(path, headers=maker) == 403
+        code, text, _ = await port.ask(path, headers=reader)
+        assert (code, text) == (200, await text_of(conn, as_json=False))
+        code, text, headers = await port.ask(path, "HEAD", headers=reader)
+        assert (code, text, "leads.csv" in headers["Content-Disposition"]) == (200, "", True)
+        for query, wanted in {
+            "": ids[:2], "?excluded=too": ids, "?excluded=only": ids[2:], "?job=7": [], "?since=2999-01-01T00:00:00Z": [], "?q=shop+1": ids[1:2],
+        }.items():  # fmt: skip
+            code, found, _ = await port.ask(f"/v1/leads/export.json{query}", headers=reader)
+            assert (code, [lead["id"] for lead in found]) == (200, wanted), query
+        assert await port.status("/v1/leads/export.csv?excluded=1", headers=reader) == 422
+
+
+async def test_an_export_that_cannot_begin_says_so_and_one_that_breaks_is_no_whole_file(dsn, conn):
+    await conn.execute("insert into bellhand_leads.leads (name, summary) select 'x', repeat('x', 4000) from generate_series(1, 6000)")  # fmt: skip
+    async with whole(NOWHERE) as port:
+        assert (await port.ask("/v1/leads/export.csv"))[1]["code"] == "database_away"
+    async with whole(dsn) as port, port.session.get(port.base + "/v1/leads/export.csv") as said:
+        assert said.status == 200
+        await said.content.read(10)
+        await conn.fetch("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bellhand:export'")  # fmt: skip
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await said.read()
+
+
+async def test_two_export_at_once_and_who_goes_away_makes_room(dsn, conn):
+    """A file is held back by who reads it, and takes neither memory nor the pages' connections."""
+    await conn.execute("insert into bellhand_leads.leads (name, summary) select 'x', repeat('x', 4000) from generate_series(1, 6000)")  # fmt: skip
+    path = "/v1/leads/export.json?q=x"
+    async with whole(dsn) as port:
+        slow = [await port.session.get(port.base + path) for _ in range(2)]
+        code, said, headers = await port.ask(path)
+        assert (code, said["code"], headers["Retry-After"]) == (503, "too_many_exports", "10")
+        assert await conn.fetchval(EXPORTING) == 2
+        assert await port.status("/leads") == 200
+        for one in slow:
+            one.close()
+
+        async def gone() -> bool:
+            return await conn.fetchval(EXPORTING) == 0
+
+        await eventually(gone)
+        assert len((await port.ask(path))[1]) == 6000

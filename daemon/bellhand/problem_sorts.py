@@ -173,6 +173,11 @@ SORTS: dict[str, Sort] = {
         "A daemon serves so many streams of events at once, and no more.",
         "come back later, or poll the job itself",
     ),
+    "too-many-exports": Sort(
+        503, "Too many files are being written",
+        "A daemon writes so many exports at once, and no more: each holds a connection and a snapshot of the database.",
+        "come back when one of them has ended",
+    ),
     "too-many-requests": Sort(
         429, "Too many requests",
         "Each caller has a budget (requests_per_second, requests_burst under [status]); the RateLimit headers show what is left of it. "

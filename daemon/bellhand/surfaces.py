@@ -12,6 +12,7 @@ from .api.channels import Channels
 from .api.control import Control
 from .api.docs import Docs
 from .api.events import Events
+from .api.exports import Exported, Exports
 from .api.health import Health
 from .api.insight import BULK_SECONDS, Insight
 from .api.jobs import Jobs
@@ -57,7 +58,7 @@ def status_port(
     watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
-        Stats(look), Records(look), Insight(look, patient),
+        Stats(look), Records(look), Insight(look, patient), Exports(database, _leads_exported),
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()
@@ -83,6 +84,13 @@ def metrics_port(
     token = served.token.get_secret_value() if served.token else None
     probes = routes_of(Probes(metrics, health))
     return StatusPort(served, Callers(Look(database), token, _clock), probes, seen=metrics.answered)
+
+
+def _leads_exported() -> Exported:
+    # Only when somebody exports: a daemon that runs no jobs of that family spares 0.2 s of its start and 10 MB.
+    from .families.leads.export import exported
+
+    return exported
 
 
 def _clock() -> float:

@@ -189,6 +189,19 @@ class JobQuery(Query):
     """The ETag that is known already, with or without its quotes."""
 
 
+class LeadsQuery(Query):
+    """Which leads."""
+
+    q: Annotated[str, Field(max_length=200), Plain] | None = None
+    """In whose name, domain, address or category this text is, in any case."""
+    excluded: Literal["no", "only", "too"] = "no"
+    """Those that an exclusion rule or somebody excluded: none of them, only them, or they too."""
+    job: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    """Only what this job found; its id."""
+    since: Moment | None = None
+    """Only what was seen since then."""
+
+
 class NoQuery(Query):
     """No parameters."""
 

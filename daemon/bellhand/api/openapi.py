@@ -120,6 +120,8 @@ def _responses(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         found[str(status)] = {"description": text}
         if model is str:
             found[str(status)]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        elif isinstance(model, str):
+            found[str(status)]["content"] = {model: {"schema": {"type": "string"}}}
         elif model is not None:
             found[str(status)]["content"] = {JSON: {"schema": _schema(model, schemas)}}
     for status, slugs in sorted(_problems(one).items()):

@@ -62,7 +62,7 @@ def operation(
 ) -> Callable[[Handler], Any]:
     """Makes a method a route.
 
-    `answers` maps statuses to pydantic models or types (None: no body), `problems` are the slugs that it may answer with beside those
+    `answers` maps statuses to pydantic models or types (None: no body; a text: of that media type), `problems` are the slugs that it may answer with beside those
     of every route, `headers` are request headers that it reads, with what they say.
     """
 

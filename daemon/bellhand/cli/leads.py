@@ -23,6 +23,9 @@ async def export(
     since: Annotated[
         str | None, Parameter(help="Only what was seen since then: 2h, 1d, 2026-01-31T12:00.")
     ] = None,
+    search: Annotated[
+        str | None, Parameter(help="Only with this in name, domain, address or category.")
+    ] = None,
     excluded: Annotated[
         bool, Parameter(negative=(), help="Only excluded ones; without it, only the others.")
     ] = False,
@@ -60,6 +63,7 @@ async def export(
                 job_id=number,
                 since=moment,
                 excluded=None if everything else excluded,
+                words=search,
             ):
                 target.write(text)
                 lines += text.count("\n")

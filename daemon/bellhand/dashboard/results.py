@@ -40,7 +40,7 @@ class Results:
         )
         return await self.site.page(
             request, "leads.html", title="Leads", live=False, leads=rows, words=q or "", excluded=excluded,
-            dots=dots(rows), older=_older(request, rows), web=web_address,
+            dots=dots(rows), older=_older(request, rows), web=web_address, files=files(q, excluded),
         )  # fmt: skip
 
     async def matching(self, request: web.Request) -> web.Response:
@@ -132,6 +132,13 @@ def dots(rows: list[Record]) -> list[dict[str, Any]]:
         }
         for row in placed
     ]
+
+
+def files(words: str | None, excluded: bool) -> list[tuple[str, str]]:
+    """The downloads of what the search finds, of all pages: how each is called and where it is."""
+    given = ({"q": words} if words else {}) | ({"excluded": "only"} if excluded else {})
+    query = f"?{urlencode(given)}" if given else ""
+    return [(sort.upper(), f"/v1/leads/export.{sort}{query}") for sort in ("csv", "json")]
 
 
 def web_address(url: str | None) -> str | None:

@@ -1,5 +1,6 @@
--- The leads that job $1 found (null: all), seen since $2 (null: ever), excluded as $3 says (null: both), with where they were found
--- and what is known of their websites; one row a lead, the oldest first.
+-- The leads that job $1 found (null: all), seen since $2 (null: ever), excluded as $3 says (null: both), with $4 in name, domain, address
+-- or category (null: all; as page_leads.sql looks for it), with where they were found and what is known of their websites; one row a lead,
+-- the oldest first.
 select l.id, l.name, l.phone, l.phone_shown, l.website, l.domain, l.listing, l.address, l.country, l.category, l.rating, l.reviews,
        l.latitude, l.longitude, l.place_id, l.ai_category, l.fit_score, l.summary, l.excluded,
        ads.runs_ads, site.website_status, site.emails, site.socials, found.services, found.locations, found.sources,
@@ -18,4 +19,5 @@ select l.id, l.name, l.phone, l.phone_shown, l.website, l.domain, l.listing, l.a
     and ($1::bigint is null or exists (select from bellhand_leads.sources s where s.lead_id = l.id and s.job_id = $1))
     and ($2::timestamptz is null or l.last_seen_at >= $2)
     and ($3::boolean is null or l.excluded = $3)
+    and ($4::text is null or strpos(lower(concat_ws(' ', l.name, l.domain, l.address, l.category)), lower($4)) > 0)
   order by l.id
