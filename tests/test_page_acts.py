@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from daemons import until
 from pages import browsing, fill, rows_of, text_of
 from ports import make
@@ -191,7 +193,78 @@ async def test_who_may_only_read_is_shown_nothing_to_press(dsn, conn):
             acts = [form.attributes["action"] for form in page.css("form[method=post]")]
             assert set(acts) <= {"/preferences", "/jobs/bulk"}, path
             assert not page.css("button[form=bulk]")
-        for path in (f"/jobs/{jobs['running']}/cancel", "/jobs/bulk", "/lanes/pages/pause", "/kinds/pages.steps"):  # fmt: skip
+        for path in (f"/jobs/{jobs['running']}/cancel", f"/jobs/{jobs['later']}/priority", f"/jobs/{jobs['later']}/ticket", "/jobs/bulk", "/lanes/pages/pause", "/kinds/pages.steps"):  # fmt: skip
             code, page, _ = await browser.post(path, {"id": str(jobs["later"]), "action": "cancel", "expected": "1"})  # fmt: skip
             assert code == 403, path
         assert "reader" in text_of((await browser.get("/"))[1], "footer")
+
+
+async def test_a_job_that_waits_is_given_another_priority(dsn, conn):
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+        later = f"/jobs/{jobs['later']}"
+        _, page, _ = await browser.get(later)
+        form = page.css_first("#priority form")
+        assert form.css_first("option[selected]").text() == "5"
+        code, page, where = await browser.post(form.attributes["action"], {"priority": "9"})
+        assert (code, where) == (200, f"{later}?did=priority")
+        assert "another priority" in text_of(page, "#notice")
+        assert "9 of 10" in text_of(page, "#head")
+        row = await conn.fetchrow("select j.priority, e.actor from bellhand.jobs j join bellhand.events e on e.job = j.id and e.type = 'changed' where j.id = $1", jobs["later"])  # fmt: skip
+        assert tuple(row) == (9, "http:loopback")
+        for priority in ("11", "0", "high", ""):
+            code, page, _ = await browser.post(f"{later}/priority", {"priority": priority})
+            assert (code, "is no priority" in text_of(page)) == (422, True)
+        for name in ("running", "failed"):
+            _, page, _ = await browser.get(f"/jobs/{jobs[name]}")
+            assert not page.css_first("#priority form")
+        code, _, _ = await browser.post(f"/jobs/{jobs['failed']}/priority", {"priority": "9"})
+        assert code == 409
+        assert (await browser.post("/jobs/99999/priority", {"priority": "9"}))[0] == 404
+
+
+async def test_a_link_to_the_public_page_is_shown_once(dsn, conn):
+    token = "a-token-of-the-configuration"
+    async with browsing(dsn, status={"port": 0, "token": token}) as browser:
+        jobs = await fill(conn)
+        here = f"/jobs/{jobs['running']}"
+        stranger = dict(browser.session.headers)
+        browser.session.headers["Authorization"] = f"Bearer {token}"
+        _, page, _ = await browser.get(here)
+        action = page.css_first("form[action$='/ticket']").attributes["action"]
+        code, page, _ = await browser.post(action, {"hours": "8", "cancel": "1"})
+        link = text_of(page, "[data-copy]")
+        assert (code, link.startswith(f"{browser.base}/p/bht_")) == (200, True)
+        assert "can cancel it" in text_of(page)
+        assert not page.css_first("[data-live-path]"), "it is not asked for again"
+        row = await conn.fetchrow("select job, cancel, made_by, extract(epoch from expires_at - bellhand.now())::float8 as seconds from bellhand.tickets")  # fmt: skip
+        assert tuple(row)[:3] == (jobs["running"], True, "http:configured")
+        assert row["seconds"] == pytest.approx(8 * 3600, abs=60)
+        for path in (here, "/system", "/"):
+            assert "bht_" not in (await browser.get(path))[1].html
+        _, page, _ = await browser.post(action, {"hours": "1"})
+        assert "can cancel it" not in text_of(page)
+        assert (await browser.post(action, {"hours": "1000000"}))[0] == 422
+        assert (await browser.post("/jobs/99999/ticket", {"hours": "1"}))[0] == 404
+        browser.session.headers.clear()
+        browser.session.headers.update(stranger)
+        code, page, _ = await browser.get(link.removeprefix(browser.base))
+        assert (code, "pages.steps" in page.html) == (200, True)
+        assert (await browser.get(here))[0] == 401
+
+
+async def test_a_run_stands_beside_those_that_were_measured(dsn, conn):
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+        _, page, _ = await browser.get(f"/jobs/{jobs['completed']}")
+        assert not page.css_first("#alike section"), "its kind was not measured yet"
+        await conn.execute(
+            """insert into bellhand.run_times (kind, step, samples, mean, deviation, quantiles, since)
+                 select 'pages.steps', '', 214, 120, 9, array(select 100.0 + n from generate_series(0, 40) n), bellhand.now()"""
+        )
+        said = {name: text_of((await browser.get(f"/jobs/{jobs[name]}"))[1], "#alike") for name in ("completed", "running")}  # fmt: skip
+        assert "214 measured runs" in said["completed"]
+        assert "shorter than any of them. Half of them take 1 min 50 s to 2 min 10 s" in said["completed"]  # fmt: skip
+        assert "less than any of them took" in said["running"]
+        _, page, _ = await browser.get(f"/jobs/{jobs['later']}")
+        assert not page.css_first("#alike section"), "it is of another kind"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bellhand.dashboard.alike import alike
 from bellhand.dashboard.forms import fields, filled, payload_of
 from bellhand.dashboard.job import gantt
 from bellhand.dashboard.search import duration_seconds, parse
@@ -115,3 +116,35 @@ def test_bars_of_steps_lie_within_the_whole() -> None:
 )
 def test_nobody_is_sent_to_another_site(path: str) -> None:
     assert local(path) == "/"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "over", "said"),
+    [
+        (None, False, "Half of them take 10 s to 30 s, the median is 20 s."),
+        (0.0, True, "It took 0 ms, shorter than any of them."),
+        (25.5, True, "It took 26 s, longer than 63 % of them."),
+        (20.0, True, "It took 20 s, longer than 50 % of them."),
+        (400.0, False, "It has run for 6 min 40 s, longer than any of them."),
+    ],
+)
+def test_a_run_is_told_beside_those_of_its_kind(seconds, over, said):
+    quantiles = [n + 0.001 for n in range(41)] if seconds == 0.0 else [float(n) for n in range(41)]
+    told = alike({"samples": 9, "since": "now", "quantiles": quantiles}, seconds, over=over)
+    assert told["said"].startswith(said)
+
+
+@given(
+    st.lists(st.floats(0, 1e7), min_size=41, max_size=41).map(sorted), st.none() | st.floats(0, 1e8)
+)
+def test_the_strip_stays_in_its_picture(quantiles, seconds):
+    told = alike({"samples": 9, "since": "now", "quantiles": quantiles}, seconds, over=True)
+    for begin, width in (
+        told["most"],
+        told["half"],
+        (told["median"], 0),
+        (told["here"] or 0, told["mark"]),
+    ):
+        assert begin >= 0
+        assert begin + width <= told["width"]
+    assert "nan" not in told["said"]

@@ -63,13 +63,18 @@ class Seen:
 
 
 @asynccontextmanager
-async def looking(dsn: str, program: str, **options: Any) -> AsyncIterator[Seen]:
-    """A daemon at work and a tab that looks at it; Chromium as root needs --no-sandbox."""
+async def looking(
+    dsn: str, program: str, sections: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Seen]:
+    """A daemon at work, with these sections of settings, and a tab that looks at it; Chromium as root needs --no-sandbox."""
     from playwright.async_api import async_playwright
 
     GO.clear()
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with at_work(dsn, *HANDLERS) as daemon, async_playwright() as playwright:
+    async with (
+        at_work(dsn, *HANDLERS, **(sections or {})) as daemon,
+        async_playwright() as playwright,
+    ):
         browser = await playwright.chromium.launch(executable_path=program, args=arguments)
         try:
             context = await browser.new_context(viewport=WIDE, **options)
@@ -251,15 +256,46 @@ async def test_a_new_job_is_quoted_while_it_is_filled_in(dsn, conn, chromium):  
         assert seen.complaints == []
 
 
-@pytest.mark.timeout(180)
-async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium):  # noqa: F811
-    """axe-core finds nothing on any page: light, dark, and 320 px wide; nothing has to be scrolled sideways."""
+async def in_the_way(seen: Seen, axe: str) -> list[str]:
+    """What axe-core finds on the page that is open: light, dark, and 320 px wide; and what has to be scrolled sideways."""
+    path = seen.page.url.removeprefix(seen.base)
+    found: list[str] = []
+    await seen.page.set_viewport_size(WIDE)
+    await seen.page.evaluate(axe)
+    for name in ("light", "dark", "narrow"):
+        await seen.page.emulate_media(
+            color_scheme="dark" if name == "dark" else "light", reduced_motion="reduce"
+        )
+        if name == "narrow":
+            await seen.page.set_viewport_size(NARROW)
+            wide = await seen.page.evaluate("document.documentElement.scrollWidth")
+            found += [f"{path}: {wide} px wide on 320"] if wide > 320 else []
+        rules = "{}" if name != "dark" else "{runOnly: ['color-contrast']}"
+        said = await seen.page.evaluate(f"axe.run(document, {rules}).then(r => r.violations)")
+        found += [
+            f"{path} {name}: {one['id']} {[node['html'][:200] for node in one['nodes']]}"
+            for one in said
+        ]
+    return found
+
+
+@pytest.fixture
+def axe() -> str:
     if not AXE.exists():
         pytest.skip("there is no axe-core; make test-browser installs it")
-    axe = AXE.read_text()
+    return AXE.read_text()
+
+
+@pytest.mark.timeout(180)
+async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  # noqa: F811
+    """axe-core finds nothing on any page."""
     async with looking(dsn, chromium) as seen:
         jobs = await fill(conn)
         await conn.execute("select bellhand.group_failures()")
+        await conn.execute(
+            """insert into bellhand.run_times (kind, step, samples, mean, deviation, quantiles, since)
+                 select 'pages.steps', '', 214, 1, 1, array(select n / 20.0 from generate_series(0, 40) n), bellhand.now()"""
+        )
         failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
         paths = [
             f"/failures/{failure}",
@@ -271,28 +307,45 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium):  # noq
         ]
         found: list[str] = []
         for path in paths:
-            await seen.page.set_viewport_size(WIDE)
             await seen.page.emulate_media(color_scheme="light")
+            await seen.page.set_viewport_size(WIDE)
             await seen.go(path)
-            await seen.page.evaluate(axe)
-            for name in ("light", "dark", "narrow"):
-                await seen.page.emulate_media(
-                    color_scheme="dark" if name == "dark" else "light", reduced_motion="reduce"
-                )
-                if name == "narrow":
-                    await seen.page.set_viewport_size(NARROW)
-                    wide = await seen.page.evaluate("document.documentElement.scrollWidth")
-                    found += [f"{path}: {wide} px wide on 320"] if wide > 320 else []
-                rules = "{}" if name != "dark" else "{runOnly: ['color-contrast']}"
-                said = await seen.page.evaluate(
-                    f"axe.run(document, {rules}).then(r => r.violations)"
-                )
-                found += [
-                    f"{path} {name}: {one['id']} {[node['html'][:200] for node in one['nodes']]}"
-                    for one in said
-                ]
+            found += await in_the_way(seen, axe)
         assert found == []
         assert seen.complaints == []
+
+
+async def test_nothing_stands_in_the_way_of_who_signs_in_errs_or_acts(dsn, conn, chromium, axe):  # noqa: F811
+    """axe-core finds nothing where no address alone leads: the login, a problem, the preview of a bulk act, a new link."""
+    token = "a-token-of-the-configuration"
+    async with looking(dsn, chromium, {"status": {"port": 0, "token": token}}) as seen:
+        jobs = await fill(conn)
+        page = seen.page
+        await page.goto(f"{seen.base}/jobs?q=state:scheduled")
+        found = await in_the_way(seen, axe)
+        await page.fill("#token", "wrong")
+        await page.click("text=Sign in")
+        assert "token" in await seen.text("main")
+        found += await in_the_way(seen, axe)
+        await page.fill("#token", token)
+        await page.click("text=Sign in")
+        await page.goto(f"{seen.base}/jobs/99999")
+        assert "no job 99999" in await seen.text("main")
+        found += await in_the_way(seen, axe)
+        await page.set_viewport_size(WIDE)
+        await seen.go("/jobs?q=state:scheduled")
+        await page.check(f"#job-{jobs['later']} input")
+        await page.get_by_role("button", name="Preview").click()
+        await seen.until_says("h1", "1 job?")
+        found += await in_the_way(seen, axe)
+        await page.set_viewport_size(WIDE)
+        await seen.go(f"/jobs/{jobs['later']}")
+        await page.click("text=Make a link")
+        await seen.until_says("h1", "A link to job")
+        found += await in_the_way(seen, axe)
+        assert found == []
+        # What the browser itself says of a 401 and a 404.
+        assert [one for one in seen.complaints if "responded with a status of 40" not in one] == []
 
 
 async def test_what_strangers_wrote_runs_nowhere(dsn, conn, chromium, test_data):  # noqa: F811

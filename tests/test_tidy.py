@@ -27,7 +27,7 @@ LAYERS: list[dict[str, str]] = [
     {
         "tools": "db gauges logs metrics problems settings settings_credentials settings_errors settings_notify settings_parts settings_services"
     },
-    {"database": "bell callers look migrate positions preflight store"},
+    {"database": "bell callers look migrate positions preflight store tickets"},
     {"what handlers see": "clients job steps"},
     {
         "engine": "attempt blocking deadlines ended heartbeat isolate isolated keeper limits progress settle worker",

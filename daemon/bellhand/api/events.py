@@ -14,12 +14,12 @@ from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, PAGE_ROWS, Follower, Page, 
 from bellhand.api.naming import job_row, named
 from bellhand.api.operations import answer, operation, routes_of
 from bellhand.api.stream import Stream, wants_stream
-from bellhand.api.tickets import SECONDS, SECONDS_MAX, SECONDS_MIN, make_ticket
 from bellhand.api.veil import veiled
 from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
 from bellhand.resource import rfc3339
+from bellhand.tickets import SECONDS, SECONDS_MAX, SECONDS_MIN, make_ticket
 
 LAST = {"Last-Event-ID": "The id of the event that was read last; the answer goes on after it."}
 

@@ -16,11 +16,11 @@ from jinja2 import Environment, FileSystemLoader
 from bellhand.api.live import Follower, Sight, Watch, sight_of
 from bellhand.api.operations import answer
 from bellhand.api.stream import Stream
-from bellhand.api.tickets import Ticket, find_ticket
 from bellhand.callers import needs
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
 from bellhand.states import OVER
+from bellhand.tickets import Ticket, find_ticket
 
 HERE = Path(__file__).parent
 FILES = {

@@ -12,15 +12,20 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.callers import caller_of
+from bellhand.dashboard.alike import alike
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.words import lasted, moment, rough, shown
 from bellhand.problems import HttpProblem, not_found
 from bellhand.resource import id_of_key, resource
+from bellhand.tickets import make_ticket
 
 ACTIONS = {
     "retry": "Retry", "resume": "Resume", "run_now": "Run now", "pause": "Pause", "cancel": "Cancel",
 }  # fmt: skip
+WAITING = ("pending", "scheduled", "retrying", "blocked", "paused")
+PRIORITIES = tuple(str(number) for number in range(1, 11))
+LINK_HOURS = {"1": "an hour", "8": "8 hours", "24": "a day", "168": "a week"}
 ID_MAX = 2**63 - 1
 GANTT_WIDTH = 1000
 GANTT_WIDTH_MIN = 6
@@ -34,6 +39,55 @@ class JobPage:
 
     async def show(self, request: web.Request) -> web.Response:
         """Everything about the job."""
+        row = await self._row(request)
+        number, job = row["id"], resource(row)
+        job["shown"] = shown(job)
+        found = await self.site.look.fetch("page_job", number, job["kind"])
+        told = {name: json.loads(found[0][name] or "[]") for name in ("steps", "events", "why")}
+        frame = await self.site.frame()
+        steps, span = gantt(told["steps"], frame.now)
+        typical = json.loads(found[0]["typical"] or "{}")
+        seconds = lasted(job, frame.now)
+        eta = None if job["finished_at"] else await self.site.look.row("eta", [number])
+        return await self.site.page(
+            request, "job.html", title=f"Job {number}", job=job, steps=steps, span=span, events=told["events"],
+            why=told["why"] if job["state"] not in ("running", "completed") else [], eta=foretold(eta),
+            ahead=found[0]["ahead"], queued=found[0]["queued"], parents=found[0]["parents"], children=found[0]["children"],
+            payload=loads(row["payload"]), result=loads(row["result"]), has_result=row["result"] is not None,
+            lasted=seconds, typical=mean(typical), elsewhere=elsewhere(request, job), waits=job["state"] in WAITING,
+            alike=alike(json.loads(found[0]["alike"] or "null"), seconds, over=bool(job["finished_at"])), lengths=LINK_HOURS,
+            actions=[(name, word) for name, word in ACTIONS.items() if name in job["allowed_actions"]],
+            again=f"/kinds/{job['kind']}?{urlencode({'like': number})}" if job["lane"] else "",
+        )  # fmt: skip
+
+    async def reprioritize(self, request: web.Request) -> web.Response:
+        """POST /jobs/{job}/priority: another priority for a job that is not over; one that runs has it from its next attempt on."""
+        number, _ = named(request.match_info["job"])
+        text = str((await request.post()).get("priority", ""))
+        if text not in PRIORITIES:
+            raise HttpProblem("invalid-value", detail=f"{text[:50]!r} is no priority", hint="choose one from 1 to 10, 10 comes first")  # fmt: skip
+        changes = json.dumps({"priority": int(text)})
+        actor = caller_of(request).actor
+        await self.site.look.fetch("api_change", number, changes, None, actor=actor)
+        return self.site.done(f"/jobs/{number}", "priority")
+
+    async def ticket(self, request: web.Request) -> web.Response:
+        """POST /jobs/{job}/ticket: a link to the public page of the job, which is shown this once and kept nowhere."""
+        form = await request.post()
+        hours, may_cancel = str(form.get("hours", "")), "cancel" in form
+        if hours not in LINK_HOURS:
+            raise HttpProblem("invalid-value", detail=f"no link is good for {hours[:50]!r} hours", hint=f"choose one of {', '.join(LINK_HOURS)}")  # fmt: skip
+        row = await self._row(request)
+        text, expires_at = await make_ticket(
+            self.site.look, row["id"], row["key"], cancel=may_cancel, seconds=3600 * int(hours),
+            by=caller_of(request).actor,
+        )  # fmt: skip
+        return await self.site.page(
+            request, "ticket.html", title=f"A link to job {row['id']}", live=False, job=row, may_cancel=may_cancel,
+            link=f"{request.scheme}://{request.host}/p/{text}", expires_at=expires_at,
+        )  # fmt: skip
+
+    async def _row(self, request: web.Request) -> Record:
         number, key = named(request.match_info["job"])
         rows = await self.site.look.fetch("status_jobs", [number])
         row = next((row for row in rows if key is None or row["key"] == key), None)
@@ -42,23 +96,7 @@ class JobPage:
                 f"there is no job {request.match_info['job']}",
                 "it was never committed, or retention has removed it after its time",
             )
-        job = resource(row)
-        job["shown"] = shown(job)
-        found = await self.site.look.fetch("page_job", number)
-        told = {name: json.loads(found[0][name] or "[]") for name in ("steps", "events", "why")}
-        frame = await self.site.frame()
-        steps, span = gantt(told["steps"], frame.now)
-        typical = json.loads(found[0]["typical"] or "{}")
-        eta = None if job["finished_at"] else await self.site.look.row("eta", [number])
-        return await self.site.page(
-            request, "job.html", title=f"Job {number}", job=job, steps=steps, span=span, events=told["events"],
-            why=told["why"] if job["state"] not in ("running", "completed") else [], eta=foretold(eta),
-            ahead=found[0]["ahead"], queued=found[0]["queued"], parents=found[0]["parents"], children=found[0]["children"],
-            payload=loads(row["payload"]), result=loads(row["result"]), has_result=row["result"] is not None,
-            lasted=lasted(job, frame.now), typical=mean(typical), elsewhere=elsewhere(request, job),
-            actions=[(name, word) for name, word in ACTIONS.items() if name in job["allowed_actions"]],
-            again=f"/kinds/{job['kind']}?{urlencode({'like': number})}" if job["lane"] else "",
-        )  # fmt: skip
+        return row
 
     async def act(self, request: web.Request) -> web.Response:
         """POST /jobs/{job}/{action}: done, then back to the page, which says so."""
@@ -150,6 +188,12 @@ def elsewhere(request: web.Request, job: dict[str, Any]) -> list[tuple[str, str]
             f"curl -X POST {host}/v1/jobs/{job['key']}/{word}\n"
             f"bellhand {word} {job['id']}\n"
             f"select bellhand.{action}({job['id']})",
+        ))  # fmt: skip
+    if job["state"] in WAITING:
+        lines.append((
+            "another priority",
+            f"curl -X PATCH {host}/v1/jobs/{job['key']} -H 'Content-Type: application/json' -d '{{\"priority\": 9}}'\n"
+            f"select bellhand.change({job['id']}, '{{\"priority\": 9}}')",
         ))  # fmt: skip
     lines.append(("watch", f"bellhand watch {job['id']}"))
     return lines

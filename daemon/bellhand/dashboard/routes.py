@@ -27,7 +27,7 @@ def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
     }  # fmt: skip
     acts = {
-        "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
+        "/jobs/{job}/priority": job.reprioritize, "/jobs/{job}/ticket": job.ticket, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
         r"/lanes/{lane}/{action:pause|resume}": works.switch_lane, "/schedules/{schedule}/run": works.run_schedule,
         r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": works.limit_lane,
         "/failures/{fingerprint}/mute": failures.mute, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
