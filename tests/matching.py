@@ -10,6 +10,7 @@ import asyncpg
 from aiohttp import web
 
 from bellhand.app import Daemon
+from bellhand.dev.standins import openai as standin
 from bellhand.families import matching
 from daemons import at_work, insert, until
 from outside import sections
@@ -39,13 +40,15 @@ CATALOGUE = (
 
 @dataclass
 class Services:
-    """OpenAI's and SerpApi's answers, as a test wants them; `questions` and `searches` are what was asked."""
+    """OpenAI's and SerpApi's answers, as a test wants them; `questions`, `searches` and `embedded` are what was asked."""
 
     port: int = 0
     judge: Callable[[list[Row]], Any] = lambda items: [verdict(one, 0) for one in items]
     results: Callable[[str], list[Row]] = lambda query: []
     questions: list[list[Row]] = field(default_factory=list)
     searches: list[str] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
+    vectors: Callable[[web.Request], Any] = lambda request: standin.embeddings(request)
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()
@@ -60,6 +63,11 @@ class Services:
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}  # fmt: skip
         usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
         return web.json_response({"id": "1", "object": "chat.completion", "created": 1, "model": asked["model"], "choices": [choice], "usage": usage})  # fmt: skip
+
+    async def embed(self, request: web.Request) -> web.StreamResponse:
+        self.embedded += (await request.json())["input"]
+        answer: web.StreamResponse = await self.vectors(request)
+        return answer
 
     async def search(self, request: web.Request) -> web.StreamResponse:
         self.searches.append(request.query["q"])
@@ -90,6 +98,7 @@ async def serving() -> AsyncIterator[Services]:
     services = Services()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", services.chat)
+    app.router.add_post("/v1/embeddings", services.embed)
     app.router.add_get("/search.json", services.search)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
@@ -104,8 +113,11 @@ async def serving() -> AsyncIterator[Services]:
 
 @asynccontextmanager
 async def matcher(dsn: str, services: Services | None = None, **changes: Any) -> AsyncIterator[Daemon]:  # fmt: skip
-    """A daemon with the family's kinds, and these services or none."""
+    """A daemon with the family's kinds, and these services or none; `changes` go into all services, `openai` into that one."""
+    own = changes.pop("openai", {})
     given = {"services": sections(services.port, **changes)} if services else {}
+    if own:
+        given["services"]["openai"] |= own
     async with at_work(dsn, *KINDS, **given) as daemon:
         yield daemon
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -55,6 +56,11 @@ class Llm:
         """The model that answers."""
         return self._settings.model
 
+    @property
+    def embedding_model(self) -> str:
+        """The model that makes vectors."""
+        return self._settings.embedding_model
+
     def take(self, settings: OpenAiSettings) -> None:
         """Ask as these settings say from now on; what is under way ends as it began."""
         if settings.base_url != self._settings.base_url:
@@ -82,25 +88,40 @@ class Llm:
         give more max_tokens), `too_long` (the question is), `bad_answer` (it does not fit the type), `no_price` (a budget
         needs a price); BudgetSpent before anything is sent; Snooze where the job has to wait.
         """
-        held = self._hold(budget, model, system + user, max_tokens) if budget else 0.0
+        name, question = self._settings.model, system + user + json.dumps(model.model_json_schema())
+        with self._within(budget, name, question, max_tokens):
+            wire = await self._open()
+            return await wire.parse(name, model, system, user, max_tokens)
+
+    async def embed(
+        self, texts: Sequence[str], *, model: str | None = None, budget: Budget | None = None
+    ) -> list[list[float]]:
+        """A vector for each text, in their order; of the model of the settings unless one is named, together at most as
+        dear as `budget` allows.
+
+        Raises ServiceError with the codes of services and `bad_answer` (the vectors do not fit the texts), `no_price`;
+        BudgetSpent before anything is sent; Snooze where the job has to wait.
+        """
+        name = model or self._settings.embedding_model
+        vectors: list[list[float]] = []
+        with self._within(budget, name, "".join(texts), 0):
+            wire = await self._open()
+            for start in range(0, len(texts), TEXTS_PER_CALL_MAX):
+                vectors += await wire.embed(name, list(texts[start : start + TEXTS_PER_CALL_MAX]))
+        return vectors
+
+    @contextmanager
+    def _within(self, budget: Budget | None, name: str, question: str, max_tokens: int) -> Iterator[None]:  # fmt: skip
+        """Hold what the calls inside cost at most, and settle what they did cost."""
+        held = self._hold(budget, name, question, max_tokens) if budget is not None else 0.0
         bill: list[Used] = []
         token = _bill.set(bill)
         try:
-            wire = await self._open()
-            return await wire.parse(self._settings.model, model, system, user, max_tokens)
+            yield
         finally:
             _bill.reset(token)
             if budget is not None:
                 budget.settle(held, sum(used.cost_microdollars for used in bill) / 1e6)
-
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text, in their order."""
-        wire = await self._open()
-        vectors: list[list[float]] = []
-        for start in range(0, len(texts), TEXTS_PER_CALL_MAX):
-            part = list(texts[start : start + TEXTS_PER_CALL_MAX])
-            vectors += await wire.embed(self._settings.embedding_model, part)
-        return vectors
 
     async def _open(self) -> OpenAiWire:
         async with self._opening:
@@ -119,15 +140,13 @@ class Llm:
             lambda answer: self._used(operation, answer),
         )
 
-    def _hold(self, budget: Budget, model: type[T], question: str, max_tokens: int) -> float:
+    def _hold(self, budget: Budget, name: str, question: str, max_tokens: int) -> float:
         """Set aside what the call costs at most, in dollars: no tokenizer makes more tokens than bytes."""
-        name = self._settings.model
         price = price_of(name, self._settings.prices)
         if price is None:
             why = f"set services.openai.prices.{name}, so that the budget can be kept"
             raise openai_error("no_price", "nobody knows what the model costs", why)
-        schema = json.dumps(model.model_json_schema())
-        tokens_in = len((question + schema).encode("utf-8", "replace")) + OVERHEAD_TOKENS
+        tokens_in = len(question.encode("utf-8", "replace")) + OVERHEAD_TOKENS
         dollars = cost_microdollars(price, tokens_in, 0, max_tokens) / 1e6
         budget.hold(dollars, NAME)
         return dollars

@@ -17,6 +17,7 @@ from scipy import sparse
 
 NGRAM_CHARS = (2, 3, 4)
 BLOCK_ROWS = 500
+VECTOR_BLOCK_ROWS = 250  # dense: 250 x 20,000 products and their order take 60 MB
 PAIRS_AT_ONCE = 5_000
 # A term that more than this share of a large catalogue has finds nothing; it still counts when two are compared.
 COMMON_SHARE = 0.05
@@ -131,4 +132,20 @@ def nearest(left: sparse.csr_matrix, right_by_term: sparse.csr_matrix, most: int
             order = np.lexsort((found, -values))
             columns[start + i, : len(order)] = found[order]
             scores[start + i, : len(order)] = values[order]
+    return Neighbours(columns, scores)
+
+
+def nearest_by_vector(left: np.ndarray, right: np.ndarray, most: int) -> Neighbours:
+    """The `most` best columns for each row of `left`, by cosine; both have rows of length 1 (float32). In blocks."""
+    most = min(most, len(right))
+    columns = np.full((len(left), most), -1, np.int32)
+    scores = np.zeros((len(left), most), np.float32)
+    for start in range(0, len(left) if most else 0, VECTOR_BLOCK_ROWS):
+        rows = slice(start, start + VECTOR_BLOCK_ROWS)
+        product = left[rows] @ right.T
+        best = np.argpartition(product, -most, axis=1)[:, -most:]
+        values = np.take_along_axis(product, best, axis=1)
+        order = np.lexsort((best, -values))
+        columns[rows] = np.take_along_axis(best, order, axis=1)
+        scores[rows] = np.take_along_axis(values, order, axis=1)
     return Neighbours(columns, scores)

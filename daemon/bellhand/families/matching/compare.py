@@ -13,6 +13,7 @@ import queue
 import resource
 import sys
 import threading
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
@@ -20,11 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from .candidates import nearest_by_vector
 from .features import NAMES, Comparison
 from .item import item_from
 from .verifier import Verifier, shipped, train
 
 EVIDENCE = ("cosine", "words_shared", "code_same", "code_start", "sizes_differ", "colours_differ", "price_ratio", "rank_left", "rank_right")  # fmt: skip
+VECTOR_NEIGHBOURS = 5
 NICE = 10  # the daemon's loop comes first
 
 
@@ -36,13 +39,17 @@ class Comparer:
         self.comparison: Comparison | None = None
         self.verifier: Verifier | None = None
         self.targets_of: dict[int, list[int]] = {}
+        self.vectors: dict[str, dict[int, np.ndarray]] = {"source": {}, "catalogue": {}}
+        self.close: dict[tuple[int, int], float] = {}
 
     def answer(self, asked: dict[str, Any]) -> Any:
-        """One request by its name: load, compare, score, learn."""
+        """One request by its name: load, vectors, compare, score, learn."""
         match asked["ask"]:
             case "load":
                 self.sides[asked["side"]] += asked["items"]
                 return len(self.sides[asked["side"]])
+            case "vectors":
+                return self.keep_vectors(asked["side"], asked["items"], asked["vectors"])
             case "compare":
                 return self.compare(asked["verifier"])
             case "score":
@@ -52,15 +59,46 @@ class Comparer:
             case other:
                 raise ValueError(f"nobody knows how to {other}")
 
+    def keep_vectors(self, side: str, items: Sequence[int], vectors: Sequence[str]) -> int:
+        """The vectors of items by their ids, as embeddings.py packs them, in Base64; returns how many its side has."""
+        own = self.vectors[side]
+        for item, vector in zip(items, vectors, strict=True):
+            own[item] = np.frombuffer(b64decode(vector), "<f2")
+        return len(own)
+
     def compare(self, verifier: str | None) -> int:
         """Find the candidates of every source; returns how many pairs there are."""
         sides = [[item_from(row) for row in self.sides[side]] for side in ("source", "catalogue")]
+        self.close = self._close()  # first, so that vectors and n-grams are not in memory together
         self.comparison = Comparison(*sides)
-        pairs = self.comparison.candidates()
+        pairs = sorted({*self.comparison.candidates(), *self.close})
         for source, target in pairs:
             self.targets_of.setdefault(source, []).append(target)
         self.verifier = Verifier.from_json(verifier) if verifier else shipped()
         return len(pairs)
+
+    def _close(self) -> dict[tuple[int, int], float]:
+        """The cosine of each source with its nearest targets by vectors; the vectors are given up for it."""
+        own = [
+            [(k, kept[row["id"]]) for k, row in enumerate(self.sides[side]) if row["id"] in kept]
+            for side, kept in self.vectors.items()
+        ]
+        self.vectors = {side: {} for side in self.vectors}
+        if not all(own):
+            return {}
+        # One model gives one length; what a changed server left under its name cannot be compared.
+        length = len(own[1][-1][1])
+        places, rows = [], []
+        for side in own:
+            fits = [(k, vector) for k, vector in side if len(vector) == length]
+            places.append([k for k, _ in fits])
+            rows.append(np.array([vector for _, vector in fits], np.float32).reshape(-1, length))
+        found = nearest_by_vector(rows[0], rows[1], VECTOR_NEIGHBOURS)
+        return {
+            (places[0][i], places[1][j]): float(score)
+            for i in range(len(rows[0]))
+            for j, score in zip(found.columns[i], found.scores[i], strict=True)
+        }
 
     def score(self, start: int, stop: int, most: int) -> list[dict[str, Any]]:
         """The `most` likeliest targets of the sources from `start` to `stop`.
@@ -81,7 +119,9 @@ class Comparer:
                 "source": self.sides["source"][source]["id"],
                 "target": self.sides["catalogue"][pairs[k][1]]["id"],
                 "confidence": round(chances[k] / alike[source, chances[k]], 4),
-                "evidence": self._evidence(rows[k], alike[source, chances[k]]),
+                "evidence": self._evidence(
+                    rows[k], alike[source, chances[k]], self.close.get(pairs[k])
+                ),
             }
             for source, group in groupby(best, key=lambda k: pairs[k][0])
             for k in islice(group, most)
@@ -96,10 +136,12 @@ class Comparer:
         return corrected(shipped(), self.comparison, self.targets_of, said).to_json()
 
     @staticmethod
-    def _evidence(row: np.ndarray, alike: int) -> dict[str, float]:
+    def _evidence(row: np.ndarray, alike: int, close: float | None) -> dict[str, float]:
         """What a reviewer may want to see; what is not known is left out."""
         told = {name: round(float(row[NAMES.index(name)]), 3) for name in EVIDENCE}
         known = {name: value for name, value in told.items() if value >= 0}
+        if close is not None:
+            known["embedding"] = round(close, 3)
         return known | ({"alike": alike} if alike > 1 else {})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from bellhand.outcomes import LeaseLost
 
 from .assignment import one_to_one
+from .embeddings import Titles, load_vectors
 from .process import ComparingProcess, comparing
 from .run import Run
 
@@ -35,12 +36,29 @@ async def match_identifiers(run: Run, *, last: bool) -> None:
     await run.job.step("match identifiers", match)
 
 
-async def match_texts(run: Run, *, last: bool, verifier: str | None, exclusive: bool, accept: float, memory_bytes_max: int) -> None:  # fmt: skip
-    """Stage 2: the nearest of the catalogue for each item, judged by the verifier, best pairs first."""
+async def match_texts(
+    run: Run,
+    *,
+    last: bool,
+    verifier: str | None,
+    exclusive: bool,
+    accept: float,
+    memory_bytes_max: int,
+    embeddings: bool,
+    embedding_dollars_max: float | None,
+) -> None:
+    """Stage 2: the nearest of the catalogue for each item, judged by the verifier, best pairs first.
+
+    With `embeddings` those nearest by the vectors of their titles are judged too.
+    """
     total = await run.waiting()
     await run.begin_stage(2, total, last=last)
+    model = None
+    if embeddings:
+        told = await run.job.step("embed titles", Titles(run, embedding_dollars_max).embed)
+        model = told["model"]
     async with AsyncExitStack() as stack:
-        compare = _Compare(run, stack, verifier, memory_bytes_max)
+        compare = _Compare(run, stack, verifier, memory_bytes_max, model)
         blocks = await run.job.step("plan comparing", compare.plan)
         named = {tuple(block): f"compare items {block[0]} to {block[1]}" for block in blocks}
         found = await run.job.each(
@@ -69,8 +87,16 @@ async def match_texts(run: Run, *, last: bool, verifier: str | None, exclusive: 
 class _Compare:
     """The comparing process of this attempt, started when the first block asks for it."""
 
-    def __init__(self, run: Run, stack: AsyncExitStack, verifier: str | None, memory_bytes_max: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        run: Run,
+        stack: AsyncExitStack,
+        verifier: str | None,
+        memory_bytes_max: int,
+        embedding_model: str | None,
+    ) -> None:
         self.run = run
+        self._embedding_model = embedding_model
         self._stack = stack
         self._verifier = verifier
         self._memory_bytes_max = memory_bytes_max
@@ -105,6 +131,8 @@ class _Compare:
             for side in ("source", "catalogue"):
                 async for page in self.run.items(side):
                     await process.ask("load", side=side, items=page)
+                    if self._embedding_model is not None:
+                        await load_vectors(self.run, process, side, page, self._embedding_model)
                     if side == "source":
                         self._places += [row["id"] for row in page]
             pairs = await process.ask("compare", verifier=self._verifier)

@@ -48,7 +48,8 @@ class RunMatching(BaseModel):
     """Which project, how far to go, and how much at once.
 
     Without `stages` the job type says: identifiers and fuzzy, then ai or web-search. Sources whose
-    likeliest candidate is below `accept_confidence` but not below `ask_confidence` go to the model.
+    likeliest candidate is below `accept_confidence` but not below `ask_confidence` go to the model. With `embeddings` the
+    stage fuzzy also looks at what is near by the vectors of titles.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_with_aliases)
@@ -68,6 +69,8 @@ class RunMatching(BaseModel):
     chunks_at_once: int = Field(default=2, ge=1, le=32)
     chunk_timeout_seconds: float = Field(default=300, gt=0, le=3600)
     ai_dollars_max: float | None = Field(default=None, ge=0)
+    embeddings: bool = False
+    embedding_dollars_max: float | None = Field(default=None, ge=0)
     memory_bytes_max: int = Field(default=6_000_000_000, ge=500_000_000, le=64_000_000_000)
 
     @model_validator(mode="before")
@@ -85,6 +88,10 @@ class RunMatching(BaseModel):
     def _candidates_first(self) -> Self:
         if "ai" in self.wanted and "fuzzy" not in self.wanted:
             raise ValueError("the stage ai asks about the candidates of the stage fuzzy: name both")
+        if self.embeddings and "fuzzy" not in self.wanted:
+            raise ValueError(
+                "embeddings find candidates for the stage fuzzy: name it, or leave them out"
+            )
         return self
 
     @property
@@ -126,6 +133,8 @@ async def run_matching(args: RunMatching, job: Job) -> dict[str, Any]:
         "run_id": run.id, "total_items": row["total_items"], "matches_found": row["matches_found"],
         "failed_items": row["failed_items"], "items": counts,
     }  # fmt: skip
+    if row["embeddings"] is not None:
+        result["embeddings"] = json.loads(row["embeddings"])
     async with job.transaction(result) as conn:
         await run.finish(conn)
     return result
@@ -138,7 +147,8 @@ async def _run_stage(stage: Stage, run: Run, args: RunMatching, project: Any) ->
     elif stage == "fuzzy":
         await match_texts(
             run, last=last, verifier=project["verifier"], exclusive=project["one_to_one"],
-            accept=args.accept_confidence, memory_bytes_max=args.memory_bytes_max,
+            accept=args.accept_confidence, memory_bytes_max=args.memory_bytes_max, embeddings=args.embeddings,
+            embedding_dollars_max=args.embedding_dollars_max,
         )  # fmt: skip
     elif stage == "ai":
         asking = Ai(

@@ -15,7 +15,7 @@ create or replace view bellhand_matching.matching_jobs as
       as progress_percentage,
     coalesce(r.matches_found, 0) as matches_found,
     coalesce(round(100.0 * r.matches_found / nullif(r.processed_items, 0), 1), 0.0) as match_rate,
-    coalesce(r.failed_items, 0) as failed_items, r.dollars, j.partial,
+    coalesce(r.failed_items, 0) as failed_items, r.dollars + r.embedding_dollars as dollars, j.partial,
     coalesce(r.started_at, j.started_at) as started_at, j.finished_at as completed_at, j.created_at,
     case when j.state = 'running' and r.last_stage and r.stage_done > r.pace_done and r.stage_total > r.stage_done then
       r.told_at + (r.stage_total - r.stage_done) * (r.told_at - r.pace_started_at) / (r.stage_done - r.pace_done) end

@@ -53,11 +53,16 @@ create table bellhand_matching.runs (
   matches_found integer not null default 0,
   failed_items integer not null default 0,
   dollars double precision not null default 0,
+  embedding_dollars double precision not null default 0,
+  embeddings jsonb,
   started_at timestamptz not null default bellhand.now(),
   finished_at timestamptz
 );
 comment on column bellhand_matching.runs.total_items is 'Items without a match when the run began (S1-26).';
 comment on column bellhand_matching.runs.pace_done is 'stage_done when this attempt began: a pace is measured while it runs, not while it is paused.';
+comment on column bellhand_matching.runs.dollars is 'What the AI stage spent of its budget.';
+comment on column bellhand_matching.runs.embedding_dollars is 'What embedding spent of its own.';
+comment on column bellhand_matching.runs.embeddings is 'How many items have a vector, and why some have none; null: not asked for, or not yet there.';
 comment on column bellhand_matching.runs.told_at is 'When stage_done was last counted.';
 create index runs_of_project on bellhand_matching.runs (project_id, id);
 
@@ -129,6 +134,18 @@ create table bellhand_matching.answers (
   answer jsonb not null,
   created_at timestamptz not null default bellhand.now()
 );
+
+-- The vectors of titles, by the SHA-256 of the text: paid for once, whoever embeds it again.
+create table bellhand_matching.vectors (
+  model text not null,
+  text_hash bytea not null,
+  vector bytea not null,
+  used_at timestamptz not null default bellhand.now(),
+  primary key (model, text_hash)
+);
+comment on column bellhand_matching.vectors.vector is 'Of length 1, two bytes a number: IEEE 754 half precision, little-endian.';
+comment on column bellhand_matching.vectors.used_at is 'To a day; what no run has used for half a year is removed.';
+alter table bellhand_matching.vectors alter column vector set storage external;  -- nothing to compress
 
 select bellhand.allow(who, 'usage on schema bellhand_matching') from unnest(array['producer', 'reader', 'worker']) who;
 select bellhand.allow('producer', 'insert (id, name, one_to_one, owner), select (id, name, one_to_one, owner) on bellhand_matching.projects');
