@@ -135,7 +135,17 @@ create table bellhand_matching.answers (
   created_at timestamptz not null default bellhand.now()
 );
 
--- The vectors of titles, by the SHA-256 of the text: paid for once, whoever embeds it again.
+select bellhand.allow(who, 'usage on schema bellhand_matching') from unnest(array['producer', 'reader', 'worker']) who;
+select bellhand.allow('producer', 'insert (id, name, one_to_one, owner), select (id, name, one_to_one, owner) on bellhand_matching.projects');
+select bellhand.allow('producer', 'insert (project_id, side, sku, title, brand, price, description, attributes), '
+  'update (sku, title, brand, price, description, attributes), select, delete on bellhand_matching.items');
+select bellhand.allow('producer', 'select on bellhand_matching.matches');
+select bellhand.allow('reader', 'select on all tables in schema bellhand_matching');
+select bellhand.allow('worker', 'select, insert, update, delete on all tables in schema bellhand_matching');
+select bellhand.allow('worker', 'usage, select on all sequences in schema bellhand_matching');
+
+-- The vectors of titles, by the SHA-256 of the text: paid for once, whoever embeds it again. They come after the grants on all
+-- tables, since no reader has a use for them.
 create table bellhand_matching.vectors (
   model text not null,
   text_hash bytea not null,
@@ -146,12 +156,4 @@ create table bellhand_matching.vectors (
 comment on column bellhand_matching.vectors.vector is 'Of length 1, two bytes a number: IEEE 754 half precision, little-endian.';
 comment on column bellhand_matching.vectors.used_at is 'To a day; what no run has used for half a year is removed.';
 alter table bellhand_matching.vectors alter column vector set storage external;  -- nothing to compress
-
-select bellhand.allow(who, 'usage on schema bellhand_matching') from unnest(array['producer', 'reader', 'worker']) who;
-select bellhand.allow('producer', 'insert (id, name, one_to_one, owner), select (id, name, one_to_one, owner) on bellhand_matching.projects');
-select bellhand.allow('producer', 'insert (project_id, side, sku, title, brand, price, description, attributes), '
-  'update (sku, title, brand, price, description, attributes), select, delete on bellhand_matching.items');
-select bellhand.allow('producer', 'select on bellhand_matching.matches');
-select bellhand.allow('reader', 'select on all tables in schema bellhand_matching');
-select bellhand.allow('worker', 'select, insert, update, delete on all tables in schema bellhand_matching');
-select bellhand.allow('worker', 'usage, select on all sequences in schema bellhand_matching');
+select bellhand.allow('worker', 'select, insert, update, delete on bellhand_matching.vectors');
