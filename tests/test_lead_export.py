@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
+import asyncio
 import csv
 import io
 import json
@@ -15,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from bellhand.api.status import STOP_SECONDS
 from bellhand.families.leads.export import COLUMNS, cell, exported
 from commands import Bellhand, bare, bellhand
 from pages import browsing, rows_of
-from ports import make, of, whole
+from ports import client_of, make, of, whole
 from support import eventually
 from test_status import NOWHERE, TOKEN
 
@@ -187,6 +189,15 @@ async def test_an_export_that_cannot_begin_says_so_and_one_that_breaks_is_no_who
         await said.content.read(10)
         await conn.fetch("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bellhand:export'")  # fmt: skip
         with pytest.raises(aiohttp.ClientPayloadError):
+            await said.read()
+    async with client_of(0) as stranger:
+        async with whole(dsn) as port:
+            path = f"{port.base}/v1/leads/export.csv"
+            said = await stranger.session.get(path)
+            begun = asyncio.get_running_loop().time()
+        # The port gives those who hang on to it STOP_SECONDS, twice.
+        assert asyncio.get_running_loop().time() - begun < 1.5 * STOP_SECONDS
+        with pytest.raises(aiohttp.ClientError):
             await said.read()
 
 

@@ -56,9 +56,10 @@ def status_port(
     waiting = Waiting(look)
     # Who watches keeps a connection; the rest is for everybody else.
     watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
+    exports = Exports(database, _leads_exported)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
-        Stats(look), Records(look), Insight(look, patient), Exports(database, _leads_exported),
+        Stats(look), Records(look), Insight(look, patient), exports,
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()
@@ -68,8 +69,13 @@ def status_port(
     routes += Docs(operations_of(routes)).routes()
     site = Site(look, patient)
     routes += page_routes(site, shown or {})
+
+    async def closing() -> None:
+        exports.close()
+        await watch.close()
+
     return StatusPort(
-        settings, callers, routes, page=site.refusal, refused=refused, closing=watch.close, seen=metrics.answered
+        settings, callers, routes, page=site.refusal, refused=refused, closing=closing, seen=metrics.answered
     )  # fmt: skip
 
 

@@ -50,9 +50,15 @@ class Exports:
 
     def __init__(self, database: Database, load: Callable[[], Exported]) -> None:
         self.load = load
+        self._answered: dict[Link, web.Request] = {}
         self._free: asyncio.LifoQueue[Link] = asyncio.LifoQueue()
         for _ in range(EXPORTS_MAX):
             self._free.put_nowait(database.link("export"))
+
+    def close(self) -> None:
+        """Cut what is being sent: whoever stops the port would wait for it."""
+        for request in self._answered.values():
+            _cut(request)
 
     @operation(
         "GET", "/v1/leads/export.csv", "read", seconds=None, answers={200: CSV}, problems=("too-many-exports",)
@@ -89,6 +95,7 @@ class Exports:
             raise HttpProblem(
                 "too-many-exports", headers={hdrs.RETRY_AFTER: str(WAIT_SECONDS)}
             ) from None
+        self._answered[link] = request
         try:
             async with asyncio.timeout(EXPORT_SECONDS):
                 whole = await self._send(request, response, link, query, as_json=as_json)
@@ -98,13 +105,13 @@ class Exports:
             log.warning("export_cut", file=name, error=str(error) or type(error).__name__)
             whole = False
         finally:
+            del self._answered[link]
             link.drop()
             self._free.put_nowait(link)
         if whole:
             await response.write_eof()
-        elif request.transport is not None:
-            # Half a file must not look like a whole one: its end is never written.
-            request.transport.abort()
+        else:
+            _cut(request)
         return response
 
     async def _send(
@@ -134,3 +141,9 @@ class Exports:
                     except (ConnectionError, TimeoutError):
                         return False
         return True
+
+
+def _cut(request: web.Request) -> None:
+    """Half a file must not look like a whole one: its end is never written."""
+    if request.transport is not None:
+        request.transport.abort()
