@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 TESTS ?=
+# Tests wait more than they work. One file alone is not worth two processes.
+SPREAD := $(if $(TESTS),,--numprocesses=2 --dist=loadfile)
 MARKS ?=
 BENCH ?=
 SEO ?= check
@@ -29,12 +31,12 @@ check: .venv/dev  ## Style and types
 	$(BIN)/mypy
 
 test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_sql.py: only those)
-	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m "not browser$(if $(MARKS), and $(MARKS))" $(TESTS)
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest $(SPREAD) -m "not browser$(if $(MARKS), and $(MARKS))" $(TESTS)
 
 # On another version and another event loop than the first run, to see what depends on either.
 test-system: .venv/dev system-postgres  ## Tests that need a database, on the system's Postgres and on uvloop
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
-		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest -m "database and not slow and not browser" $(TESTS); \
+		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest $(SPREAD) -m "database and not slow and not browser" $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
 
 system-postgres:

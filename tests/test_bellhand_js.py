@@ -23,7 +23,7 @@ IMPORT = f"import {{ JobManager, events, words }} from {json.dumps(str(MODULE))}
 async def steps(args: dict[str, Any], job: Job) -> dict[str, Any]:
     for n in range(4):
         job.progress(done=n, total=4)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(args.get("seconds", 0.3))
         if args.get("fails") and n == 2:
             raise RuntimeError("it broke on purpose")
     return {"done": True}
@@ -73,7 +73,8 @@ async def test_a_stream_that_breaks_is_taken_up_where_it_was(
     dsn: str, conn: asyncpg.Connection, tmp_path: Path
 ) -> None:
     async with app(dsn, steps) as seed, cutting(seed) as (base, asked):
-        job = await insert(conn, "matching.steps")
+        # Long enough for a busy machine to start Node and to be cut off twice.
+        job = await insert(conn, "matching.steps", '{"seconds": 1.5}')
         said = await node(tmp_path, base, IMPORT + f"""
             const names = [];
             for await (const one of events("/v1/jobs/{job}/events")) names.push(one.event);

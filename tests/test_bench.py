@@ -186,6 +186,7 @@ def test_what_cannot_be_installed_is_said_in_a_sentence(
     assert not list(tmp_path.glob("*.installed"))
 
 
+@pytest.mark.slow
 @pytest.mark.database
 @pytest.mark.timeout(PROCESS_SECONDS + 10)
 def test_it_measures_bellhand_from_end_to_end(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_package_keeps_its_units(bellhand: Bellhand, machine: Path) -> None:
     unit = machine / installing.PACKAGED_UNIT
     unit.parent.mkdir(parents=True)
     unit.write_text("[Service]\n")
-    bellhand.ok("install", "--root", str(machine))
+    bellhand.ok("install", "--root", str(machine), "--program", PROGRAM)
     assert not (machine / "etc/systemd/system").exists()
     assert (machine / SECRETS / "dsn").exists()
     said = bellhand("uninstall", "--root", str(machine))

@@ -388,6 +388,7 @@ def test_the_sql_does_what_the_model_says(world: World) -> None:
     play(world, Phase.generate, Phase.shrink)
 
 
+@pytest.mark.slow  # once is enough: what is broken on purpose is broken on every version
 @pytest.mark.parametrize("name", sorted(MUTANTS))
 def test_a_broken_version_is_found_out(
     name: str, world: World, record_property: Callable[[str, object], None]
