@@ -41,7 +41,9 @@ async def test_a_report_is_crash_safe_at_every_step(desk: Bellhand) -> None:
     await connection.close(timeout=5)
 
     def prove() -> None:
-        desk.clock.set("2026-06-01 12:00Z")  # what customers may be expected to spend depends on the moment
+        desk.clock.set(
+            "2026-06-01 12:00Z"
+        )  # what customers may be expected to spend depends on the moment
         desk.use(crm.generate_report, crm.update_analytics)
         desk.assert_crash_safe(
             "crm.generate_report", formats=["html", "xlsx"],
