@@ -62,7 +62,7 @@ def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ("usec", "pid", "seconds"),
     [
         ("30000000", None, 30),
-        ("30000000", str(os.getpid()), 30),
+        ("30000000", "our own", 30),
         ("30000000", "1", None),
         ("soon", None, None),
         (None, None, None),
@@ -72,6 +72,8 @@ def test_the_watchdog_is_ours_only_if_it_names_us(
     monkeypatch: pytest.MonkeyPatch, usec: str | None, pid: str | None, seconds: float | None
 ) -> None:
     given = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}
+    if pid == "our own":
+        given["WATCHDOG_PID"] = str(os.getpid())
     for name, value in given.items():
         monkeypatch.delenv(name, raising=False)
         if value is not None:
