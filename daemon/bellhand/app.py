@@ -109,7 +109,7 @@ class Daemon:
         self.stop_asked = asyncio.Event()
         self.hurry = asyncio.Event()
         self.progress = ProgressWriter(self.store, self.worker.running)
-        self.reloading: asyncio.Task[None] | None = None
+        self.reloading: set[asyncio.Task[None]] = set()
 
     # -- life
 
@@ -314,20 +314,20 @@ class Daemon:
         self.stop_asked.set()
 
     def _reload_soon(self) -> None:
-        self.reloading = asyncio.create_task(self.reload())
+        task = asyncio.create_task(self.reload())
+        self.reloading.add(task)
+        task.add_done_callback(self.reloading.discard)
 
     async def reload(self) -> None:
         """Take in the configuration again: limits, lanes, schedules, services, mail, channels, log level. A bad one changes nothing."""
-        if (
-            told := self.ready.is_set() and not self.worker.stopping
-        ):  # a READY before or after would not be true
+        # A READY before the first, or while draining, would not be true.
+        if told := self.ready.is_set() and not self.worker.stopping:
             systemd.notify("RELOADING=1")
         try:
             settings = load(self.config)
         except Problem as problem:
-            log.error(
-                "reload_refused", error=str(problem), note="the old configuration stays in force"
-            )
+            note = "the old configuration stays in force"
+            log.error("reload_refused", error=str(problem), note=note)
         else:
             self.settings = settings
             self.worker.limits = _limits(settings)

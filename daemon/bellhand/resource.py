@@ -16,6 +16,7 @@ FIELDS = (
     "finished_at", "heartbeat_at", "worker", "result", "error", "allowed_actions", "links",
 )  # fmt: skip
 KEY_VERSION = 8
+ID_MAX = 2**63 - 1
 
 
 def id_of_key(key: UUID) -> int | None:
@@ -24,6 +25,17 @@ def id_of_key(key: UUID) -> int | None:
     if int(digits[12], 16) != KEY_VERSION:
         return None
     return int(digits[:12] + digits[13:16], 16)
+
+
+def number_and_key(word: str) -> tuple[int, UUID | None]:
+    """The id of the job that somebody named, and the key if it was named by that; ValueError if it is neither."""
+    if word.isascii() and word.isdigit() and 0 < int(word[:20]) <= ID_MAX:
+        return int(word), None
+    key = UUID(word)
+    number = id_of_key(key)
+    if number is None:
+        raise ValueError("no job has a key of this version")
+    return number, key
 
 
 def rfc3339(moment: datetime | None) -> str | None:

@@ -25,12 +25,12 @@ from bellhand.api.insight_told import (
     Muting,
     OperationQuery,
 )
-from bellhand.api.naming import ID_MAX, job_row, named
+from bellhand.api.naming import job_row, named
 from bellhand.api.operations import OWN, answer, operation
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
-from bellhand.resource import eta, rfc3339
+from bellhand.resource import ID_MAX, eta, rfc3339
 from bellhand.states import states_named
 
 JOB = ("bad-job-id", "not-found")

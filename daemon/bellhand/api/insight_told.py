@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bellhand.api.given import Body, KindName, Moment, Owner, Plain, Priority, Query, Reason
-from bellhand.api.naming import ID_MAX
 from bellhand.api.told import Told
+from bellhand.resource import ID_MAX
 
 Fingerprint = Annotated[str, Field(min_length=1, max_length=12)]
 Action = Literal["cancel", "pause", "resume", "retry", "run_now", "reprioritize"]

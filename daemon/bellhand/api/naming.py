@@ -10,23 +10,16 @@ from asyncpg import Record
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
-from bellhand.resource import id_of_key
-
-ID_MAX = 2**63 - 1
+from bellhand.resource import number_and_key
 
 
 def named(word: str) -> tuple[int, UUID | None]:
     """The id, and the key if it was named by that; raises the problem 400."""
-    if word.isascii() and word.isdigit() and 0 < int(word[:20]) <= ID_MAX:
-        return int(word), None
     try:
-        key = UUID(word)
-        number = id_of_key(key)
+        return number_and_key(word)
     except ValueError:
-        number = None
-    if number is None:
-        raise HttpProblem("bad-job-id", detail=f"{word[:100]!r} is neither an id nor a key")
-    return number, key
+        detail = f"{word[:100]!r} is neither an id nor a key"
+        raise HttpProblem("bad-job-id", detail=detail) from None
 
 
 async def job_row(look: Look, request: web.Request, statement: str = "status_jobs") -> Record:

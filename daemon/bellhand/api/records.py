@@ -8,11 +8,11 @@ from aiohttp import web
 
 from bellhand.api import told
 from bellhand.api.given import AuditQuery, Cleanup, NewToken
-from bellhand.api.naming import ID_MAX, named
+from bellhand.api.naming import named
 from bellhand.api.operations import answer, operation
 from bellhand.callers import caller_of, digest, new_token
 from bellhand.look import Look
-from bellhand.resource import rfc3339
+from bellhand.resource import ID_MAX, rfc3339
 
 WALK = 10_000
 TOKENS_SHOWN = 500

@@ -10,8 +10,7 @@ from cyclopts import Parameter
 from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import UNCONFIRMED, NotFound, Usage
 from bellhand.cli.output import ago, duration, plain, say, say_json, table, tell
-from bellhand.cli.values import ids_of, moment_of
-from bellhand.states import PARTIAL, STATES, nearest_state, states_named
+from bellhand.cli.values import ids_of, moment_of, states_of
 
 Expect = Annotated[int | None, Parameter(help="How many must match; else they are only counted.")]
 Failure = Annotated[
@@ -39,7 +38,7 @@ async def bulk(
     """Tell all jobs that match what to do: look first, then say again how many you expect."""
     chosen: dict[str, Any] = {"kind": kind, "lane": lane, "owner": owner}
     if state:
-        chosen["states"] = _states(state)
+        chosen["states"] = sorted(states_of(state))
     if jobs:
         chosen["ids"] = [number for number, _ in ids_of(jobs)]
     arguments = {"priority": priority, "hold_seconds": hold}
@@ -52,21 +51,6 @@ async def bulk(
         if failure:
             chosen["failure"] = (await failure_row(database, failure))["fingerprint"]
         return await act(cli, database, action, chosen, arguments, expect, reason)
-
-
-def _states(words: list[str]) -> list[str]:
-    found: set[str] = set()
-    for word in ",".join(words).split(","):
-        try:
-            found |= states_named(word)
-        except ValueError as error:
-            near = nearest_state(word)
-            raise Usage(
-                str(error),
-                why=f"states are {', '.join((*STATES, PARTIAL))}",
-                fix=f"did you mean {near!r}?" if near else "choose one of those",
-            ) from error
-    return sorted(found)
 
 
 async def act(

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from bellhand.cli.context import Database, Given, loads
-from bellhand.cli.errors import NotFound, Usage
+from bellhand.cli.errors import NotFound
 from bellhand.cli.output import (
     ago,
     bar,
@@ -26,9 +26,9 @@ from bellhand.cli.output import (
     table,
     tell,
 )
-from bellhand.cli.values import ids_of, moment_of
+from bellhand.cli.values import ids_of, moment_of, states_of
 from bellhand.resource import FIELDS, resource, rfc3339
-from bellhand.states import OVER, PARTIAL, STATES, nearest_state, states_named
+from bellhand.states import OVER, PARTIAL, STATES
 
 TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
 EVENTS_SHOWN = 30
@@ -94,17 +94,7 @@ async def list_(
 def _states(words: list[str] | None) -> frozenset[str]:
     if not words:
         return frozenset({*STATES, PARTIAL})
-    found: set[str] = set()
-    for word in ",".join(words).split(","):
-        try:
-            found |= states_named(word)
-        except ValueError as error:
-            near = nearest_state(word)
-            raise Usage(
-                str(error),
-                why=f"states are {', '.join((*STATES, PARTIAL))}, live, over",
-                fix=f"did you mean {near!r}?" if near else "choose one of those",
-            ) from error
+    found = states_of(words)
     if "completed" in found and not {PARTIAL} & set(words):
         found.add(PARTIAL)
     return frozenset(found)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bellhand.cli.errors import Usage
 from bellhand.resource import id_of_key
+from bellhand.states import PARTIAL, STATES, nearest_state, states_named
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)", re.IGNORECASE)
@@ -184,3 +185,19 @@ def _typed(text: str, types: set[str]) -> Any:
         return text
     fits = not types or isinstance(value, bool | None) or bool(types & {"integer", "number"})
     return value if fits else text
+
+
+def states_of(words: Sequence[str]) -> set[str]:
+    """The states that words separated by commas or blanks mean; Usage names the nearest for one that is none."""
+    found: set[str] = set()
+    for word in ",".join(words).split(","):
+        try:
+            found |= states_named(word)
+        except ValueError as error:
+            near = nearest_state(word)
+            raise Usage(
+                str(error),
+                why=f"states are {', '.join((*STATES, PARTIAL))}, live, over",
+                fix=f"did you mean {near!r}?" if near else "choose one of those",
+            ) from error
+    return found

@@ -17,7 +17,7 @@ from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.words import lasted, moment, rough, shown
 from bellhand.problems import HttpProblem, not_found
-from bellhand.resource import id_of_key, resource
+from bellhand.resource import number_and_key, resource
 from bellhand.tickets import make_ticket
 
 ACTIONS = {
@@ -26,7 +26,6 @@ ACTIONS = {
 WAITING = ("pending", "scheduled", "retrying", "blocked", "paused")
 PRIORITIES = tuple(str(number) for number in range(1, 11))
 LINK_HOURS = {"1": "an hour", "8": "8 hours", "24": "a day", "168": "a week"}
-ID_MAX = 2**63 - 1
 GANTT_WIDTH = 1000
 GANTT_WIDTH_MIN = 6
 
@@ -114,18 +113,11 @@ class JobPage:
 
 def named(word: str) -> tuple[int, UUID | None]:
     """The id, and the key if the job was named by that."""
-    if word.isascii() and word.isdigit() and 0 < int(word[:20]) <= ID_MAX:
-        return int(word), None
     try:
-        key = UUID(word)
-        number = id_of_key(key)
+        return number_and_key(word)
     except ValueError:
-        number = None
-    if number is None:
-        raise HttpProblem(
-            "not-found", detail=f"{word[:100]!r} is neither the id nor the key of a job"
-        )
-    return number, key
+        detail = f"{word[:100]!r} is neither the id nor the key of a job"
+        raise HttpProblem("not-found", detail=detail) from None
 
 
 def gantt(steps: list[dict[str, Any]], now: datetime) -> tuple[list[dict[str, Any]], float]:
