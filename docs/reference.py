@@ -21,7 +21,7 @@ MODULES = [f"bellhand.families.{name}" for name in ("crm", "leads", "matching", 
 # Functions that an app or an operator calls; the others are private.
 CONTRACT = (
     "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "bulk_preview", "bulk_act",
-    "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule",
+    "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule", "drain_worker", "undrain_worker",
     "failure_contrast", "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
     "create_token", "revoke_token",
 )  # fmt: skip

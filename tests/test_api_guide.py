@@ -80,7 +80,8 @@ def holds(told: Any, wanted: Any) -> bool:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 async def test_every_line_of_the_guide_runs(dsn: str, conn: asyncpg.Connection) -> None:
     token = await make(conn, "guide", "enqueue")
-    async with at_work(dsn, greet, status={"port": 0, "requests_burst": 1000}) as daemon:
+    status = {"port": 0, "requests_burst": 1000}
+    async with at_work(dsn, greet, worker={"name": "main"}, status=status) as daemon:
         one = {
             "name": "nightly",
             "cron": "0 3 * * *",

@@ -194,12 +194,7 @@ class Daemon:
         await self.listener.settled.wait()
         self.ready.set()
         systemd.notify("READY=1")
-        log.info(
-            "ready",
-            kinds=len(self.kinds),
-            listening=self.sleep.listening,
-            status_port=self.status.port,
-        )
+        log.info("ready", kinds=len(self.kinds), listening=self.sleep.listening, status_port=self.status.port)  # fmt: skip
 
     async def _drain(self, loop: asyncio.Task[None]) -> None:
         """Claim no more, let what runs end, hand back the rest; the heartbeat goes on until the last handler ended."""
@@ -211,8 +206,10 @@ class Daemon:
         log.info("draining", running=len(self.worker.running), grace_seconds=grace)
         self.bell.ring()
         # The claim that may be on its way first: what it brings must hear of the drain too.
-        await asyncio.wait({loop}, timeout=5)
-        loop.cancel()
+        over = asyncio.create_task(self.worker.claims_over.wait())
+        await asyncio.wait({loop, over}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        if not over.done():
+            loop.cancel()
         self.worker.stop_all("drain", now=False)
         self.worker.note_idle()
         hurry = asyncio.create_task(self.hurry.wait())
@@ -221,7 +218,7 @@ class Daemon:
         self.exit_hard_after(own.kill_grace_seconds + 15)
         self.worker.stop_all("drain")
         await asyncio.wait({ended}, timeout=own.kill_grace_seconds + 5)
-        for task in (hurry, ended):
+        for task in (hurry, ended, over):
             task.cancel()
         handed_back = 0
         try:

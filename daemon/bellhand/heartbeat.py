@@ -34,11 +34,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What one beat brought back: `known` is False when the worker was given up, `stops` are (id, epoch, reason)."""
+    """What one beat brought back: `known` is False when the worker was given up, `stops` are (id, epoch, reason), `drained` is
+    why it is to claim nothing more ("" without a reason), None while it may."""
 
     known: bool
     rescue: bool
     stops: list[tuple[int, int, str]]
+    drained: str | None = None
 
 
 class Heartbeat:
@@ -112,9 +114,8 @@ class Heartbeat:
                     # Nothing to keep, nothing to stop: in time for the lease, and for whoever else falls silent.
                     idle = max(self.beat_seconds, self.lease_seconds / 3)
                     wait = min(idle, max(self.beat_seconds / 10, rows[0][1] + 0.01))
-                self._tell(
-                    self.on_beat, Beat(bool(rows), bool(rows) and rows[0][0] == "rescue", stops)
-                )
+                said, drained = (rows[0][0], rows[0][2]) if rows else (None, None)
+                self._tell(self.on_beat, Beat(said is not None, said == "rescue", stops, drained))
             except (Away, Again) as error:
                 wait = backoff.next_seconds()
                 if backoff.tries == 1:

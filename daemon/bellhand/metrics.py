@@ -259,7 +259,9 @@ class Metrics:
         def gauge(name: str, help: str) -> Gauge:
             return Gauge(f"bellhand_{name}", help, registry=self.registry)
 
-        self._draining = gauge("draining", "1 while the daemon is going down.")
+        self._draining = gauge(
+            "draining", "1 while the daemon claims nothing more: it goes down, or was drained."
+        )
         self._db_up = gauge("db_up", "1 while the database answers.")
         self._listen_up = gauge(
             "listen_up", "1 while the bell can be heard; else the daemon polls."

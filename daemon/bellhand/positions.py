@@ -80,6 +80,15 @@ class Positions:
             for rank in lane.ranks:
                 self.known.setdefault((lane.id, rank), (0, 0))
 
+    @property
+    def spare(self) -> bool:
+        """Whether slots of a limited lane are held that nothing runs in."""
+        return any(
+            use.held > use.running
+            for use in self.lanes.values()
+            if use.lane.concurrency is not None and not use.lane.paused
+        )
+
     def paused(self, lane: str) -> bool:
         """Whether this worker has heard that a lane is paused."""
         return any(use.lane.paused for use in self.lanes.values() if use.lane.name == lane)

@@ -93,4 +93,6 @@ class Registration:
         await self.store.register_worker(
             own.name or host, host, os.getpid(), __version__, list(self.worker.kinds), list(own.lanes), own.concurrency
         )  # fmt: skip
+        if self.worker.drained is not None:  # under another name; a drain is of the process
+            await self.store.drain(self.worker.drained)
         self.worker.registered.set()

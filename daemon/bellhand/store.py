@@ -124,6 +124,11 @@ class Store:
         """Enter: name, host, pid, version, kinds, lanes, capacity."""
         await self.chores.fetch(query("register_worker"), self.worker, *columns)
 
+    async def drain(self, reason: str) -> None:
+        """Stay drained under a new name."""
+        own = str(self.worker)
+        await self.chores.fetch(query("drain_worker"), own, reason or None, "bellhand")
+
     async def suspects(self, running: int | None, waiting: list[int]) -> None:
         """Write down which job runs alone, to be blamed alone for a death of the worker, and which wait for their turn."""
         await self.chores.fetch(query("suspects"), self.worker, running, waiting)

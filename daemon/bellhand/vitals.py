@@ -53,7 +53,7 @@ class Vitals:
             schema_ok=worker.first_claim.is_set(),
             listen_up=self.sleep.listening,
             polling=self.listener.deaf,
-            draining=worker.stopping,
+            draining=worker.stopping or worker.drained is not None,
             worker_alive=now - worker.last_turn < self.turn_seconds_max,
             lag_seconds=now - self.heartbeat.last_beat,
         )
@@ -80,7 +80,7 @@ class Vitals:
             health = self.health()
             if health.worker_alive or health.draining:
                 systemd.notify("WATCHDOG=1")
-            if health.draining:
+            if self.worker.stopping:
                 systemd.notify(*self._stopping())
             systemd.notify(f"STATUS={self.status(health)}")
             await asyncio.sleep(min(STATUS_SECONDS, interval / 3))
@@ -88,8 +88,10 @@ class Vitals:
     def status(self, health: Health) -> str:
         """How things stand, in one line for `systemctl status`."""
         busy = f"{len(self.worker.running)}/{self.worker.limits.concurrency} busy"
-        if health.draining:
+        if self.worker.stopping:
             return f"{busy} · draining, {short(self.drain_seconds())} at most"
+        if self.worker.drained is not None:
+            return f"{busy} · drained, claims nothing: {self.worker.drained or 'no reason given'}"
         if not health.schema_ok:
             return "starting"
         if not health.db_up:

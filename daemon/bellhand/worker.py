@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +29,7 @@ from .outcomes import Ended
 from .positions import ByAge, Positions
 from .settle import Settler
 from .store import Surroundings
+from .suspects import Suspects
 
 log = structlog.get_logger()
 
@@ -58,14 +58,13 @@ class Worker:
         self.limits = limits
         self.store.worker = uuid.uuid4()
         self.running: dict[int, Job] = {}
-        self.suspects: deque[Job] = deque()  # they wait for the one that runs
-        self.suspect: Job | None = None
-        self.noting: asyncio.Task[None] | None = None
         self.zombies: set[asyncio.Task[None]] = set()
         self.paused_kinds: frozenset[str] = frozenset()
         self.deadlines = Deadlines(tools.clock, self._expire)
         self.backoff = Backoff(tools.random)
+        self.suspects = Suspects(self.store, self._begin, self.running, self.leaves)
         self.stopping = False
+        self.drained: str | None = None  # why an operator told it to claim nothing more
         self.up = False  # the last claim reached the database
         self.claims = 0
         self.started_jobs = 0
@@ -78,6 +77,7 @@ class Worker:
         self.last_turn = tools.clock()
         self.first_claim = asyncio.Event()
         self.registered = asyncio.Event()
+        self.claims_over = asyncio.Event()  # it stops, and no claim is on its way
         self.idle = asyncio.Event()  # nothing runs, and nothing will be claimed
 
     @property
@@ -89,15 +89,14 @@ class Worker:
     # -- the loop ----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Claim and hand out until told to stop; what runs then is left running (see app.py)."""
+        """Claim and hand out until told to stop; then give back the slots of what ends (see app.py for what runs)."""
         while not self.stopping:
             self.last_turn = self.tools.clock()
             await self.registered.wait()
             room = self.room()
             self.full = room == 0
             if self.full:
-                await self._ring_others()
-                await self.bell.wait(self.sleep.poll_seconds)
+                await self._rest()
                 continue
             try:
                 await self._hand_back_unknown()
@@ -117,6 +116,20 @@ class Worker:
                     seconds = min(seconds, self.wait_seconds)
                 if not await self.bell.wait(seconds) and seconds > 1.0:
                     self.metrics.wakeup("poll")
+        self.claims_over.set()
+        while self.running:
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the bell; a worker that will claim nothing keeps no slots of limited lanes from others meanwhile."""
+        if self.leaves() and self.positions.spare:
+            try:
+                await self._claim(0)
+            except (Away, Again) as error:
+                await self._claim_failed(error)
+        else:
+            await self._ring_others()
+        await self.bell.wait(self.sleep.poll_seconds)
 
     async def _ring_others(self) -> None:
         """Every hand is full and there may be more: who sleeps with free hands was told that somebody is awake."""
@@ -129,16 +142,12 @@ class Worker:
             log.info("others_not_rung", error=str(error))
 
     def room(self) -> int:
-        """How many jobs to claim now: free hands, less what piles up because it cannot be settled; none beside a suspect."""
-        if self.suspects or self.suspect is not None:
+        """How many jobs to claim now: free hands, less what piles up because it cannot be settled; none beside a suspect, or drained."""
+        if self.suspects.any or self.leaves():
             return 0
         unsettled = max(0, self.settler.backlog - 2 * self.settler.batch_max)
-        return max(
-            0,
-            min(
-                self.limits.concurrency - len(self.running) - unsettled, self.limits.claim_batch_max
-            ),
-        )
+        free = self.limits.concurrency - len(self.running) - unsettled
+        return max(0, min(free, self.limits.claim_batch_max))
 
     async def _claim(self, room: int) -> tuple[int, int]:
         """Claim and start up to `room` jobs; how many there were, and the oldest transaction running at the look."""
@@ -150,9 +159,7 @@ class Worker:
         head, *rows = await self.store.claim(room, oldest, self.positions.where(room, oldest))
         seconds = self.tools.clock() - started
         self.metrics.observe_claim(seconds)
-        if (
-            seconds > self.limits.claim_seconds
-        ):  # we stood still: what it gave us may be somebody else's by now
+        if seconds > self.limits.claim_seconds:  # we stood still: it may be somebody else's by now
             raise Away(f"the answer to a claim took {seconds:.1f} s")
         if self.positions.are_of_before(self.store.claims_opened):
             self.bell.ring()  # this look may have passed by jobs: look again at once
@@ -209,6 +216,7 @@ class Worker:
 
     def _start(self, rows: Sequence[Record], lease: int) -> None:
         jobs: list[Job] = []
+        suspects: list[Job] = []
         for row in rows:
             name: str = row[4]
             kind = self.kinds.get(name)
@@ -221,47 +229,13 @@ class Worker:
                 self._abandon(old)
             self.running[job.id] = job
             if job.crashes and job.crashes >= self.limits.crashes_max - 1:
-                self.suspects.append(job)
+                suspects.append(job)
             else:
                 jobs.append(job)
         self.started_jobs += len(rows)
         self.metrics.claimed(len(rows))
         self._begin(jobs)
-        if self.suspects:
-            self.noting = asyncio.get_running_loop().create_task(self._note_waiting())
-            self._next_suspect()
-
-    async def _note_waiting(self) -> None:
-        """They have not begun: should the worker die, it was none of them."""
-        try:
-            await self.store.suspects(None, [job.id for job in self.suspects])
-        except (Away, Again) as error:
-            log.warning("suspects_not_noted", error=str(error))
-
-    def _next_suspect(self) -> None:
-        """Jobs that one more crash would fail run alone, so that it is known whose crash it was."""
-        waiting, self.suspects = self.suspects, deque()
-        for job in waiting:
-            if self.stopping:
-                job.stop_now("drain")
-            if job.stopping is None:
-                self.suspects.append(job)
-            else:
-                self._begin([job])
-        if self.suspect is None and self.suspects and len(self.running) == len(self.suspects):
-            self.suspect = self.suspects.popleft()
-            self.suspect.task = asyncio.get_running_loop().create_task(
-                self._run_suspect(self.suspect)
-            )
-
-    async def _run_suspect(self, job: Job) -> None:
-        try:
-            await self.store.suspects(job.id, [other.id for other in self.suspects])
-        except (Away, Again, asyncio.CancelledError) as error:
-            # It is told to stop, or nobody would know whom to blame.
-            job.stop_now("silence")
-            log.info("suspect_not_begun", job=job.id, kind=job.kind, why=str(error) or job.stopping)
-        self._begin([job])
+        self.suspects.add(suspects)
 
     def _begin(self, jobs: list[Job]) -> None:
         """Make tasks of some, of the others at the loop's next turn; one that is told to stop meanwhile never runs."""
@@ -289,15 +263,16 @@ class Worker:
 
     def _end(self, job: Job, end: Any) -> None:
         del self.running[job.id]
-        if job is self.suspect:
-            self.suspect = None
-        if self.suspects:
-            self._next_suspect()
+        self.suspects.ended(job)
         self.note_idle()
         job.ran_seconds = self.tools.clock() - job.started
         self._free_lane(job.lane_id)
         self.settler.add(job, end)
         self.room_again()
+
+    def leaves(self) -> bool:
+        """Whether it claims nothing more: it stops, or was drained."""
+        return self.stopping or self.drained is not None
 
     def room_again(self) -> None:
         """Claim at once if the loop waits for room; else every job that ends would cost an empty claim."""
@@ -359,7 +334,14 @@ class Worker:
                     [job.lease for job in jobs])  # fmt: skip
 
     def stop_some(self, beat: Beat) -> None:
-        """Stop the jobs that the heartbeat heard about."""
+        """Stop the jobs that the heartbeat heard about, and claim no more if an operator asked for that."""
+        if beat.drained != self.drained:
+            log.info("undrained" if beat.drained is None else "drained", reason=beat.drained)
+            self.drained = beat.drained
+            self.metrics.set_draining(self.drained is not None)
+            self.bell.ring()
+        if self.drained is not None:  # also what a claim brought that was on its way
+            self.stop_all("drain", now=False)
         for id, epoch, reason in beat.stops:
             job = self.running.get(id)
             if job is None or job.epoch != epoch or job.stopping is not None or job.settling:
@@ -368,7 +350,7 @@ class Worker:
             job.stop(reason)
             if job.stopping is not None:
                 self._bury_if_it_hangs(job)
-        self._next_suspect()
+        self.suspects.next()
 
     def stop_all(self, reason: str, *, now: bool = True) -> None:
         """Stop everything that runs: at once, or each at its next step."""
@@ -378,7 +360,7 @@ class Worker:
                 self._bury_if_it_hangs(job)
             else:
                 job.stop(reason)
-        self._next_suspect()
+        self.suspects.next()
 
     def given_up(self) -> None:
         """Another daemon took our jobs: stop them all and go on under a new name."""

@@ -1,7 +1,7 @@
 -- Says why a job stands where it stands: the gates it waits at, the nearest first, each with what changes it.
 create or replace function bellhand.why(p_id bigint) returns table (gate text, detail text, fix text) language plpgsql stable set jit = off as $$
 declare
-  j bellhand.all_jobs; k bellhand.kinds; l bellhand.lanes;
+  j bellhand.all_jobs; k bellhand.kinds; l bellhand.lanes; drained record;
 begin
   select * into j from bellhand.all_jobs a where a.id = p_id order by a.finished_at nulls first limit 1;
   if not found then perform bellhand.no_such_job(p_id); end if;
@@ -29,7 +29,13 @@ begin
   elsif k.paused then
     return query select 'kind_paused'::text, format('Kind %s is paused%s.', k.name, coalesce(': ' || k.paused_reason, '')), format('bellhand resume --kind %s', k.name);
   elsif not exists (select from bellhand.workers w where k.name = any (w.kinds) and (w.lanes = '{}' or l.name = any (w.lanes)) and not w.draining) then
-    return query select 'no_worker'::text, format('No live worker handles %s in lane %s.', k.name, l.name), 'start a daemon: bellhand run'::text;
+    select string_agg(w.name || coalesce(format(' (%s)', w.drain_reason), ''), ', ' order by w.name) as told, min(w.name) as name into drained
+      from bellhand.workers w where k.name = any (w.kinds) and (w.lanes = '{}' or l.name = any (w.lanes)) and w.drain_asked_at is not null;
+    if drained.name is not null then
+      return query select 'drained'::text, format('The workers that handle %s in lane %s are drained: %s.', k.name, l.name, drained.told), format('bellhand undrain %s', drained.name);
+    else
+      return query select 'no_worker'::text, format('No live worker handles %s in lane %s.', k.name, l.name), 'start a daemon: bellhand run'::text;
+    end if;
   end if;
   if l.paused then
     return query select 'lane_paused'::text, format('Lane %s is paused%s.', l.name, coalesce(': ' || l.paused_reason, '')), format('bellhand resume --lane %s', l.name);

@@ -201,7 +201,9 @@ create table bellhand.workers (
   generation integer     not null default 0,      -- claims of an older one come too late: see hand_back_unknown
   started_at timestamptz not null default bellhand.now(),
   beat       timestamptz not null default bellhand.now(),
-  heard_again_at timestamptz           -- when it last came back after a lease of silence
+  heard_again_at timestamptz,          -- when it last came back after a lease of silence
+  drain_asked_at timestamptz,          -- since when it is to claim nothing more, see drain_worker; null: it may
+  drain_reason   text
 ) with (fillfactor = 50);
 
 -- One row per claimed batch: whose it is, which jobs, at which epochs. A job runs while a lease names it at its epoch.

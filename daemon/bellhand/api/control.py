@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from aiohttp import web
+from asyncpg import Record
 
 from bellhand.api import told
 from bellhand.api.given import LaneLimits, Why
@@ -197,8 +198,40 @@ class Control:
     @operation("GET", "/v1/workers", "read", answers={200: told.Workers})
     async def list_workers(self, request: web.Request) -> web.StreamResponse:
         """List the workers that live, with what they have in hand and when they last gave a sign."""
-        rows = [dict(row) for row in await self.look.fetch("status_workers")]
-        return answer({"data": [{**row, "started_at": rfc3339(row["started_at"])} for row in rows]})
+        rows = await self.look.fetch("status_workers")
+        return answer({"data": [worker_told(row) for row in rows]})
+
+    @operation(
+        "POST", "/v1/workers/{worker}/drain", "operate", answers={200: told.Worker}, problems=(*THING, "invalid-value")
+    )  # fmt: skip
+    async def drain_worker(self, request: web.Request, body: Why | None) -> web.StreamResponse:
+        """Tell a worker, by its id or name, to claim nothing more; what runs hands itself back at its next step, or ends.
+
+        Its daemon stays, answers 503 on `/readyz` and goes on when told to; another process, as after a restart, is not drained.
+        """
+        reason, actor = body.reason if body else None, caller_of(request).actor
+        return await self._worker("drain_worker", request.match_info["worker"], reason, actor=actor)
+
+    @operation(
+        "POST", "/v1/workers/{worker}/undrain", "operate", answers={200: told.Worker}, problems=(*THING, "invalid-value")
+    )  # fmt: skip
+    async def undrain_worker(self, request: web.Request) -> web.StreamResponse:
+        """Let a worker that was drained claim again."""
+        actor = caller_of(request).actor
+        return await self._worker("undrain_worker", request.match_info["worker"], actor=actor)
+
+    async def _worker(self, act: str, *arguments: Any, actor: str) -> web.StreamResponse:
+        (done,) = await self.look.fetch(act, *arguments, actor=actor)
+        for row in await self.look.fetch("status_workers"):
+            if row["id"] == done["id"]:
+                return answer(worker_told(row))
+        raise not_found(f"worker {arguments[0][:100]!r} ended meanwhile", "see /v1/workers")
+
+
+def worker_told(row: Record) -> dict[str, Any]:
+    """A row of status_workers.sql as it is answered."""
+    moments = {name: rfc3339(row[name]) for name in ("started_at", "drain_asked_at")}
+    return {**row, **moments}
 
 
 def _one(sort: str, name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from bellhand.api import told
+from bellhand.api.control import worker_told
 from bellhand.api.given import SeriesQuery
 from bellhand.api.operations import answer, operation
 from bellhand.look import Look
@@ -59,7 +60,7 @@ class Stats:
 
     async def _count(self) -> dict[str, Any]:
         lanes = [dict(row) for row in await self.look.fetch("status_lanes")]
-        workers = [dict(row) for row in await self.look.fetch("status_workers")]
+        workers = await self.look.fetch("status_workers")
         outcomes = await self.look.fetch("status_outcomes", WINDOW_SECONDS)
         clock = (await self.look.fetch("status_clock"))[0]
         for lane in lanes:
@@ -75,7 +76,7 @@ class Stats:
             "counted_max": COUNTED_MAX,
             "last_hour": totals,
             "lanes": lanes,
-            "workers": [{**w, "started_at": rfc3339(w["started_at"])} for w in workers],
+            "workers": [worker_told(row) for row in workers],
             "next_schedule": {"name": clock["schedule"], "in_seconds": clock["schedule_seconds"]}
             if clock["schedule"]
             else None,

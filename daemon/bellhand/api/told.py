@@ -233,6 +233,8 @@ class Worker(Told):
     capacity: int
     busy: int
     draining: bool
+    drain_asked_at: datetime | None
+    drain_reason: str | None
     lanes: list[str]
     started_at: datetime
     beat_seconds: float

@@ -73,6 +73,7 @@ COMMANDS: tuple[tuple[Group, Any, str], ...] = (
     (START, install.install, "install"),
     (START, install.uninstall, "uninstall"),
     (START, draining.drain, "drain"),
+    (START, draining.undrain, "undrain"),
     (START, run.bench, "bench"),
     (START, maintenance.version, "version"),
     (WORK, enqueue.enqueue, "enqueue"),

@@ -174,6 +174,7 @@ JUDGES: dict[str, Callable[[Fact], Finding]] = {
     "dead": _of("bloat", "{subject} has {count} dead rows", "{note}", "in psql: vacuum (analyze) bellhand.{subject}; if they stay, see the horizon"),
     "silent": _of("workers", "{subject} has been silent for {time}", "{note}; its jobs are taken over once another daemon looks", "see that host: systemctl status bellhand"),
     "draining": _of("workers", "{subject} drains", "{note}; it takes no new ones", "wait; if it hangs, a second SIGTERM makes it hand back at once"),
+    "drained": _of("workers", "{subject} has been drained for {time}", "{note}; it takes no new ones", "bellhand undrain {subject}"),
     "orphans": _of("leases", "{count} jobs are leased to a worker that is gone", "claimed since {note}; the sweep of a living daemon puts them back within 10 minutes", "start a daemon, or restart one: it sweeps at its start"),
     "unhandled": _of("kinds", "{count} jobs of {subject} wait and nobody handles them", "{note}: no living daemon has that kind", "add its module to `modules` and restart, or cancel them: bellhand bulk cancel --kind {subject}"),
     "parked": _of("kinds", "{count} jobs of {subject} are parked", "{note}", "bellhand why <one of them>: bellhand list --kind {subject}"),

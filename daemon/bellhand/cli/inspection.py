@@ -70,7 +70,9 @@ def _workers(workers: list[dict[str, Any]]) -> None:
         parts += [worker["version"], f"{worker['busy']}/{worker['capacity']} busy"]
         if worker["lanes"]:
             parts.append(f"lanes {', '.join(worker['lanes'])}")
-        if worker["draining"]:
+        if worker["drain_asked_at"]:
+            parts.append(f"drained: {worker['drain_reason'] or 'no reason given'}")
+        elif worker["draining"]:
             parts.append("draining")
         parts.append(f"last beat {duration(beat)} ago")
         say("  ".join(p if "\x1b" in p and p is parts[0] else plain(p) for p in parts))

@@ -75,7 +75,15 @@ def picture(workers: list[Row], lanes: list[Row], jobs: list[Row], *, width: int
     lines = [(f"bellhand  {len(workers)} daemons  {busy}/{slots} busy  {pending} pending  {len(jobs)}{'+' if len(jobs) == RUNNING_MAX else ''} running", "bold"), ("", None)]  # fmt: skip
     for worker in workers:
         late = worker["beat_seconds"] > 30
-        state = "silent" if late else "draining" if worker["draining"] else "up"
+        state = (
+            "silent"
+            if late
+            else "drained"
+            if worker["drain_asked_at"]
+            else "draining"
+            if worker["draining"]
+            else "up"
+        )
         share = 100 * worker["busy"] / worker["capacity"]
         lines.append((f"{plain(worker['name']):<20.20} {bar(share, BAR_CELLS)} {worker['busy']:>4}/{worker['capacity']:<4} {state} {duration(worker['up_seconds'])}  {plain(worker['version'])}", "yellow" if state != "up" else None))  # fmt: skip
     if not workers:
