@@ -88,6 +88,20 @@ async def test_jobs_are_listed_page_by_page_and_by_what_they_are(port: Client, d
         assert await listed(port, question) == wanted, question
 
 
+async def test_a_page_tells_where_each_stands_and_when_it_is_done(port: Client, desk: Desk) -> None:
+    await desk.measured("a", 60)
+    await desk.worker(kinds=["a", "b"])
+    ids = [await desk.insert("a"), await desk.insert("a"), await desk.insert("b")]
+    over = await ended(desk, await desk.insert("a"), "completed")
+    jobs = {job["id"]: job for job in (await port.ask("/v1/jobs"))[1]["data"]}
+    assert [jobs[job]["position"]["ahead"] for job in ids] == [0, 1, 0]
+    assert jobs[ids[1]]["eta"]["basis"].endswith("30 runs of its kind")
+    assert jobs[ids[2]]["eta"]["reason"] == "fewer than 3 runs of its kind were measured"
+    assert (jobs[over]["position"], jobs[over]["eta"]) == (None, None)
+    one = (await port.ask(f"/v1/jobs/{ids[1]}"))[1]
+    assert one["eta"].keys() == jobs[ids[1]]["eta"].keys()
+
+
 async def test_a_page_leaves_out_what_may_be_large(port: Client, desk: Desk) -> None:
     await desk.insert("a", payload='{"big": 1}')
     (job,) = (await port.ask("/v1/jobs"))[1]["data"]

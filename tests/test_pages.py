@@ -7,7 +7,9 @@ import pytest
 
 from bellhand.dashboard import jobs as listing
 from daemons import insert, until
+from desk import Desk
 from pages import PATHS, browsing, fill, rows_of, text_of
+from ports import whole
 from support import eventually
 
 
@@ -83,6 +85,19 @@ async def test_jobs_are_found_by_what_they_hold(dsn, conn):
         _, page, _ = await browser.get("/jobs?q=owner:nobody")
         assert "No job matches" in text_of(page)
         assert (await browser.get("/jobs?before=nonsense"))[0] in (400, 422)
+
+
+async def test_a_list_says_when_what_waits_is_done(dsn, conn):
+    desk = Desk(conn)
+    await desk.publish("a", "b")
+    await desk.measured("a", 60)
+    await desk.worker(kinds=["a", "b"])
+    known, unknown = await desk.insert("a"), await desk.insert("b")
+    async with whole(dsn) as port:
+        _, page, _ = await port.ask("/jobs")
+    rows = {job: page.split(f'id="job-{job}"')[1].partition("</tr>")[0] for job in (known, unknown)}
+    assert "confidence: fair" in rows[known]
+    assert 'title="fewer than 3 runs of its kind were measured">?<' in rows[unknown]
 
 
 async def test_what_runs_comes_first_and_all_of_it_before_what_waits(dsn, conn):

@@ -300,7 +300,7 @@ WORTH = {
     "bytea[]": "array['x'::bytea]",     "uuid[]": "array[gen_random_uuid()]", "text[]": "array['a', 'cancel', 'retry', 'fail']", "smallint[]": "array[1, 1, 1, 1]::smallint[]", "xid8[]": "array['3', '3', '3', '3']::xid8[]",
     "boolean[]": "array[true, true, true, true]", "double precision[]": "array[0, 0, 0, 0]::float8[]", "interval": "'1 s'",
     "time without time zone": "'08:00'::time", "bytea": "sha256('x')", "pg_snapshot": "'3:3:'::pg_snapshot",
-    "bellhand.all_jobs": "null::bellhand.all_jobs", "bellhand.lanes": "null::bellhand.lanes",
+    "bellhand.all_jobs": "null::bellhand.all_jobs", "bellhand.lanes": "null::bellhand.lanes", "bellhand.outlook": "null::bellhand.outlook",
 }  # fmt: skip
 EVERYTHING = """
     select md5(string_agg(x, ',' order by x)) from (

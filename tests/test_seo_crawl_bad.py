@@ -103,6 +103,9 @@ async def test_a_start_page_that_is_none_fails_the_job_at_once_and_says_why(dsn,
     assert (row["attempts"], crawled["state"]) == (1, "failed")
     assert why in row["error"]
     assert why in crawled["error"]
+    assert "done" not in json.loads(row["progress"] or "{}"), (
+        "one page of one would look as if it were all but done"
+    )
 
 
 @pytest.mark.parametrize(

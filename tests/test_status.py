@@ -21,6 +21,7 @@ from bellhand.metrics import Metrics
 from bellhand.settings import Status
 from bellhand.sql import query
 from bellhand.surfaces import status_port
+from desk import Desk
 from support import eventually
 
 TOKEN = "0123456789abcdef-token"
@@ -218,6 +219,10 @@ async def test_stats_add_up_lanes_workers_and_the_last_hour(
     await conn.execute(
         "insert into bellhand.jobs (kind, run_at) values ('a', now() + interval '1 day')"
     )
+    await Desk(conn).publish("b", lane="other")
+    await conn.execute(
+        "insert into bellhand.jobs (kind, run_at) select 'b', now() + interval '1 day' from generate_series(1, 2)"
+    )
     await conn.execute(
         "insert into bellhand.stats select date_trunc('minute', now()), 'a', o, gen_random_uuid(), "
         "n, 1, 2, '{1}' from (values ('completed', 5), ('fail', 2), ('retry', 4)) x(o, n)"
@@ -228,7 +233,8 @@ async def test_stats_add_up_lanes_workers_and_the_last_hour(
     )
     async with serving(dsn) as port:
         stats = await port.json("/v1/stats")
-    assert stats["jobs"] == {"pending": 3, "scheduled": 1, "running": 0, "parked": 0}
+    assert stats["jobs"] == {"pending": 3, "scheduled": 3, "running": 0, "parked": 0}
+    assert [lane["scheduled"] for lane in stats["lanes"]] == [1, 2]
     assert stats["last_hour"] == {"completed": 5, "failed": 2, "retry": 4}
     assert stats["lanes"][0]["last_hour"] == stats["last_hour"]
     assert stats["lanes"][0]["oldest_due_seconds"] >= 0

@@ -89,6 +89,27 @@ async def test_a_snooze_and_a_hand_back_burn_no_attempt(desk: Desk) -> None:
     assert (row["id"], row["attempts"]) == (job, 0)
 
 
+async def test_a_job_that_failed_and_was_then_put_off_is_scheduled(desk: Desk) -> None:
+    """It waits because it asked to, not to be tried again; the next failure makes it so."""
+    job = await desk.insert()
+    w = await desk.worker()
+    states = []
+    for outcome, moment in (
+        ("retry", "09:01"),
+        ("snooze", "09:02"),
+        ("release", "09:03"),
+        ("retry", "09:04"),
+    ):
+        (row,) = await desk.claim(w)
+        await desk.end(row, outcome, wait=30, error=outcome)
+        states.append((await desk.see(job))["state"])
+        gate = await desk.conn.fetchval("select gate from bellhand.why($1)", job)
+        assert gate == states[-1] if outcome != "release" else gate != "scheduled"
+        await desk.at(f"2030-01-07 {moment}Z")
+        await desk.promote()
+    assert states == ["retrying", "scheduled", "pending", "retrying"]
+
+
 async def test_cancel_ends_a_waiting_job_at_once_and_tells_a_running_one(desk: Desk) -> None:
     waiting, running = await desk.insert(), await desk.insert()
     w = await desk.worker()

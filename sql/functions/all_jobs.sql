@@ -2,8 +2,7 @@
 create or replace view bellhand.all_jobs as
   select j.id, j.key, j.kind, l.name as lane, j.payload, j.priority, j.run_at, coalesce(j.attempts_max, k.attempts_max) as attempts_max,
     coalesce(j.timeout_seconds, k.timeout_seconds) as timeout_seconds, j.unique_key, j.owner, j.tags, j.depends_on, j.source, j.created_at,
-    case when j.state <> 'pending' then j.state when r.id is not null then 'running' when j.attempts > 0 then 'retrying'
-         when j.run_at > bellhand.now() then 'scheduled' else 'pending' end as state,
+    bellhand.live_state(j.state, r.id is not null, j.attempts, j.snoozed, j.run_at) as state,
     false as partial, j.stop, j.epoch, j.attempts, j.crashes, r.worker, coalesce(r.claimed_at, j.started_at) as started_at,
     null::timestamptz as finished_at,
     j.progress, null::jsonb as result, j.error

@@ -39,8 +39,7 @@ begin
   end if;
   return query
     select a.id, a.state, a.kind, null::timestamptz from (
-      select j.id, j.kind, case when j.state <> 'pending' then j.state when r.id is not null then 'running' when j.attempts > 0 then 'retrying'
-          when j.run_at > bellhand.now() then 'scheduled' else 'pending' end as state
+      select j.id, j.kind, bellhand.live_state(j.state, r.id is not null, j.attempts, j.snoozed, j.run_at) as state
         from bellhand.jobs j left join bellhand.running r on r.id = j.id and r.epoch = j.epoch and j.state = 'pending'
         where (ids is null or j.id = any (ids)) and (wanted_kind is null or j.kind = wanted_kind) and (wanted_owner is null or j.owner = wanted_owner)
           and (kinds is null or j.kind = any (kinds)) and (wanted_tags is null or j.tags @> wanted_tags)

@@ -36,6 +36,7 @@ begin
       worker = p_worker, started_at = bellhand.now() - u.run_seconds * interval '1 second',
       attempts = j.attempts + (u.outcome in ('retry', 'crash', 'fail', 'crash_fail'))::int,
       crashes = j.crashes + (u.outcome in ('crash', 'crash_fail'))::int,
+      snoozed = case u.outcome when 'snooze' then true when 'retry' then null when 'crash' then null else j.snoozed end,
       run_at = case when v.verdict in ('retry', 'crash', 'snooze') then bellhand.now() + make_interval(secs => u.wait_seconds) else j.run_at end,
       error = case when v.verdict = 'park' then j.error else coalesce(u.error, j.error) end, progress = coalesce(u.progress::jsonb, j.progress)
       from u join v on v.id = u.id where j.id = any (ours) and j.id = v.id

@@ -21,8 +21,8 @@ begin
     from bellhand.dependencies d cross join lateral (select a.kind, a.state from bellhand.all_jobs a where a.id = d.parent and a.finished_at is null) p
     where d.child = p_id order by d.parent limit 5;
   if j.run_at > bellhand.now() then
-    return query select case when j.attempts > 0 then 'retrying' else 'scheduled' end, format('It is due at %s, in %s.%s', j.run_at, bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
-      coalesce(' Last error: ' || right(j.error, 200), '')), format('bellhand run-now %s', p_id);
+    return query select case when j.state = 'retrying' then j.state else 'scheduled' end, format('It is due at %s, in %s.%s', j.run_at, bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
+      coalesce(case j.state when 'retrying' then ' Last error: ' else ' Said last: ' end || right(j.error, 200), '')), format('bellhand run-now %s', p_id);
   end if;
   if k.name is null then
     return query select 'unknown_kind'::text, format('No daemon has published kind %s.', to_json(j.kind)), 'add its module to `modules` and start the daemon'::text;

@@ -118,6 +118,7 @@ create table bellhand.jobs (
   started_at      timestamptz,
   error           text,
   progress        jsonb,
+  snoozed         boolean,                                 -- the last attempt that ended asked to come later, and did not fail
   constraint known_state      check (state in ('pending', 'blocked', 'paused')),   -- running: pending, and leased
   constraint known_stop       check (stop in ('cancel', 'pause')),
   constraint priority_in_range check (priority between 1 and 10 or bellhand.refuse_priority(priority)),
@@ -223,6 +224,13 @@ create index leases_worker on bellhand.leases (worker);
 -- What runs now: a row for each job of each lease. One that is over or was placed anew is not at this epoch any more.
 create view bellhand.running as
   select u.id, u.epoch, l.worker, l.claimed_at from bellhand.leases l cross join unnest(l.ids, l.epochs) u(id, epoch);
+
+-- The state of a job that is not over, as people name it: of its row in jobs, and whether it is among those that run.
+create function bellhand.live_state(p_state text, p_runs boolean, p_attempts smallint, p_snoozed boolean, p_run_at timestamptz) returns text
+language sql stable parallel safe as $$
+  select case when p_state <> 'pending' then p_state when p_runs then 'running' when p_attempts > 0 and p_snoozed is not true then 'retrying'
+    when p_run_at > bellhand.now() then 'scheduled' else 'pending' end
+$$;
 
 -- Jobs that are over, by day of finishing; retention drops whole days. The default partition is a net for a day
 -- that the keeper has not prepared.

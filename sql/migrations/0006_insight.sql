@@ -28,6 +28,24 @@ create table bellhand.run_times (
   primary key (kind, step)
 );
 
+-- What is known of the near future of a lane, the same for all that wait in it (lane_outlook.sql fills it, start_wait.sql reads it).
+create type bellhand.outlook as (
+  lane          smallint,
+  reason        text,                     -- why nothing can be said of it; the rest is null then
+  slots         integer,
+  running       integer,
+  lefts         float8[],                 -- how many seconds each of those that run still needs, the shortest first
+  left_seconds  float8,                   -- their sum
+  left_variance float8,
+  seconds       float8[],                 -- of the first 200 that wait: what the first n take by what was measured, for each n,
+  variances     float8[],                 -- with the sums of their variances,
+  squares       float8[],                 -- of their mean squares,
+  measured      bigint[],                 -- and how many of them are of a kind that was measured
+  ended         bigint,                   -- attempts that ended in five minutes, where the lane has had a backlog for longer
+  rate          float8,                   -- starts a second, and how many may start at once
+  tokens        float8
+);
+
 -- What was foretold of some jobs that are not over yet: those that somebody asked about, and a sample. Judged and deleted once
 -- they are.
 create table bellhand.eta_predictions (

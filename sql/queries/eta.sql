@@ -1,2 +1,2 @@
--- When jobs $1 will start and finish, by bellhand.eta; no row for those that are over.
-select i.job, e.*, bellhand.now() as now from unnest($1::bigint[]) i(job) cross join lateral bellhand.eta(i.job) e
+-- When jobs $1 will start and finish, by bellhand.etas; no row for those that are over.
+select e.*, bellhand.now() as now from bellhand.etas($1) e

@@ -6,8 +6,7 @@ with looked as (
   from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch
   where $13::boolean and ($3::bigint is null or j.id < $3) and 'running' = any ($4::text[])
   union all
-  select j.id, false, case when j.state <> 'pending' then j.state when j.attempts > 0 then 'retrying' when j.run_at > bellhand.now() then 'scheduled'
-    else 'pending' end, null, j.kind, j.owner, j.tags, j.payload, j.error, j.created_at
+  select j.id, false, bellhand.live_state(j.state, false, j.attempts, j.snoozed, j.run_at), null, j.kind, j.owner, j.tags, j.payload, j.error, j.created_at
   from (select * from bellhand.jobs x where ($13 or $3::bigint is null or x.id < $3) and $4::text[] && array['pending', 'scheduled', 'retrying', 'blocked', 'paused']
     order by x.id desc limit $2) j
   where not exists (select from bellhand.running r where r.id = j.id and r.epoch = j.epoch)),

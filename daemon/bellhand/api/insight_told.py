@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from bellhand.api.given import Body, KindName, Moment, Owner, Plain, Priority, Query, Reason
-from bellhand.api.told import Told
+from bellhand.api.told import Eta, Told
 from bellhand.resource import ID_MAX
 
 Fingerprint = Annotated[str, Field(min_length=1, max_length=12)]
@@ -27,20 +27,6 @@ class JobWhy(Told):
     id: int
     state: str
     gates: list[Gate]
-
-
-class Eta(Told):
-    """A band that is meant to hold nine times in ten, its middle, what it stands on; or why nothing can be said."""
-
-    starts_low: datetime | None
-    starts_at: datetime | None
-    starts_high: datetime | None
-    finishes_low: datetime | None
-    finishes_at: datetime | None
-    finishes_high: datetime | None
-    basis: str | None
-    confidence: Literal["good", "fair", "poor"] | None
-    reason: str | None
 
 
 class JobEta(Told):

@@ -153,11 +153,11 @@ async def _jobs(look: Look, wanted: Wanted, ids: list[int]) -> list[dict[str, An
     for row in await look.fetch("api_jobs", ids) if ids else ():
         rows.setdefault(row["id"], row)  # the live one of two with one id comes first
     shown = [rows[number] for number in ids if number in rows]
-    jobs = [
-        resource(row)
-        for row in shown
-        if (PARTIAL if row["partial"] else row["state"]) in wanted.states
-    ]
+    shown = [row for row in shown if (PARTIAL if row["partial"] else row["state"]) in wanted.states]
+    live = [row["id"] for row in shown if row["state"] not in OVER]
+    places = {row["id"]: row for row in await look.fetch("watch_positions", live)} if live else {}
+    foretold = {row["job"]: row for row in await look.fetch("eta", live)} if live else {}
+    jobs = [resource(row, places.get(row["id"]), foretold.get(row["id"])) for row in shown]
     return [{k: v for k, v in job.items() if k not in LEFT_OUT} for job in jobs]
 
 

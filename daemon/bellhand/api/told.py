@@ -42,6 +42,20 @@ class Position(Told):
     as_of: datetime
 
 
+class Eta(Told):
+    """A band that is meant to hold nine times in ten, its middle, what it stands on; or why nothing can be said."""
+
+    starts_low: datetime | None
+    starts_at: datetime | None
+    starts_high: datetime | None
+    finishes_low: datetime | None
+    finishes_at: datetime | None
+    finishes_high: datetime | None
+    basis: str | None
+    confidence: Literal["good", "fair", "poor"] | None
+    reason: str | None
+
+
 class Links(Told):
     self: str
 
@@ -61,6 +75,7 @@ class JobSummary(Told):
     tags: dict[str, Any]
     progress: Progress
     position: Position | None
+    eta: Eta | None
     attempt: int
     attempts_max: int | None
     crashes: int

@@ -34,6 +34,7 @@ TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
 EVENTS_SHOWN = 30
 STEPS_SHOWN = 40
 ERROR_CHARS_SHOWN = 2000
+FORETOLD_MAX = 500  # jobs of a list whose position and times are looked up
 STEP_MARKS = {"completed": ("✓", "green"), "failed": ("!", "red"), "running": ("▸", "blue")}
 
 
@@ -71,19 +72,25 @@ async def list_(
             moment = await database.value("cli_ago", moment)
         ids = await _candidates(database, wanted, (kind, owner, moment), limit)
         rows = await database.rows("status_jobs", ids)
+        rows = [row for row in rows if _shown(row, wanted)][:limit]
+        live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
+        live = live if not cli.quiet and (not cli.json or {"eta", "position"} & set(fields)) else []
+        foretold = {row["job"]: row for row in await database.rows("eta", live)} if live else {}
+        places = (
+            {row["id"]: row for row in await database.rows("watch_positions", live)} if live else {}
+        )
         if kind and not rows and await database.row("cli_kinds", kind) is None:
             tell(f"there is no kind {plain(kind)}; a kind is named whole, see: bellhand kinds")
-    rows = [row for row in rows if _shown(row, wanted)][:limit]
+    found = [resource(row, places.get(row["id"]), foretold.get(row["id"])) for row in rows]
     if cli.json:
-        found = [resource(row) for row in rows]
         say_json([{name: job[name] for name in fields} for job in found])
     elif cli.quiet:
         for row in rows:
             say(str(row["id"]))
     elif rows:
         table(
-            ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "WHAT"),
-            [_line(resource(row), row["now"]) for row in rows],
+            ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT"),
+            [_line(job, row["now"]) for job, row in zip(found, rows, strict=True)],
             numbers="ID",
         )
     else:
@@ -137,7 +144,9 @@ def _line(job: dict[str, Any], now: datetime) -> tuple[object, ...]:
     if state in ("scheduled", "retrying"):
         moment = datetime.fromisoformat(job["run_at"])
     attempt = f"{job['attempt']}/{job['attempts_max'] or '?'}"
-    return job["id"], state, job["kind"], percent, attempt, ago(moment, now), message[:200]
+    done = job["eta"] and job["eta"]["finishes_at"]
+    when = ago(max(now, datetime.fromisoformat(done)), now) if done else ""
+    return job["id"], state, job["kind"], percent, attempt, ago(moment, now), when, message[:200]
 
 
 async def find(database: Database, number: int, key: UUID | None) -> Any:

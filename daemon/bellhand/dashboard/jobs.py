@@ -56,7 +56,7 @@ class Jobs:
         search = parse(text)
         before = request.query.get("before", "")
         ids, looked_at, older = await self.find(search, before)
-        jobs = await self.of_ids(ids)
+        jobs = await self.of_ids(ids, foretold=True)
         kinds = [row["name"] for row in await self.site.often("page_kind_names")]
         here = {"q": text} if text else {}
         whole = search.as_filter()
@@ -123,11 +123,14 @@ class Jobs:
         )  # fmt: skip
         return found[0]
 
-    async def of_ids(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """The jobs in the order of the ids."""
+    async def of_ids(self, ids: Sequence[int], *, foretold: bool = False) -> list[dict[str, Any]]:
+        """The jobs in the order of the ids; `foretold`: with when each will be done."""
         found: dict[int, dict[str, Any]] = {}
-        for row in await self.site.look.fetch("status_jobs", list(ids)) if ids else []:
-            job = resource(row)
+        rows = await self.site.look.fetch("status_jobs", list(ids)) if ids else []
+        live = [row["id"] for row in rows if foretold and row["state"] not in OVER]
+        times = {row["job"]: row for row in await self.site.look.fetch("eta", live)} if live else {}
+        for row in rows:
+            job = resource(row, foretold=times.get(row["id"]))
             found.setdefault(job["id"], job | {"shown": shown(job)})
         return [found[number] for number in ids if number in found]
 

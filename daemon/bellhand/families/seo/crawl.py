@@ -68,6 +68,7 @@ class Crawl:
         self._silent = 0
         self._rest_seconds = 0.0
         self._width = options.concurrency
+        self._inside = False  # of a start page that was not read nobody knows how much there is
 
     async def run(self) -> None:
         """Read robots.txt, the start page, the sitemaps, every page, and ask for the rest.
@@ -81,6 +82,7 @@ class Crawl:
         await self._obey(homes[0])
         if self._options.sitemaps:
             await self._read_sitemaps(homes[0])
+        self._inside = True
         self._job.progress(stage="pages")
         while batch := await self._next_pages():
             await self._work(batch)
@@ -278,9 +280,9 @@ class Crawl:
             max(0, before.waiting - new),
         )  # fmt: skip
         own = self._known
-        self._job.progress(
-            done=own.pages, total=min(own.pages + own.waiting, self._options.max_pages)
-        )
+        if self._inside:
+            total = min(own.pages + own.waiting, self._options.max_pages)
+            self._job.progress(done=own.pages, total=total)
         self._job.counters.update(pages=own.pages, links=own.links, errors=own.errors)
 
     async def _wait_before(self, batch: Sequence[Waiting]) -> None:
