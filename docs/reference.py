@@ -11,6 +11,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from bellhand.cli.app import app
+from bellhand.cli.commands import tell_all
+from bellhand.cli.schemas import fields_of
+from bellhand.cli.shapes import SHAPES
 from bellhand.clients.usage import ServiceMetrics
 from bellhand.kinds import Kind, find_kinds
 from bellhand.metrics import Metrics
@@ -31,6 +34,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the generated pages to those that people wrote."""
     pages = {
         "commands": commands(),
+        "output": output(),
         "configuration": configuration(),
         "kinds": kinds(),
         "sql": sql(),
@@ -44,8 +48,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def commands() -> str:
     """Every command with its options."""
-    made: str = app.generate_docs(output_format="markdown", recursive=True)
+    made: str = tell_all(app).generate_docs(output_format="markdown", recursive=True)
     return made.replace("# bellhand\n", "# Commands\n", 1)
+
+
+def output() -> str:
+    """What each command prints for programs."""
+    rows = [f"| `{name}` | {', '.join(f'`{field}`' for field in fields_of(name.split())) or 'names'} |" for name in SHAPES]  # fmt: skip
+    return (
+        "# Output for programs\n\nThe fields of what commands print with `--json`, `--ndjson` and `--format`, those of all forms of a command together. "
+        "`bellhand schema COMMAND` prints the whole JSON Schema. Fields are only ever added.\n\n"
+        "| command | fields |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+    )
 
 
 def configuration() -> str:

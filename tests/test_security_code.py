@@ -69,7 +69,7 @@ NEVER_CALLED = {
     ),
 }
 # Who imports by a name that is no constant, and whose name that is.
-IMPORTERS = {"kinds": "`modules` of the configuration"}
+IMPORTERS = {"kinds": "`modules` of the configuration", "": "the homes of its public names"}
 # Who becomes another program, without a shell, and which.
 EXECS = {"cli.service": "journalctl, with options of ours"}
 PROCESSES = {
@@ -83,6 +83,7 @@ PROCESSES = {
 }
 # Who looks up an attribute by a name that is no constant, and where the names come from.
 DYNAMIC = {
+    "": "its public names",
     "api.insight": "the fields of its own models",
     "api.operations": "the methods of its own classes",
     "blocking": "the handler's own code",
@@ -108,6 +109,8 @@ FILES = {
     "isolate.__main__": "/proc of itself",
     "cli.app": "/dev/null",
     "cli.bundle": "a new file that the operator names",
+    "cli.completing": "the operator's configuration, and the DSN beside it",
+    "cli.naming": "the key of the job that this user enqueued last",
     "cli.install": "the units that come with it, and the DSN that it keeps",
     "cli.installing": "the units that come with it, and places of the system that are constants",
     "cli.dev": "the development folder",

@@ -1,9 +1,26 @@
 """Background jobs on Postgres: anything that can insert a row enqueues, a daemon runs them."""
 
-from .job import Job
-from .kinds import job_kind
-from .outcomes import Cancelled, Failed, Retry, Snooze
-from .priorities import priority
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .job import Job
+    from .kinds import job_kind
+    from .outcomes import Cancelled, Failed, Retry, Snooze
+    from .priorities import priority
 
 __version__ = "0.1.0"
 __all__ = ["Cancelled", "Failed", "Job", "Retry", "Snooze", "__version__", "job_kind", "priority"]
+_HOMES = {
+    "Cancelled": "outcomes", "Failed": "outcomes", "Job": "job", "Retry": "outcomes", "Snooze": "outcomes",
+    "job_kind": "kinds", "priority": "priorities",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from where it lives, once somebody asks for it: a command that lists jobs needs no handler's tools."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value

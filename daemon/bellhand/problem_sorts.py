@@ -200,3 +200,10 @@ SORTS: dict[str, Sort] = {
         "run: bellhand check",
     ),
 }  # fmt: skip
+# The errors that our SQL raises, by SQLSTATE; they bring their own words.
+OF_SQLSTATE = {
+    "BH001": "unknown-kind", "BH002": "invalid-payload", "BH003": "payload-too-large", "BH004": "invalid-value",
+    "BH005": "invalid-value", "BH006": "unknown-parent", "BH007": "wrong-state", "BH008": "not-found",
+    "BH009": "idempotency-in-progress", "BH010": "idempotency-mismatch", "BH011": "in-configuration",
+    "BH012": "precondition-failed", "BH013": "unconfirmed",
+}  # fmt: skip

@@ -11,7 +11,7 @@ from aiohttp import web
 from asyncpg import PostgresError
 
 from .db import Again, Away
-from .problem_sorts import SORTS
+from .problem_sorts import OF_SQLSTATE, SORTS
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -75,24 +75,6 @@ def unavailable(detail: str) -> HttpProblem:
     return HttpProblem("database-away", detail=detail, headers={"Retry-After": "5"})
 
 
-# The errors that our SQL raises, by SQLSTATE; they bring their own words.
-_OURS = {
-    "BH001": "unknown-kind",
-    "BH002": "invalid-payload",
-    "BH003": "payload-too-large",
-    "BH004": "invalid-value",
-    "BH005": "invalid-value",
-    "BH006": "unknown-parent",
-    "BH007": "wrong-state",
-    "BH008": "not-found",
-    "BH009": "idempotency-in-progress",
-    "BH010": "idempotency-mismatch",
-    "BH011": "in-configuration",
-    "BH012": "precondition-failed",
-    "BH013": "unconfirmed",
-}
-
-
 def of_error(error: Exception) -> HttpProblem | None:
     """What an error of the database means to who asked; None if it is none of a known sort."""
     if isinstance(error, Away | Again | TimeoutError):
@@ -102,9 +84,9 @@ def of_error(error: Exception) -> HttpProblem | None:
     state = error.sqlstate or ""
     said = str(getattr(error, "message", None) or error)
     detail, hint = getattr(error, "detail", None) or "", getattr(error, "hint", None) or ""
-    if state in _OURS:
+    if state in OF_SQLSTATE:
         text = f"{said}: {detail}" if detail else said
-        return HttpProblem(_OURS[state], detail=text, hint=_for_http(hint))
+        return HttpProblem(OF_SQLSTATE[state], detail=text, hint=_for_http(hint))
     if state.startswith(("22", "23")):
         # Data that no column can hold: a NUL in a text, a number out of range, a constraint.
         return HttpProblem("invalid-value", detail=said)

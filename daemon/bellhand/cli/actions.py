@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from bellhand.cli.bulk import Expect, Failure, act, failure_row
+from bellhand.cli.arguments import Failure, Jobs
+from bellhand.cli.bulk import Expect, act, failure_row
+from bellhand.cli.completing import kinds, lanes
 from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import BAD_CONFIG, FAILED, UNREACHABLE, Usage, translated
-from bellhand.cli.jobs import find
+from bellhand.cli.naming import names_of, number_of
 from bellhand.cli.output import plain, say, say_json, tell
-from bellhand.cli.values import ids_of
 from bellhand.errors import Problem
 
-Jobs = Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")]
 Reason = Annotated[str | None, Parameter(help="Why; it is shown wherever the state is.")]
-LaneName = Annotated[str | None, Parameter(help="A lane instead of jobs.")]
-KindName = Annotated[str | None, Parameter(help="A kind instead of jobs.")]
+LaneName = Annotated[str | None, Parameter(help="A lane instead of jobs.", completer=lanes)]
+KindName = Annotated[str | None, Parameter(help="A kind instead of jobs.", completer=kinds)]
 REASON_CHARS_MAX = 500
 
 
@@ -71,12 +71,12 @@ async def _each(cli: Any, action: str, words: Sequence[str], *arguments: Any) ->
     """Tells each job; the ones that cannot are named, the others done all the same."""
     done: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    wanted = ids_of(words)
+    wanted = names_of(words)
     async with cli.database() as database:
-        for number, key in wanted:
+        for name in wanted:
+            number = None
             try:
-                if key:
-                    await find(database, number, key)
+                number = await number_of(database, name)
                 said = await database.value(f"cli_{action}", number, *arguments, actor())
             except Exception as error:
                 problem = translated(error)
@@ -84,9 +84,11 @@ async def _each(cli: Any, action: str, words: Sequence[str], *arguments: Any) ->
                 if problem is None or problem.exit_code in (UNREACHABLE, BAD_CONFIG):
                     raise
                 problems.append(problem)
-                done.append({"id": number, "error": problem.what, "fix": problem.fix})
+                done.append(
+                    {"id": number, "job": name.word, "error": problem.what, "fix": problem.fix}
+                )
                 continue
-            done.append({"id": number, "state": said})
+            done.append({"id": number, "job": name.word, "state": said})
             if not cli.json:
                 say(str(number) if cli.quiet else f"{number}  {said}")
     if cli.json:

@@ -1,4 +1,4 @@
-"""The command line as a whole: its commands, the options they share, errors and exit codes."""
+"""The command line as a whole: the options that all commands share, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,40 +15,18 @@ import structlog
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from bellhand import __version__
-from bellhand.cli import (
-    actions,
-    bulk,
-    bundle,
-    channels,
-    crm,
-    dev,
-    doctor,
-    draining,
-    enqueue,
-    failures,
-    foresight,
-    inspection,
-    install,
-    jobs,
-    lanes,
-    leads,
-    maintenance,
-    run,
-    seo,
-    service,
-    tokens,
-    top,
-    watch,
-)
-from bellhand.cli.context import ALL_FIELDS, Cli, Options
+from bellhand.cli.commands import NAMES, register, tell_whole
+from bellhand.cli.context import Cli, Options
 from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
-from bellhand.cli.output import paint, plain, tell
+from bellhand.cli.form import ALL_FIELDS, FIELDS, Form, form_of
+from bellhand.cli.output import FORM, paint, plain, say, tell
 from bellhand.cli.values import STDIN
 from bellhand.errors import Problem
 
 EXIT_CODES = """
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 5 the awaited job failed, 6 the wait timed out,
 7 not confirmed: the count of jobs is not the expected one, 75 database unreachable, 78 bad configuration.
+More: bellhand help exit-codes | environment | formatting | names | errors
 """
 
 app = App(
@@ -60,60 +37,7 @@ app = App(
     result_action="return_value",
 )
 app.meta.group_parameters = Group("Options of every command", sort_key=100)
-
-START, WORK, LOOK = Group("Start", sort_key=1), Group("Work", sort_key=2), Group("Look", sort_key=3)
-COMMANDS: tuple[tuple[Group, Any, str], ...] = (
-    (START, dev.dev, "dev"),
-    (START, run.run, "run"),
-    (START, maintenance.migrate, "migrate"),
-    (START, maintenance.check, "check"),
-    (START, doctor.doctor, "doctor"),
-    (START, bundle.support_bundle, "support-bundle"),
-    (START, maintenance.env, "env"),
-    (START, install.install, "install"),
-    (START, install.uninstall, "uninstall"),
-    (START, draining.drain, "drain"),
-    (START, draining.undrain, "undrain"),
-    (START, run.bench, "bench"),
-    (START, maintenance.version, "version"),
-    (WORK, enqueue.enqueue, "enqueue"),
-    (WORK, foresight.quote, "quote"),
-    (WORK, jobs.list_, "list"),
-    (WORK, jobs.show, "show"),
-    (WORK, jobs.why, "why"),
-    (WORK, watch.watch, "watch"),
-    (WORK, watch.wait, "wait"),
-    (WORK, actions.cancel, "cancel"),
-    (WORK, actions.pause, "pause"),
-    (WORK, actions.resume, "resume"),
-    (WORK, actions.retry, "retry"),
-    (WORK, actions.run_now, "run-now"),
-    (WORK, bulk.bulk, "bulk"),
-    (WORK, bulk.undo, "undo"),
-    (START, service.health, "health"),
-    (START, service.completion, "completion"),
-    (LOOK, inspection.status, "status"),
-    (LOOK, top.top, "top"),
-    (LOOK, service.logs, "logs"),
-    (LOOK, inspection.schedules, "schedules"),
-    (LOOK, failures.failures, "failures"),
-    (LOOK, foresight.eta, "eta"),
-)
-for group, command, name in COMMANDS:
-    app.command(command, name=name, group=group)
-app.command(inspection.kinds)
-inspection.kinds.group = (LOOK,)
-app.command(tokens.token)
-tokens.token.group = (START,)
-app.command(channels.channels)
-channels.channels.group = (LOOK,)
-app.command(lanes.lane)
-app.command(lanes.schedule)
-lanes.lane.group = lanes.schedule.group = (WORK,)
-app.command(leads.leads)
-app.command(seo.seo)
-app.command(crm.crm)
-leads.leads.group = seo.seo.group = crm.crm.group = (WORK,)
+register(app)
 app["--help"].group = app["--version"].group = app.meta.group_parameters
 
 
@@ -129,19 +53,38 @@ def launch(
     ] = None,
     json: Annotated[
         str | None,
-        Parameter(
-            name="--json",
-            help="JSON instead of text; list and show take fields: --json id,kind,state.",
-        ),
+        Parameter(name="--json", help="JSON instead of text, all of it or some fields: --json id,kind,progress.percent."),
     ] = None,
+    ndjson: Annotated[bool, Parameter(negative=(), help="The same, one object a line.")] = False,
+    template: Annotated[
+        str | None, Parameter(help="A line for each: --format '{id} {state}' is the same.")
+    ] = None,
+    fields: Annotated[
+        bool, Parameter(negative=(), help="Print the fields there are for these; do nothing else.")
+    ] = False,
     quiet: Annotated[
         bool, Parameter(name=("--quiet", "-q"), negative=(), help="Only the data, no messages.")
     ] = False,
-) -> int:
+) -> int:  # fmt: skip
     """Parses the rest, runs the command and returns its exit code."""
+    chain, _, _ = app.parse_commands(tokens)
+    if chain:
+        tell_whole(app, chain[0])
+    known: Sequence[str] = ()
+    if fields or template or json not in (None, ALL_FIELDS):
+        # Only here: it brings in the models of all that is printed.
+        from bellhand.cli.schemas import fields_of
+
+        known = fields_of(chain)
+    if fields:
+        for name in known:
+            say(name)
+        return OK
+    form = form_of(json, lines=ndjson, template=template, known=known)
+    FORM.set(form or Form())
     function, bound, ignored = app.parse_args(tokens, exit_on_error=False, print_error=False)
     _log_to_stderr()
-    options = Options(config=config, dsn=dsn, json=json, quiet=quiet)
+    options = Options(config=config, dsn=dsn, form=form, quiet=quiet)
     given = {name: Cli(options) for name in ignored}
     result = function(*bound.args, **bound.kwargs, **given)
     if inspect.iscoroutine(result):
@@ -152,7 +95,7 @@ def launch(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; errors go to stderr."""
     words = _normal(list(sys.argv[1:] if arguments is None else arguments))
-    as_json = any(word.startswith("--json") for word in words)
+    as_json = any(word.startswith(("--json", "--ndjson")) for word in words)
     try:
         code = app.meta(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -183,21 +126,23 @@ def _log_to_stderr() -> None:
 
 def report(problem: Problem, as_json: bool) -> int:
     """Writes what went wrong to stderr and returns the exit code."""
+    topic = getattr(problem, "topic", "configuration")
+    docs = f"bellhand help errors/{topic}" if topic else ""
     if as_json:
         told: dict[str, Any] = {"error": problem.what, "why": problem.why, "fix": problem.fix}
-        told |= {"code": getattr(problem, "code", ""), "exit_code": problem.exit_code}
+        told |= {"code": getattr(problem, "code", ""), "exit_code": problem.exit_code, "docs": docs}
         tell(json.dumps(told).replace("\x7f", "\\u007f"))
-    else:
-        for label, text in (("error", problem.what), ("why", problem.why), ("fix", problem.fix)):
-            for number, line in enumerate(filter(None, text.splitlines())):
-                head = f"{label + ':':<7}" if number == 0 else " " * 7
-                tell(paint(head, "red" if label == "error" else "bold", sys.stderr) + plain(line))
+        return problem.exit_code
+    said = (("error", problem.what), ("why", problem.why), ("fix", problem.fix), ("docs", docs))
+    for label, text in said:
+        for number, line in enumerate(filter(None, text.splitlines())):
+            head = f"{label + ':':<7}" if number == 0 else " " * 7
+            tell(paint(head, "red" if label == "error" else "bold", sys.stderr) + plain(line))
     return problem.exit_code
 
 
 def _normal(words: list[str]) -> list[str]:
-    """The words as the parser can take them: --json always with a value, and no lone -."""
-    takes_fields = any(word in ("list", "show") for word in words)
+    """The words as the parser can take them: --json always with a value, a template by its own name, and no lone -."""
     made: list[str] = []
     index = 0
     while index < len(words):
@@ -205,13 +150,32 @@ def _normal(words: list[str]) -> list[str]:
         following = words[index + 1] if index + 1 < len(words) else ""
         if word == "--":
             return made + words[index:]
-        if word == "--json" and takes_fields and re.fullmatch(r"[a-z_]+(,[a-z_]+)*", following):
+        if word == "--json" and _names_fields(following, words[:index]):
             made.append(f"--json={following}")
             index += 1
+        elif word == "--format" and "{" in following:  # some commands have a --format of their own
+            made.append(f"--template={following}")
+            index += 1
+        elif word.startswith("--format=") and "{" in word:
+            made.append(f"--template={word.removeprefix('--format=')}")
         else:
             made.append({"--json": f"--json={ALL_FIELDS}", "-": STDIN}.get(word, word))
         index += 1
     return made
+
+
+def _names_fields(word: str, before: Sequence[str]) -> bool:
+    """Whether what follows --json names fields, and is not what the command itself is given."""
+    if not FIELDS.fullmatch(word):
+        return False
+    command = next((n for n, said in enumerate(before) if said in NAMES), None)
+    if command is None:
+        return False
+    if "," in word or before[command] in ("list", "show"):
+        return True
+    from bellhand.cli.schemas import fields_of
+
+    return word.partition(".")[0] in fields_of(before[command : command + 2])
 
 
 def _usage(error: CycloptsError) -> Usage:

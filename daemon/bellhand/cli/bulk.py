@@ -7,25 +7,24 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bellhand.cli.arguments import Failure, Jobs, OfKind, OfLane
 from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import UNCONFIRMED, NotFound, Usage
+from bellhand.cli.naming import names_of, numbers_of
 from bellhand.cli.output import ago, duration, plain, say, say_json, table, tell
-from bellhand.cli.values import ids_of, moment_of, states_of
+from bellhand.cli.values import moment_of, states_of
 
 Expect = Annotated[int | None, Parameter(help="How many must match; else they are only counted.")]
-Failure = Annotated[
-    str | None, Parameter(help="The jobs of this group of failures, as `bellhand failures` has it.")
-]
 Why = Annotated[str | None, Parameter(help="Why; the audit log keeps it.")]
 
 
 async def bulk(
     action: Annotated[str, Parameter(help="cancel, pause, resume, retry, run-now, reprioritize.")],
     /,
-    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")],
+    *jobs: Jobs,
     state: Annotated[list[str] | None, Parameter(help="Jobs that are so; may be repeated.")] = None,
-    kind: Annotated[str | None, Parameter(help="Jobs of this kind.")] = None,
-    lane: Annotated[str | None, Parameter(help="Jobs of this lane.")] = None,
+    kind: OfKind = None,
+    lane: OfLane = None,
     owner: Annotated[str | None, Parameter(help="Jobs of this owner.")] = None,
     failure: Failure = None,
     since: Annotated[str | None, Parameter(help="Made, or over, since then: 2h, 1d.")] = None,
@@ -39,10 +38,11 @@ async def bulk(
     chosen: dict[str, Any] = {"kind": kind, "lane": lane, "owner": owner}
     if state:
         chosen["states"] = sorted(states_of(state))
-    if jobs:
-        chosen["ids"] = [number for number, _ in ids_of(jobs)]
+    named = names_of(jobs) if jobs else []
     arguments = {"priority": priority, "hold_seconds": hold}
     async with cli.database() as database:
+        if named:
+            chosen["ids"] = await numbers_of(database, named)
         if since:
             moment = moment_of(since, "--since")
             if isinstance(moment, float):

@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from bellhand.cli.arguments import Channel
 from bellhand.cli.context import Given, actor
 from bellhand.cli.output import ago, plain, say, say_json, table, tell
 from bellhand.cli.values import seconds_of
-
-Name = Annotated[str, Parameter(help="A channel.")]
 
 channels = App(name="channels", help="Where notifications go.")
 
@@ -58,7 +57,7 @@ def fares(row: dict[str, Any]) -> str:
 
 
 @channels.command
-async def test(name: Name, /, *, cli: Given) -> int:
+async def test(name: Channel, /, *, cli: Given) -> int:
     """Send a message that says that the channel works."""
     async with cli.database() as database:
         job = await database.value("cli_channel_test", name, actor())
@@ -70,7 +69,7 @@ async def test(name: Name, /, *, cli: Given) -> int:
 
 
 @channels.command
-async def enable(name: Name, /, *, cli: Given) -> int:
+async def enable(name: Channel, /, *, cli: Given) -> int:
     """Let deliveries go out again after a channel was disabled."""
     async with cli.database() as database:
         await database.rows("cli_channel_enable", name, actor())
@@ -79,7 +78,7 @@ async def enable(name: Name, /, *, cli: Given) -> int:
 
 @channels.command
 async def disable(
-    name: Name, /, *, reason: Annotated[str | None, Parameter(help="Why.")] = None, cli: Given
+    name: Channel, /, *, reason: Annotated[str | None, Parameter(help="Why.")] = None, cli: Given
 ) -> int:
     """Stop deliveries; what is due meanwhile fails, and can be sent later with replay."""
     async with cli.database() as database:

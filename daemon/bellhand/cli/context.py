@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import asyncpg
 from cyclopts import Parameter
 
-from bellhand.cli.errors import Usage, unreadable_dsn
+from bellhand.cli.errors import unreadable_dsn
+from bellhand.cli.form import Form
 from bellhand.dev.state import running_dsn
 from bellhand.sql import query
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 CLOSE_SECONDS = 2
 APPLICATION = "bellhand:cli"
-ALL_FIELDS = "*"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Options:
 
     config: Path | None = None
     dsn: str | None = None
-    json: str | None = None  # fields, or * for all; None: for people
+    form: Form | None = None  # of data for programs; None: for people
     quiet: bool = False
 
 
@@ -46,7 +45,11 @@ class Cli:
     @property
     def json(self) -> bool:
         """Whether the output is for programs."""
-        return self.options.json is not None
+        return self.options.form is not None
+
+    def prints(self, *fields: str) -> bool:
+        """Whether any of these is printed, so that what costs a statement is only asked for then."""
+        return self.options.form is None or self.options.form.has(*fields)
 
     @property
     def quiet(self) -> bool:
@@ -68,22 +71,6 @@ class Cli:
         if "dsn" not in self.configured.model_fields_set and (dsn := running_dsn()):
             return self.configured.model_copy(update={"dsn": dsn})
         return self.configured
-
-    def fields(self, known: Sequence[str]) -> list[str]:
-        """The fields that --json names, all of them if none; raises Usage for an unknown one."""
-        asked = self.options.json or ALL_FIELDS
-        if asked == ALL_FIELDS:
-            return list(known)
-        names = [name.strip() for name in asked.split(",") if name.strip()]
-        for name in names:
-            if name not in known:
-                near = get_close_matches(name, known, 1)
-                raise Usage(
-                    f"there is no field {name!r}",
-                    why=f"fields are {', '.join(known)}",
-                    fix=f"did you mean {near[0]!r}?" if near else "leave the list out to get all",
-                )
-        return names
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:

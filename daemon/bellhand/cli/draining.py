@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bellhand.cli.completing import workers
 from bellhand.cli.context import Cli, Database, Given, actor
 from bellhand.cli.errors import TIMED_OUT, NotFound, Refused, Usage
 from bellhand.cli.installing import Place, run
@@ -21,7 +22,9 @@ SHOWN_MAX = 20
 STOP_MARGIN_SECONDS = 60.0
 LOOKS_APART_SECONDS = 0.5
 
-Which = Annotated[str | None, Parameter(help="A worker, by its name or id: bellhand status.")]
+Which = Annotated[
+    str | None, Parameter(help="A worker, by its name or id: bellhand status.", completer=workers)
+]
 Host = Annotated[str | None, Parameter(help="All workers of that machine.")]
 
 

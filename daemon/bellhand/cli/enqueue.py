@@ -8,16 +8,23 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bellhand.cli.arguments import Kind
+from bellhand.cli.completing import jobs
 from bellhand.cli.context import Given, loads
+from bellhand.cli.naming import names_of, numbers_of, remember
 from bellhand.cli.output import ago, eta_line, paint, plain, say, say_json, tell
-from bellhand.cli.values import ids_of, moment_of, pairs_of, payload_of, wish_of
+from bellhand.cli.values import moment_of, pairs_of, payload_of, wish_of
 from bellhand.resource import rfc3339
 
 SOURCE = "cli"
+DependsOn = Annotated[
+    list[str] | None,
+    Parameter(help="Jobs to wait for; may be repeated, or 1,2,3.", completer=jobs),
+]
 
 
 async def enqueue(
-    kind: Annotated[str, Parameter(help="The kind, as `bellhand kinds` lists them.")],
+    kind: Kind,
     /,
     *payload: Annotated[
         str,
@@ -34,9 +41,7 @@ async def enqueue(
     priority: Annotated[int | None, Parameter(help="10 first, 1 last; else the kind's.")] = None,
     owner: Annotated[str | None, Parameter(help="Whose job it is.")] = None,
     tag: Annotated[list[str] | None, Parameter(help="key=value; may be repeated.")] = None,
-    depends_on: Annotated[
-        list[str] | None, Parameter(help="Jobs to wait for; may be repeated, or 1,2,3.")
-    ] = None,
+    depends_on: DependsOn = None,
     attempts_max: Annotated[int | None, Parameter(help="How many attempts in all.")] = None,
     timeout_seconds: Annotated[
         float | None, Parameter(help="How long one attempt may take.")
@@ -51,11 +56,12 @@ async def enqueue(
 ) -> int:
     """Enqueue a job and print its id."""
     words = [word for one in depends_on or () for word in one.split(",")]
-    parents = [number for number, _ in ids_of(words)] if words else None
+    waits_for = names_of(words) if words else []
     tags = pairs_of(tag, "--tag") if tag else None
     wishes = json.dumps([wish_of(word) for word in notify]) if notify else None
     moment = moment_of(run_at, "--run-at") if run_at else None
     async with cli.database() as database:
+        parents = await numbers_of(database, waits_for) or None
         registered = await database.row("cli_kinds", kind)
         schema = loads(registered["schema"]) if registered else None
         body = json.dumps(payload_of(payload, schema))
@@ -66,6 +72,7 @@ async def enqueue(
             json.dumps(tags) if tags else None, owner, parents, "cancel", wishes, SOURCE,
         )  # fmt: skip
         assert made
+        remember(made["key"])
         position = await database.row("status_position", made["id"])
         foretold = await database.row("eta", [made["id"]])
         if made["created"] and not cli.json and not cli.quiet:

@@ -15,43 +15,51 @@ INTERRUPTED = 130
 
 
 class CommandProblem(Problem):
-    """A Problem of one command; `code` is the SQLSTATE where our SQL raised it."""
+    """A Problem of one command; `code` is the SQLSTATE where our SQL raised it, `topic` what `bellhand help errors/` knows it by."""
 
     code = ""
+    topic = ""
 
 
 class Refused(CommandProblem):
     """The request was understood and cannot be done as things stand."""
 
     exit_code = FAILED
+    topic = "refused"
 
 
 class Usage(CommandProblem):
     """The command was given wrongly, or what it was given does not fit."""
 
     exit_code = USAGE
+    topic = "usage"
 
 
 class Unconfirmed(CommandProblem):
     """A bulk action whose count of jobs is not the one that was expected."""
 
     exit_code = UNCONFIRMED
+    topic = "unconfirmed"
 
 
 class NotFound(CommandProblem):
     """There is no such job, kind, lane or schedule."""
 
     exit_code = NOT_FOUND
+    topic = "not-found"
 
 
 class Unreachable(CommandProblem):
     """The database is away or cannot serve now; the same command may work later."""
 
     exit_code = UNREACHABLE
+    topic = "database-away"
 
 
 class BadConfig(CommandProblem):
     """The configuration, or the database it points at, is not fit to work with."""
+
+    topic = "configuration"
 
 
 _OURS: dict[str, type[CommandProblem]] = {
@@ -134,5 +142,5 @@ def _ours(state: str, error: Exception) -> Problem:
         why=getattr(error, "detail", None) or "",
         fix=getattr(error, "hint", None) or "",
     )
-    found.code = state
+    found.code = found.topic = state
     return found

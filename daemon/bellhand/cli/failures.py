@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from bellhand.cli.arguments import OfKind
 from bellhand.cli.bulk import failure_row
+from bellhand.cli.completing import failures as groups
 from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import Usage
 from bellhand.cli.output import ago, paint, plain, say, say_json, table, tell
@@ -21,11 +23,12 @@ LEVELS = "▁▂▃▄▅▆▇█"
 
 async def failures(
     failure: Annotated[
-        str | None, Parameter(help="A group, by its fingerprint or the first letters of it.")
+        str | None,
+        Parameter(help="A group, by its fingerprint or the first letters of it.", completer=groups),
     ] = None,
     /,
     *,
-    kind: Annotated[str | None, Parameter(help="Only of this kind.")] = None,
+    kind: OfKind = None,
     muted: Annotated[
         bool, Parameter(name="--all", negative=(), help="Those that are muted too.")
     ] = False,

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import asyncpg
 from cyclopts import Parameter
 
+from bellhand.cli.arguments import JOB, Kind
+from bellhand.cli.completing import jobs
 from bellhand.cli.context import Given, loads
-from bellhand.cli.jobs import find
+from bellhand.cli.naming import find, name_of
 from bellhand.cli.output import ago, duration, eta_line, plain, say, say_json, table, tell
-from bellhand.cli.values import ids_of, moment_of, payload_of
+from bellhand.cli.values import moment_of, payload_of
 from bellhand.resource import eta as eta_of
 
 WARNINGS = {
@@ -27,7 +29,7 @@ WARNINGS = {
 
 
 async def quote(
-    kind: Annotated[str, Parameter(help="The kind, as `bellhand kinds` lists them.")],
+    kind: Kind,
     /,
     *payload: Annotated[str, Parameter(help="As for enqueue: key=value, JSON, or - for stdin.")],
     unique_key: Annotated[str | None, Parameter(help="As for enqueue.")] = None,
@@ -80,7 +82,9 @@ def _say_quote(said: dict[str, Any], now: datetime) -> None:
 
 
 async def eta(
-    job: Annotated[str | None, Parameter(help="An id or a key; else the calibration.")] = None,
+    job: Annotated[
+        str | None, Parameter(help=f"{JOB}; else the calibration.", completer=jobs)
+    ] = None,
     /,
     *,
     cli: Given,
@@ -88,9 +92,10 @@ async def eta(
     """Say when a job will start and be done; without one, how often such bands held this week."""
     if job is None:
         return await _calibration(cli)
-    ((number, key),) = ids_of([job])
+    name = name_of(job)
     async with cli.database() as database:
-        found = await find(database, number, key)
+        found = await find(database, name)
+        number = found["id"]
         row = await database.row("eta", [number])
         if row is not None:
             # On a replica it is told all the same, and never judged.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from bellhand.cli.channels import fares
+from bellhand.cli.completing import kinds as known_kinds
 from bellhand.cli.context import Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
@@ -152,7 +153,9 @@ def _names(names: Iterable[str]) -> None:
 
 @kinds.default
 async def kinds_show(
-    name: Annotated[str | None, Parameter(help="Show this kind and its payload.")] = None,
+    name: Annotated[
+        str | None, Parameter(help="Show this kind and its payload.", completer=known_kinds)
+    ] = None,
     /,
     *,
     cli: Given,

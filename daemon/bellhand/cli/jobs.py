@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from bellhand.cli.arguments import Job, Jobs, OfKind
 from bellhand.cli.context import Database, Given, loads
-from bellhand.cli.errors import NotFound
+from bellhand.cli.naming import find, name_of, names_of
 from bellhand.cli.output import (
     ago,
     bar,
@@ -26,8 +26,8 @@ from bellhand.cli.output import (
     table,
     tell,
 )
-from bellhand.cli.values import ids_of, moment_of, states_of
-from bellhand.resource import FIELDS, resource, rfc3339
+from bellhand.cli.values import moment_of, states_of
+from bellhand.resource import resource, rfc3339
 from bellhand.states import OVER, PARTIAL, STATES
 
 TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
@@ -44,7 +44,7 @@ async def list_(
         list[str] | None,
         Parameter(help=f"One of {', '.join((*STATES, PARTIAL))}, live, over; may be repeated."),
     ] = None,
-    kind: str | None = None,
+    kind: OfKind = None,
     owner: str | None = None,
     since: Annotated[
         str | None,
@@ -57,15 +57,12 @@ async def list_(
 
     Parameters
     ----------
-    kind
-        Only this kind.
     owner
         Only this owner's.
     limit
         How many at most.
     """
     wanted = _states(state)
-    fields = cli.fields(FIELDS) if cli.json else []
     async with cli.database() as database:
         moment = moment_of(since, "--since") if since else None
         if isinstance(moment, float):
@@ -74,7 +71,7 @@ async def list_(
         rows = await database.rows("status_jobs", ids)
         rows = [row for row in rows if _shown(row, wanted)][:limit]
         live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
-        live = live if not cli.quiet and (not cli.json or {"eta", "position"} & set(fields)) else []
+        live = live if not cli.quiet and cli.prints("eta", "position") else []
         foretold = {row["job"]: row for row in await database.rows("eta", live)} if live else {}
         places = (
             {row["id"]: row for row in await database.rows("watch_positions", live)} if live else {}
@@ -83,7 +80,7 @@ async def list_(
             tell(f"there is no kind {plain(kind)}; a kind is named whole, see: bellhand kinds")
     found = [resource(row, places.get(row["id"]), foretold.get(row["id"])) for row in rows]
     if cli.json:
-        say_json([{name: job[name] for name in fields} for job in found])
+        say_json(found)
     elif cli.quiet:
         for row in rows:
             say(str(row["id"]))
@@ -149,29 +146,14 @@ def _line(job: dict[str, Any], now: datetime) -> tuple[object, ...]:
     return job["id"], state, job["kind"], percent, attempt, ago(moment, now), when, message[:200]
 
 
-async def find(database: Database, number: int, key: UUID | None) -> Any:
-    """The row of one job; NotFound if there is none of that id, or its key is another."""
-    rows = await database.rows("status_jobs", [number])
-    for row in rows:
-        if key is None or row["key"] == key:
-            return row
-    raise NotFound(
-        f"there is no job {key or number}",
-        why="it was never committed, or retention has removed it",
-        fix="list jobs with: bellhand list",
-    )
-
-
-async def show(
-    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")], cli: Given
-) -> int:
+async def show(*jobs: Jobs, cli: Given) -> int:
     """Show jobs in full: what was asked, how far it is, what happened to it."""
-    wanted = ids_of(jobs)
-    fields = cli.fields((*FIELDS, "steps", "events")) if cli.json else []
+    wanted = names_of(jobs)
     found = []
     async with cli.database() as database:
-        for number, key in wanted:
-            row = await find(database, number, key)
+        for name in wanted:
+            row = await find(database, name)
+            number = row["id"]
             position = await database.row("status_position", number)
             foretold = await database.row("eta", [number])
             job = resource(row, position, foretold)
@@ -187,8 +169,7 @@ async def show(
                     actions = ", ".join(job["allowed_actions"]).replace("_", "-")
                     tell(f"  can be told to: {actions}")
     if cli.json:
-        chosen = [{name: job[name] for name in fields} for job in found]
-        say_json(chosen[0] if len(chosen) == 1 else chosen)
+        say_json(found[0] if len(found) == 1 else found)
     return 0
 
 
@@ -281,11 +262,12 @@ def _when(moment: str | None, now: datetime) -> str | None:
     return f"{parsed.astimezone().isoformat(sep=' ', timespec='seconds')}  ({ago(parsed, now)})"
 
 
-async def why(job: Annotated[str, Parameter(help="An id or a key.")], /, *, cli: Given) -> int:
+async def why(job: Job, /, *, cli: Given) -> int:
     """Say why a job stands where it stands, and what would change that."""
-    ((number, key),) = ids_of([job])
+    name = name_of(job)
     async with cli.database() as database:
-        row = await find(database, number, key)
+        row = await find(database, name)
+        number = row["id"]
         gates = [dict(gate) for gate in await database.rows("cli_why", number)]
     found = resource(row)
     if cli.json:

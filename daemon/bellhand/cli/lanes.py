@@ -7,13 +7,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from bellhand.cli.arguments import Lane, Schedule
 from bellhand.cli.context import Cli, Given, actor
 from bellhand.cli.errors import Usage
 from bellhand.cli.inspection import schedules as list_schedules
 from bellhand.cli.output import plain, say, say_json
 
-Lane = Annotated[str, Parameter(help="A lane.")]
-Name = Annotated[str, Parameter(help="A schedule.")]
 Reason = Annotated[str | None, Parameter(help="Why; shown wherever it is listed.")]
 NONE = "none"
 
@@ -72,7 +71,7 @@ async def show_schedules(*, cli: Given) -> int:
 
 
 @schedule.command(name="run")
-async def run_schedule(name: Name, /, *, cli: Given) -> int:
+async def run_schedule(name: Schedule, /, *, cli: Given) -> int:
     """Enqueue the job of a schedule now, beside its ticks."""
     async with cli.database() as database:
         made = await database.row("api_run_schedule", name, actor())
@@ -82,7 +81,7 @@ async def run_schedule(name: Name, /, *, cli: Given) -> int:
 
 
 @schedule.command(name="pause")
-async def pause_schedule(name: Name, /, *, reason: Reason = None, cli: Given) -> int:
+async def pause_schedule(name: Schedule, /, *, reason: Reason = None, cli: Given) -> int:
     """Let the ticks of a schedule pass by until it is resumed."""
     async with cli.database() as database:
         await database.rows("api_pause_schedule", name, True, reason, actor())
@@ -90,7 +89,7 @@ async def pause_schedule(name: Name, /, *, reason: Reason = None, cli: Given) ->
 
 
 @schedule.command(name="resume")
-async def resume_schedule(name: Name, /, *, cli: Given) -> int:
+async def resume_schedule(name: Schedule, /, *, cli: Given) -> int:
     """Let a schedule go on with its next tick; those that passed by do not come back."""
     async with cli.database() as database:
         await database.rows("api_pause_schedule", name, False, None, actor())

@@ -8,10 +8,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from bellhand.cli.completing import jobs
 from bellhand.cli.context import Given
 from bellhand.cli.errors import Usage
+from bellhand.cli.naming import name_of, number_of
 from bellhand.cli.output import tell
-from bellhand.cli.values import ids_of, moment_of
+from bellhand.cli.values import moment_of
 
 leads = App(name="leads", help="The leads that jobs collected.")
 
@@ -19,7 +21,7 @@ leads = App(name="leads", help="The leads that jobs collected.")
 @leads.command
 async def export(
     *,
-    job: Annotated[str | None, Parameter(help="Only what this job found.")] = None,
+    job: Annotated[str | None, Parameter(help="Only what this job found.", completer=jobs)] = None,
     since: Annotated[
         str | None, Parameter(help="Only what was seen since then: 2h, 1d, 2026-01-31T12:00.")
     ] = None,
@@ -41,10 +43,11 @@ async def export(
     # Only here: other commands should not wait for the family's imports.
     from bellhand.families.leads.export import exported
 
-    number = ids_of([job])[0][0] if job else None
+    named = name_of(job) if job else None
     moment = moment_of(since, "--since") if since else None
     lines = 0
     async with cli.database() as database:
+        number = await number_of(database, named) if named else None
         if isinstance(moment, float):
             moment = await database.value("cli_ago", moment)
         try:

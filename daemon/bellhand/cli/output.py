@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, TextIO
 
-from bellhand.resource import rfc3339
+from bellhand.cli.form import Form, one_line
 
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34"}
 STATE_STYLES = {
@@ -19,6 +19,9 @@ STATE_STYLES = {
 }  # fmt: skip
 WIDTH_DEFAULT = 100
 GAP = "  "
+# What the options of this run ask for; all commands print through it.
+FORM: ContextVar[Form] = ContextVar("FORM", default=Form())  # noqa: B039 (it is frozen)
+plain = one_line
 
 
 def coloured(stream: TextIO) -> bool:
@@ -37,11 +40,6 @@ def paint(text: str, style: str | None, stream: TextIO | None = None) -> str:
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m"
 
 
-def plain(text: object) -> str:
-    """One line that cannot play with the terminal: what a job carries was written by others."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
-
-
 def say(text: str = "") -> None:
     """A line of data."""
     print(text)
@@ -53,14 +51,9 @@ def tell(text: str = "") -> None:
 
 
 def say_json(value: Any) -> None:
-    """One JSON document on one line; times in UTC."""
-    print(json.dumps(value, default=_plain).replace("\x7f", "\\u007f"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    return str(value)
+    """Data for programs, in the form that was asked for; times in UTC."""
+    for line in FORM.get().text(value):
+        print(line)
 
 
 def duration(seconds: float | None) -> str:

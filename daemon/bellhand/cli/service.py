@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from bellhand.cli.arguments import OfKind, OfLane
+from bellhand.cli.commands import tell_all
+from bellhand.cli.completing import jobs
 from bellhand.cli.context import Given
 from bellhand.cli.errors import FAILED, Refused, Usage
 from bellhand.cli.output import plain, say, say_json
@@ -51,15 +54,15 @@ def health(
 
 
 def logs(
-    job: Annotated[str | None, Parameter(help="Only of this job (its id).")] = None,
+    job: Annotated[str | None, Parameter(help="Only of this job (its id).", completer=jobs)] = None,
     /,
     *,
     follow: Annotated[
         bool, Parameter(name=("--follow", "-f"), negative=(), help="Go on as more comes.")
     ] = False,
     lines: Annotated[int, Parameter(name=("--lines", "-n"))] = 100,
-    kind: Annotated[str | None, Parameter(help="Only of jobs of this kind.")] = None,
-    lane: Annotated[str | None, Parameter(help="Only of jobs of this lane.")] = None,
+    kind: OfKind = None,
+    lane: OfLane = None,
     level: Annotated[Level | None, Parameter(help="This serious, or more.")] = None,
     since: Annotated[
         str | None, Parameter(help="As journalctl has it: -1h, yesterday, 2026-01-31.")
@@ -91,6 +94,6 @@ def logs(
 def completion(shell: Literal["bash", "zsh", "fish"], /, *, cli: Given) -> int:
     """Print what makes Tab complete commands and options: source <(bellhand completion bash)."""
     # By name: its table of commands has this one in it.
-    app = importlib.import_module("bellhand.cli.app").app
+    app = tell_all(importlib.import_module("bellhand.cli.app").app)
     say(app.generate_completion(prog_name="bellhand", shell=shell))
     return 0

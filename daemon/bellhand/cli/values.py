@@ -1,4 +1,4 @@
-"""What people type, as values: lengths of time, moments, ids, payloads."""
+"""What people type, as values: lengths of time, moments, payloads, states."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from bellhand.cli.errors import Usage
-from bellhand.resource import id_of_key
 from bellhand.states import PARTIAL, STATES, nearest_state, states_named
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)", re.IGNORECASE)
-ID_MAX = 2**63 - 1
 STDIN = "@stdin"  # what `-` becomes, since the parser takes a lone - for an option
 
 
@@ -70,40 +67,6 @@ def moment_of(text: str, option: str) -> datetime | float:
                 fix="write a time as 2026-01-31T12:00 or 2026-01-31T12:00Z, or a duration as 10m",
             ) from error
     return seconds_of(text.removeprefix("in "), option)
-
-
-def ids_of(words: Sequence[str]) -> list[tuple[int, UUID | None]]:
-    """Job ids and keys as (id, key or None); `-` reads them from stdin; raises Usage."""
-    found = []
-    for word in _with_stdin(words):
-        try:
-            if word.isascii() and word.isdigit():
-                number, key = int(word), None
-            else:
-                key = UUID(word)
-                number = id_of_key(key) or -1
-        except ValueError:
-            number, key = -1, None
-        if not 0 < number <= ID_MAX:
-            raise Usage(
-                f"{word!r} is not a job",
-                why="a job is named by its id (a number) or its key (a UUID)",
-                fix="list jobs with: bellhand list",
-            )
-        found.append((number, key))
-    if not found:
-        raise Usage("no job given", why="the command needs at least one id", fix="bellhand list")
-    return found
-
-
-def _with_stdin(words: Sequence[str]) -> Iterable[str]:
-    for word in words:
-        if word == STDIN:
-            # The first word of each line but the head: what `bellhand list` prints can be piped.
-            firsts = (line.split()[0] for line in sys.stdin if line.strip())
-            yield from (first for first in firsts if first != "ID")
-        else:
-            yield word.lstrip("#")
 
 
 def pairs_of(words: Iterable[str], option: str) -> dict[str, str]:

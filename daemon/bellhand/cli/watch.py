@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from bellhand.cli.arguments import Jobs
 from bellhand.cli.context import Cli, Database, Given
 from bellhand.cli.errors import INTERRUPTED, JOB_FAILED, TIMED_OUT, Unreachable, translated
-from bellhand.cli.jobs import find, headline, step_of, steps_lines
+from bellhand.cli.jobs import headline, step_of, steps_lines
+from bellhand.cli.naming import Name, find, names_of
 from bellhand.cli.output import coloured, eta_line, plain, say, say_json, state_of, tell
-from bellhand.cli.values import ids_of, seconds_of
+from bellhand.cli.values import seconds_of
 from bellhand.resource import resource
 from bellhand.states import OVER
 
@@ -26,7 +28,7 @@ Shown = Callable[[list[dict[str, Any]]], None]
 
 
 async def watch(
-    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")],
+    *jobs: Jobs,
     timeout: Annotated[str | None, Parameter(help="Stop watching after this: 90s, 10m.")] = None,
     cli: Given,
 ) -> int:
@@ -40,7 +42,7 @@ async def watch(
 
 
 async def wait(
-    *jobs: Annotated[str, Parameter(help="Ids or keys; - reads them from stdin.")],
+    *jobs: Jobs,
     timeout: Annotated[str | None, Parameter(help="Give up after this: 90s, 10m.")] = None,
     cli: Given,
 ) -> int:
@@ -51,7 +53,7 @@ async def wait(
 async def _until_over(
     cli: Cli, words: tuple[str, ...], timeout: str | None, show: Shown, *, foretold: bool = False
 ) -> int:
-    wanted = ids_of(words)
+    wanted = names_of(words)
     found: list[dict[str, Any]] = []  # what was seen last, whatever interrupts us
     try:
         async with asyncio.timeout(seconds_of(timeout, "--timeout") if timeout else None) as bound:
@@ -79,13 +81,13 @@ def _unfinished(found: list[dict[str, Any]]) -> str:
 
 
 async def _look(
-    cli: Cli, wanted: list[Any], found: list[dict[str, Any]], show: Shown, foretold: bool
+    cli: Cli, wanted: list[Name], found: list[dict[str, Any]], show: Shown, foretold: bool
 ) -> bool:
     """Looks again and again over one connection; False if that is lost before all is over."""
     try:
         async with cli.database() as database:
             while True:
-                found[:] = [await _job(database, *one, foretold=foretold) for one in wanted]
+                found[:] = [await _job(database, one, foretold=foretold) for one in wanted]
                 show(found)
                 if all(job["state"] in OVER for job in found):
                     return True
@@ -100,8 +102,9 @@ async def _look(
         return False
 
 
-async def _job(database: Database, number: int, key: Any, *, foretold: bool) -> dict[str, Any]:
-    row = await find(database, number, key)
+async def _job(database: Database, name: Name, *, foretold: bool) -> dict[str, Any]:
+    row = await find(database, name)
+    number = row["id"]
     times = await database.row("eta", [number]) if foretold and row["state"] not in OVER else None
     job = resource(row, None, times)
     job["times"] = eta_line(times, times["now"]) if times and times["finishes_at"] else None
