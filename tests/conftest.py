@@ -49,7 +49,12 @@ FAMILIES = re.compile(
     r"test_(accuracy|api|callers|cli_tokens|crm|emails|hooks|lead|llm|mail|matching|notify|phones|places|seed_|seo|serpapi|services|site|socials|standins|tickets|webhooks)"
 )
 
-BROWSER = {"test_browser.py", "test_pages_browser.py", "test_progress_browser.py"}
+BROWSER = {
+    "test_browser.py",
+    "test_pages_browser.py",
+    "test_pages_tabs.py",
+    "test_progress_browser.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ async def test_a_job_is_cancelled_and_retried_without_scripts(dsn, conn):
     async with browsing(dsn) as browser:
         jobs = await fill(conn)
         code, page, where = await browser.post(f"/jobs/{jobs['later']}/cancel")
-        assert (code, where) == (200, f"/jobs/{jobs['later']}?did=cancel")
+        assert (code, where) == (200, f"/jobs/{jobs['later']}?did=cancel&operation=1")
         assert "Cancelled" in text_of(page, "#notice")
         assert "cancelled" in text_of(page, "#head .state")
         code, page, _ = await browser.post(f"/jobs/{jobs['later']}/pause")
@@ -207,7 +207,7 @@ async def test_a_job_that_waits_is_given_another_priority(dsn, conn):
         form = page.css_first("#priority form")
         assert form.css_first("option[selected]").text() == "5"
         code, page, where = await browser.post(form.attributes["action"], {"priority": "9"})
-        assert (code, where) == (200, f"{later}?did=priority")
+        assert (code, where) == (200, f"{later}?did=priority&operation=1")
         assert "another priority" in text_of(page, "#notice")
         assert "9 of 10" in text_of(page, "#head")
         row = await conn.fetchrow("select j.priority, e.actor from bellhand.jobs j join bellhand.events e on e.job = j.id and e.type = 'changed' where j.id = $1", jobs["later"])  # fmt: skip
@@ -221,6 +221,37 @@ async def test_a_job_that_waits_is_given_another_priority(dsn, conn):
         code, _, _ = await browser.post(f"/jobs/{jobs['failed']}/priority", {"priority": "9"})
         assert code == 409
         assert (await browser.post("/jobs/99999/priority", {"priority": "9"}))[0] == 404
+
+
+async def test_what_one_job_was_told_can_be_taken_back(dsn, conn):
+    """Cancel, pause, another priority and retry of one job can be undone, as bulk acts can; what ran when it was cancelled cannot."""
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+
+        async def state(name: str) -> str:
+            return await conn.fetchval("select state from bellhand.all_jobs where id = $1", jobs[name])  # fmt: skip
+
+        async def undo(name: str, action: str, form: tuple[str, str] | None = None) -> str:
+            _, page, _ = await browser.post(f"/jobs/{jobs[name]}/{action}", dict([form] if form else []))  # fmt: skip
+            button = page.css_first("#notice form")
+            assert button, f"{action} offers no undo: {text_of(page, '#notice')}"
+            there = await state(name)
+            _, page, where = await browser.post(button.attributes["action"], {"back": button.css_first("input").attributes["value"]})  # fmt: skip
+            assert where.startswith(f"/jobs/{jobs[name]}?did=undo")
+            assert "Undone" in text_of(page, "#notice")
+            return there
+
+        assert (await undo("later", "cancel"), await state("later")) == ("cancelled", "scheduled")
+        assert (await undo("later", "pause"), await state("later")) == ("paused", "scheduled")
+        assert (await undo("failed", "retry"), await state("failed")) == ("scheduled", "failed")
+        await undo("later", "priority", ("priority", "9"))
+        assert await conn.fetchval("select priority from bellhand.jobs where id = $1", jobs["later"]) == 5  # fmt: skip
+        told = await conn.fetch("select type, actor from bellhand.events where job = $1 order by seq", jobs["later"])  # fmt: skip
+        assert [row["type"] for row in told if row["type"] != "undone"] == ["cancelled", "paused", "changed"]  # fmt: skip
+        assert {row["actor"] for row in told} == {"http:loopback"}
+        _, page, _ = await browser.post(f"/jobs/{jobs['running']}/cancel")
+        assert not page.css_first("#notice form"), "its handler has heard of it: nothing brings it back"  # fmt: skip
+        await until(conn, jobs["running"], "cancelled")
 
 
 async def test_a_link_to_the_public_page_is_shown_once(dsn, conn):

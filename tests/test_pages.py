@@ -232,6 +232,11 @@ async def test_with_the_database_away_a_page_shows_how_it_stood(private_server, 
         stood = re.sub(r"\d+ (ms|s)", "", text_of(page, "#lane-cards"))
         private_server.stop()
         try:
+
+            async def is_away() -> bool:  # what is asked for every page is kept for two seconds
+                return (await browser.get("/lanes"))[0] == 503
+
+            await eventually(is_away, 20)
             code, page, _ = await browser.get("/lanes")
             assert code == 503
             assert "The database does not answer" in text_of(page)

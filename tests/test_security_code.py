@@ -104,6 +104,7 @@ FILES = {
     "clients.secret": "the key_file of a service in the configuration",
     "settings_credentials": "the folder of secrets of systemd, or beside the operator's configuration",
     "settings_errors": "the operator's configuration",
+    "handler_code": "the sources of the handlers' own modules",
     "families.matching.verifier": "the weights that come with it",
     "api.public": "the files that browsers load, which come with it",
     "isolate.__main__": "/proc of itself",

@@ -11,6 +11,7 @@ import structlog
 
 from . import __version__
 from .db import Again, Away, Backoff
+from .handler_code import code_digest
 from .heartbeat import Held
 from .settings import Lane, Settings
 from .store import Surroundings
@@ -30,6 +31,7 @@ class Registration:
         self.settings = settings
         self.random = random
         self.again: asyncio.Task[None] | None = None
+        self.code = ""  # of the handlers, once it was read
 
     async def enter(self) -> Surroundings:
         """Everything a database must know before the first claim; waits while it is away."""
@@ -95,4 +97,8 @@ class Registration:
         )  # fmt: skip
         if self.worker.drained is not None:  # under another name; a drain is of the process
             await self.store.drain(self.worker.drained)
+        # Read once: what lies on the disk later may be the next deploy, which this process does not run.
+        self.code = self.code or await asyncio.to_thread(code_digest, self.worker.kinds.values())
+        if await self.store.note_deploy(self.code):
+            log.info("deployed", version=__version__, code=self.code)
         self.worker.registered.set()

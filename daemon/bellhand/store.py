@@ -129,6 +129,10 @@ class Store:
         own = str(self.worker)
         await self.chores.fetch(query("drain_worker"), own, reason or None, "bellhand")
 
+    async def note_deploy(self, code: str) -> bool:
+        """Say which code this worker runs; whether that is a deploy."""
+        return bool((await self.chores.fetch(query("note_deploy"), self.worker, code))[0][0])
+
     async def suspects(self, running: int | None, waiting: list[int]) -> None:
         """Write down which job runs alone, to be blamed alone for a death of the worker, and which wait for their turn."""
         await self.chores.fetch(query("suspects"), self.worker, running, waiting)

@@ -10,6 +10,7 @@ from typing import Any
 from .api.acting import Acting
 from .api.channels import Channels
 from .api.control import Control
+from .api.deploys import Deploys
 from .api.docs import Docs
 from .api.events import Events
 from .api.exports import Exported, Exports
@@ -59,7 +60,7 @@ def status_port(
     exports = Exports(database, _leads_exported)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
-        Stats(look), Records(look), Insight(look, patient), exports,
+        Stats(look), Records(look), Insight(look, patient), Deploys(look), exports,
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()

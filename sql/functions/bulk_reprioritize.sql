@@ -10,6 +10,8 @@ begin
     select p_operation, j.id, j.epoch + (j.id = any (placed))::integer, jsonb_build_object('priority', j.priority)
     from bellhand.jobs j where j.id = any (placed || held);
   update bellhand.jobs j set priority = p_priority where j.id = any (placed || held);
+  insert into bellhand.events (type, job, kind, data)
+    select 'changed', j.id, j.kind, jsonb_build_object('priority', p_priority, 'operation', p_operation) from bellhand.jobs j where j.id = any (placed || held);
   perform bellhand.make_ready(placed);
   return cardinality(placed) + cardinality(held);
 end $$;

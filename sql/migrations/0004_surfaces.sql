@@ -31,3 +31,12 @@ select bellhand.allow('worker', 'select, insert, update, delete on bellhand.toke
 
 -- Who set the limits of a lane: those of the configuration come back with every start, so nobody else may change them.
 alter table bellhand.lanes add column source text not null default 'sql' check (source in ('sql', 'config'));
+
+-- Searches that somebody gave a name, for all who look: the address of a page of the dashboard.
+create table bellhand.views (
+  name    text        primary key check (length(name) between 1 and 80 and name = btrim(name)),
+  path    text        not null check (path ~ '^/[a-z]' and length(path) <= 2000),
+  made_at timestamptz not null default bellhand.now(),
+  made_by text        not null default coalesce(nullif(current_setting('bellhand.actor', true), ''), session_user)
+);
+select bellhand.allow('worker', 'select, insert, update, delete on bellhand.views');

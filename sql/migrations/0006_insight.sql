@@ -140,6 +140,23 @@ create table bellhand.operation_jobs (
   primary key (operation, job)
 );
 
+-- When the code that runs jobs changed: a daemon that comes with another version or other handlers than the last one that served the same
+-- kinds writes a row, and people and their scripts may. Charts and failures are read beside them.
+create table bellhand.deploys (
+  id      bigint      generated always as identity primary key,
+  at      timestamptz not null default bellhand.now(),
+  version text        not null check (length(version) between 1 and 100),
+  code    text,                           -- digest of the handlers' sources; null: told by somebody
+  serves  text,                           -- digest of the kinds that the daemon runs: daemons of other kinds are deployed apart
+  note    text        check (length(note) <= 500),
+  actor   text        not null default coalesce(nullif(current_setting('bellhand.actor', true), ''), session_user)
+);
+create index deploys_at on bellhand.deploys (at);   -- for the deploys of an hour, and the last one before a failure
+alter table bellhand.workers add column code text;  -- the same digest; null until the daemon has read its sources
+
+select bellhand.allow('worker', 'select, insert, update, delete on bellhand.deploys');
+select bellhand.allow('reader', 'select on bellhand.deploys');
+select bellhand.allow('worker', 'usage on sequence bellhand.deploys_id_seq');
 select bellhand.allow('worker', 'select, insert, update, delete on bellhand.looks, bellhand.run_times, bellhand.eta_predictions, '
   || 'bellhand.eta_scores, bellhand.failures, bellhand.failure_jobs, bellhand.failure_hours, bellhand.workers_seen, bellhand.operations, '
   || 'bellhand.operation_jobs');

@@ -35,7 +35,7 @@ class After(Asked):
 
     after: str | None = Field(
         default=None,
-        description="The cursor of an answer before (JSON only); a stream takes Last-Event-ID.",
+        description="The cursor of an answer before, or the id of an event that was read; Last-Event-ID, where there is one, comes first.",
     )
 
 
@@ -130,7 +130,7 @@ class Events:
             f"/v1/jobs/{row['key']}",
             job=row["id"],
         )
-        return await stream.answer(request)
+        return await stream.answer(request, query.after)
 
     @operation(
         "GET", "/v1/events", "read", seconds=None, answers={200: Log}, headers=LAST,
@@ -154,7 +154,7 @@ class Events:
         if wants_stream(request):
             follower = Follower(jobs, wanted)
             stream = Stream(self.watch, self.look, follower, _shown_to(request), "/v1/jobs")
-            return await stream.answer(request)
+            return await stream.answer(request, query.after)
         cursor = _cursor(query.after)
         if cursor is None:
             row = await self.look.row("watch", None, None, "0", 0, [], [], 0, False)

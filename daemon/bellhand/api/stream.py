@@ -59,11 +59,11 @@ class Stream:
     sent: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     due_at: dict[int, float] = field(default_factory=dict)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """The whole stream; it ends with the job, with its reader, or with the daemon."""
+    async def answer(self, request: web.Request, after: str | None = None) -> web.StreamResponse:
+        """The whole stream, `after` an id that a reader brings along in the address; it ends with the job, with its reader, or with the daemon."""
         if self.watch.full:
             raise HttpProblem("too-many-streams", headers={"Retry-After": "30"})
-        cursor = self._begin(request.headers.get("Last-Event-ID", ""))
+        cursor = self._begin(request.headers.get("Last-Event-ID") or after or "")
         try:
             async with aclosing(self._missed(cursor)) as missed:
                 try:

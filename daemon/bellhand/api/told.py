@@ -245,6 +245,7 @@ class Worker(Told):
     host: str
     pid: int
     version: str
+    code: str | None
     capacity: int
     busy: int
     draining: bool

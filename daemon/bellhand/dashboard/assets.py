@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 from aiohttp import web
@@ -12,20 +13,40 @@ from bellhand.callers import needs
 FOLDER = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FOR_EVER = "public, max-age=31536000, immutable"
+IMPORT = re.compile(rb'(?<=from "\./)([\w.]+)(?=")')
 
 
 class Assets:
     """Read once; a file's address names its contents, so browsers may keep it for ever."""
 
     def __init__(self) -> None:
-        self.files = {
-            path.name: (path.read_bytes(), TYPES[path.suffix])
-            for path in sorted(FOLDER.iterdir())
-            if path.suffix in TYPES
-        }
-        self.digests = {
-            name: hashlib.sha256(body).hexdigest()[:12] for name, (body, _) in self.files.items()
-        }
+        self.files: dict[str, tuple[bytes, str]] = {}
+        self.digests: dict[str, str] = {}
+        for path in sorted(FOLDER.iterdir()):
+            if path.suffix in TYPES:
+                self._take(path)
+
+    def _take(self, path: Path) -> None:
+        """Reads it, after the scripts that it imports, whose addresses are written into it: what they hold is part of its own digest."""
+        if path.name in self.files:
+            return
+        body = path.read_bytes()
+        for name in IMPORT.findall(body):
+            self._take(FOLDER / name.decode())
+        body = IMPORT.sub(
+            lambda found: found[0] + f"?v={self.digests[found[0].decode()]}".encode(), body
+        )
+        self.files[path.name] = body, TYPES[path.suffix]
+        self.digests[path.name] = hashlib.sha256(body).hexdigest()[:12]
+
+    @property
+    def imported(self) -> list[str]:
+        """The scripts that others import, for a page that asks for them all at once."""
+        return [
+            name
+            for name in self.files
+            if any(f'"./{name}?'.encode() in body for body, _ in self.files.values())
+        ]
 
     def address(self, name: str) -> str:
         """Where a page finds the file."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.callers import caller_of
+from bellhand.dashboard.acting import tell
 from bellhand.dashboard.alike import alike
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
@@ -65,10 +66,12 @@ class JobPage:
         text = str((await request.post()).get("priority", ""))
         if text not in PRIORITIES:
             raise HttpProblem("invalid-value", detail=f"{text[:50]!r} is no priority", hint="choose one from 1 to 10, 10 comes first")  # fmt: skip
-        changes = json.dumps({"priority": int(text)})
         actor = caller_of(request).actor
-        await self.site.look.fetch("api_change", number, changes, None, actor=actor)
-        return self.site.done(f"/jobs/{number}", "priority")
+        operation = await tell(self.site, number, "reprioritize", actor, priority=int(text))
+        if operation is None:
+            changes = json.dumps({"priority": int(text)})
+            await self.site.look.fetch("api_change", number, changes, None, actor=actor)
+        return self.site.done(f"/jobs/{number}", "priority", operation=operation or 0)
 
     async def ticket(self, request: web.Request) -> web.Response:
         """POST /jobs/{job}/ticket: a link to the public page of the job, which is shown this once and kept nowhere."""
@@ -105,10 +108,15 @@ class JobPage:
                 f"a job cannot be told to {action[:50]}", f"there are {', '.join(ACTIONS)}"
             )
         number, _ = named(request.match_info["job"])
-        reason = (None,) if action == "cancel" else ()
         actor = caller_of(request).actor
-        await self.site.look.fetch(f"cli_{action}", number, *reason, actor=actor)
-        return self.site.done(f"/jobs/{number}", action)
+        operation = await tell(self.site, number, action, actor)
+        if operation is None:
+            # Done in another way, or refused with what can be done instead.
+            reason = (None,) if action == "cancel" else ()
+            await self.site.look.fetch(f"cli_{action}", number, *reason, actor=actor)
+        elif action == "retry":
+            action = "retry_held"
+        return self.site.done(f"/jobs/{number}", action, operation=operation or 0)
 
 
 def named(word: str) -> tuple[int, UUID | None]:

@@ -14,13 +14,14 @@ from asyncpg import Record
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.search import Search, is_number, job_named, parse
-from bellhand.dashboard.site import Site, local, see
+from bellhand.dashboard.site import Site, address, local, see
 from bellhand.dashboard.words import shown
 from bellhand.problems import HttpProblem
 from bellhand.resource import resource
 from bellhand.states import OVER, PARTIAL, STATES
 
 ROWS = 50
+FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 LOOKED_AT_FIRST = 500
 LOOKED_AT_MAX = 5_000  # of what no index knows, in one page
 REASON_CHARS_MAX = 500
@@ -53,22 +54,24 @@ class Jobs:
             return see(f"/jobs?{urlencode({'q': text})}" if text else "/jobs")
         if word := job_named(text):
             return see(f"/jobs/{word}")
+        if FINGERPRINT.fullmatch(text) and await self.site.look.row("page_failure_named", text):
+            return see(f"/failures/{text}")
         search = parse(text)
         before = request.query.get("before", "")
         ids, looked_at, older = await self.find(search, before)
         jobs = await self.of_ids(ids, foretold=True)
-        kinds = [row["name"] for row in await self.site.often("page_kind_names")]
+        frame = await self.site.frame()
         here = {"q": text} if text else {}
         whole = search.as_filter()
         return await self.site.page(
-            request, "jobs.html", title="Jobs", live=True, q=text, search=search, jobs=jobs, kinds=kinds, tabs=TABS,
+            request, "jobs.html", title="Jobs", live=True, q=text, search=search, jobs=jobs, kinds=frame.kinds, tabs=TABS,
+            saved=next((view for view in frame.views if view["path"] == address(request)), None),
             state_words=(*STATES, PARTIAL, "live", "over"), before=before, looked_at=looked_at,
             older=f"/jobs?{urlencode(here | {'before': older})}" if older else "",
             newest=f"/jobs?{urlencode(here)}" if here else "/jobs", here_again=request.path_qs,
             whole=json.dumps(whole) if whole else "",
             scanned_short=search.looks_inside and looked_at >= LOOKED_AT_MAX,
             caption=f"{len(jobs)} jobs" + (f" for {text}" if text else ", those that run first"),
-            completions=[f"state:{s}" for s in (*STATES, PARTIAL)] + [f"kind:{k}" for k in kinds[:50]],
         )  # fmt: skip
 
     async def find(self, search: Search, before: str) -> tuple[list[int], int, str]:

@@ -6,13 +6,16 @@ from typing import Any
 
 from aiohttp import web
 
+from bellhand.dashboard.completion import Completion
 from bellhand.dashboard.failures import Failures
 from bellhand.dashboard.job import JobPage
 from bellhand.dashboard.jobs import Jobs
 from bellhand.dashboard.kinds import Kinds
+from bellhand.dashboard.lane import Lanes
 from bellhand.dashboard.overview import Overview
 from bellhand.dashboard.results import Results
 from bellhand.dashboard.site import ACT_SECONDS, Site
+from bellhand.dashboard.views import Views
 from bellhand.dashboard.works import Works
 
 
@@ -20,16 +23,17 @@ def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
     """Every page and act; `settings` are those of the daemon without secrets, for the page of the system."""
     overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site), Kinds(site)
     failures, works, results = Failures(site, jobs), Works(site, settings), Results(site)
+    lanes, completion, views = Lanes(site), Completion(site), Views(site)
     pages = {
-        "/": overview.show, "/jobs": jobs.show, r"/jobs/{job}": job.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
-        "/lanes": works.lanes, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": works.schedules, "/workers": works.workers,
+        "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, r"/jobs/{job}": job.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
+        "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": works.schedules, "/workers": works.workers,
         "/system": works.system, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
     }  # fmt: skip
     acts = {
         "/jobs/{job}/priority": job.reprioritize, "/jobs/{job}/ticket": job.ticket, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
-        r"/lanes/{lane}/{action:pause|resume}": works.switch_lane, "/schedules/{schedule}/run": works.run_schedule,
-        r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": works.limit_lane,
+        r"/lanes/{lane}/{action:pause|resume}": lanes.switch, "/schedules/{schedule}/run": works.run_schedule,
+        r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": lanes.limit, "/views": views.save, "/views/remove": views.remove,
         "/failures/{fingerprint}/mute": failures.mute, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
     }  # fmt: skip
     long = {"/jobs/bulk": jobs.bulk, r"/operations/{operation:\d{1,18}}/undo": failures.undo}

@@ -47,11 +47,12 @@ KEYBOARD = (
 # What a redirect may say on the next page; the rest of its sentence is a number or nothing.
 SAID = {
     "cancel": "Cancelled; a running job stops at its next await.", "pause": "Paused; a running job stops at its next step and keeps what is done.",
-    "resume": "It goes on.", "retry": "Queued again; steps that completed are skipped.", "run_now": "It runs as soon as a worker is free.",
+    "resume": "It goes on.", "retry": "Queued again; steps that completed are skipped.", "retry_held": "Queued again, to begin in 5 s; steps that completed are skipped.", "run_now": "It runs as soon as a worker is free.",
     "enqueue": "Queued.", "priority": "It has another priority, and comes after those that had it before.", "same": "There is such a job already: this is it.", "pause_lane": "The lane is paused; what runs goes on.", "resume_lane": "The lane goes on.",
     "limit_lane": "The limits hold from the next claim on.", "pause_schedule": "The schedule is paused.", "resume_schedule": "The schedule goes on with its next tick.",
     "pause_kind": "The kind is paused; what runs goes on.", "resume_kind": "The kind goes on.", "schedule": "Queued once, beside its schedule.",
     "accepted": "Accepted.", "rejected": "Rejected.", "locked": "Locked: no run changes it.", "undo": "Undone.", "mute": "Muted: it is left out of what is shown at first.", "unmute": "It is shown again.",
+    "save_view": "Saved for all who look; it stands above the list of jobs.", "remove_view": "Removed.",
 }  # fmt: skip
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -65,6 +66,8 @@ class Frame:
     workers: int
     any_job: bool
     paused: list[dict[str, Any]]
+    kinds: list[str]
+    views: list[dict[str, Any]]
     stale: bool = False
 
 
@@ -83,6 +86,7 @@ class Site:
         self.environment.filters |= FILTERS | {"tree": tree}
         self.environment.globals |= {
             "asset": self.assets.address,
+            "imported_scripts": self.assets.imported,
             "version": __version__,
             "places": PLACES,
             "keyboard": KEYBOARD,
@@ -101,10 +105,15 @@ class Site:
                 self._kept[name, *arguments] = kept
         return kept[1]
 
+    def forget(self, name: str) -> None:
+        """What was just changed is asked for again by the next page."""
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != name}
+
     async def frame(self) -> Frame:
         """The time and the warnings."""
         row = (await self.often("page_frame"))[0]
-        return Frame(row["now"], row["workers"], bool(row["any_job"]), json.loads(row["paused"]))
+        paused, views = json.loads(row["paused"]), json.loads(row["views"])
+        return Frame(row["now"], row["workers"], bool(row["any_job"]), paused, row["kinds"], views)
 
     def shown(
         self, handler: Handler, scope: Scope = "read", seconds: float = PAGE_SECONDS
@@ -117,7 +126,7 @@ class Site:
                 async with asyncio.timeout(seconds):
                     return await handler(request)
             except (Away, Again, TimeoutError):
-                snapshot = self._snapshots.get(_address(request))
+                snapshot = self._snapshots.get(address(request))
                 if request.method != "GET" or snapshot is None:
                     raise
                 template, values = snapshot
@@ -133,10 +142,10 @@ class Site:
         """The page; a live one asks for itself again every two seconds."""
         frame = await self.frame()
         given = self._given(request, template) | {"frame": frame} | values
-        given["live"] = _address(request) if live else None
+        given["live"] = address(request) if live else None
         if live and status == 200:
-            self._snapshots.pop(_address(request), None)
-            self._snapshots[_address(request)] = template, given
+            self._snapshots.pop(address(request), None)
+            self._snapshots[address(request)] = template, given
             if len(self._snapshots) > SNAPSHOTS_MAX:
                 self._snapshots.popitem(last=False)
         return self._answer(await self._drawn(template, given), status)
@@ -180,7 +189,7 @@ class Site:
             "caller": caller.name,
             "may_operate": caller.may("operate"),
             "signed_in": COOKIE in request.cookies,
-            "here_clean": _address(request),
+            "here_clean": address(request),
             "notice": _notice(request),
             "q": "",
         }
@@ -209,7 +218,7 @@ def local(path: str) -> str:
     return path if ours and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
 
 
-def _address(request: web.Request) -> str:
+def address(request: web.Request) -> str:
     """The page without what a redirect said about an act."""
     kept = [
         (k, v) for k, v in request.query.items() if k not in ("did", "n", "failed", "operation")

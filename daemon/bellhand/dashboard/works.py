@@ -1,9 +1,8 @@
-"""What jobs run on: lanes, schedules, workers, the database."""
+"""What jobs run on: schedules, workers, the database."""
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -12,51 +11,18 @@ from aiohttp import web
 
 from bellhand.callers import caller_of
 from bellhand.cron import in_words, ticks_after
-from bellhand.dashboard.kinds import switch
-from bellhand.dashboard.overview import WINDOW_SECONDS, lanes_of
 from bellhand.dashboard.site import Site
-from bellhand.problems import HttpProblem
 
 TICKS_SHOWN = 5
 LATE_SECONDS = 15.0  # a beat so old is worth a look
 
 
 class Works:
-    """GET /lanes, /schedules, /workers, /system; and what can be changed there."""
+    """GET /schedules, /workers, /system; and what can be changed there."""
 
     def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
         self.settings = settings
-
-    async def lanes(self, request: web.Request) -> web.Response:
-        """Limits, pauses, who holds the slots, and when each lane is empty at this pace."""
-        outcomes = await self.site.often("status_outcomes", WINDOW_SECONDS)
-        lanes = lanes_of(await self.site.often("status_lanes"), outcomes)
-        holders: dict[str, list[str]] = defaultdict(list)
-        for row in await self.site.look.fetch("page_slots"):
-            holders[row["lane"]].append(f"{row['worker'] or 'a lost worker'}: {row['slots']}")
-        pulses = {row["lane"]: row for row in await self.site.often("page_pulses")}
-        return await self.site.page(
-            request, "lanes.html", title="Lanes", lanes=lanes, holders=holders, pulses=pulses
-        )
-
-    async def switch_lane(self, request: web.Request) -> web.Response:
-        """POST /lanes/{lane}/pause or resume."""
-        return await switch(self.site, request, "lane", request.match_info["lane"], "/lanes")
-
-    async def limit_lane(self, request: web.Request) -> web.Response:
-        """POST /lanes/{lane}/limits: how many at once and how many a second; empty is no limit."""
-        form = await request.post()
-        limits: dict[str, float | None] = {}
-        for name in ("concurrency", "rate_per_second"):
-            text = str(form.get(name, "")).strip()
-            try:
-                limits[name] = (int if name == "concurrency" else float)(text) if text else None
-            except ValueError:
-                raise HttpProblem("invalid-value", detail=f"{text[:50]!r} is no number") from None
-        lane, actor = request.match_info["lane"], caller_of(request).actor
-        await self.site.look.fetch("api_limit_lane", lane, json.dumps(limits), actor=actor)
-        return self.site.done("/lanes", "limit_lane")
 
     async def schedules(self, request: web.Request) -> web.Response:
         """Each in words, with its next ticks, or why it has none."""

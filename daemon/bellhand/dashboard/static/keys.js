@@ -1,0 +1,132 @@
+// Keys, choosing rows, and copying.
+
+import { $, $$, page, say, stored } from "./page.js";
+
+// Copying: the clipboard needs https or localhost, so there is an older way behind it.
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  say("Copied");
+}
+
+/** A button at every text that is meant for a shell. */
+export function addCopyButtons() {
+  for (const block of $$("pre[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "plain small";
+    button.textContent = "Copy";
+    button.addEventListener("click", () => copy(block.textContent));
+    block.previousElementSibling?.append(" ", button);
+  }
+}
+
+// Choosing rows for the bulk bar.
+
+/** How many rows are chosen, said at the bulk bar. */
+export function showChosen() {
+  const chosen = $$("input[name=id]:checked");
+  for (const box of $$("input[name=id]")) box.closest("tr").classList.toggle("chosen", box.checked);
+  const count = $("[data-chosen]");
+  if (count) count.textContent = chosen.length ? `${chosen.length} chosen` : "None chosen";
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-all]")) for (const box of $$("input[name=id]")) box.checked = event.target.checked;
+  if (event.target.matches("input[name=id], [data-all]")) showChosen();
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-keys-off]")) stored.set("keys", event.target.checked ? "off" : "on");
+});
+
+// Keys.
+
+const PLACES = { o: "/", j: "/jobs", f: "/failures", l: "/lanes", s: "/schedules", w: "/workers", k: "/kinds", y: "/system" };
+let going = 0;
+
+function currentRow() {
+  return document.activeElement?.closest?.("[data-row]");
+}
+
+function step(by) {
+  const rows = $$("[data-row]");
+  if (!rows.length) return;
+  const at = rows.indexOf(currentRow());
+  const row = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
+  $("[data-open]", row)?.focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+function act(name) {
+  const button = $(`main button[data-act="${name}"]`);
+  if (button && page === "job") return button.click();
+  const bulk = $("#bulk");
+  if (!bulk) return;
+  if (!$("input[name=id]:checked")) {
+    const box = currentRow() && $("input[name=id]", currentRow());
+    if (!box) return;
+    box.checked = true;
+  }
+  bulk.elements.action.value = name;
+  bulk.requestSubmit();
+}
+
+function choose() {
+  const box = currentRow() && $("input[name=id]", currentRow());
+  if (!box) return;
+  box.checked = !box.checked;
+  showChosen();
+}
+
+const firstLine = () => $("pre[data-copy]")?.textContent.split("\n")[0];
+
+const KEYS = {
+  "/": () => $("#find").focus(), "?": () => $("#keys").showModal(), j: () => step(1), k: () => step(-1), x: choose,
+  r: () => act("retry"), c: () => act("cancel"), p: () => act(page === "job" && $('main button[data-act="resume"]') ? "resume" : "pause"),
+  n: () => act("run_now"), u: () => $('main button[data-act="undo"]')?.click(),
+  y: () => $("[data-id]") && copy($("[data-id]").dataset.id), Y: () => firstLine() && copy(firstLine()),
+  "[": () => $("a[rel=prev]")?.click(), "]": () => $("a[rel=next]")?.click(), g: () => { going = performance.now(); },
+};
+
+/** More keys, from who knows what they do. */
+export function addKeys(more) {
+  Object.assign(KEYS, more);
+}
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    $("#palette").showModal();
+    return;
+  }
+  const typing = event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable], dialog[open]");
+  if (event.ctrlKey || event.metaKey || event.altKey || typing || stored.get("keys") === "off") return;
+  if (going && performance.now() - going < 1500 && PLACES[event.key]) {
+    location.href = PLACES[event.key];
+    return;
+  }
+  going = 0;
+  if (!Object.hasOwn(KEYS, event.key)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest?.("button, a");
+  if (!target) return;
+  if (target.matches("[data-theme-toggle]")) { event.preventDefault(); KEYS.t(); }
+  if (target.matches("[data-zone]")) KEYS.z();
+  if (target.matches("[data-help]")) KEYS["?"]();
+  if (target.matches("[data-close]")) target.closest("dialog").close();
+});
+
+$("[data-help]").hidden = false;
+$("[data-keys-off]").checked = stored.get("keys") === "off";

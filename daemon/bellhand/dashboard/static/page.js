@@ -1,0 +1,15 @@
+// What the scripts of the pages share.
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+export const page = document.body.dataset.page;
+
+export const stored = {
+  get: (name) => { try { return localStorage.getItem(`bellhand.${name}`); } catch { return null; } },
+  set: (name, value) => { try { localStorage.setItem(`bellhand.${name}`, value); } catch { /* private mode: it lasts for the page */ } },
+};
+
+/** For those who hear the page. */
+export function say(text) {
+  $("#spoken").textContent = text;
+}

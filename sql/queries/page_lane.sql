@@ -1,0 +1,20 @@
+-- What the page of lane $1 shows besides what page_lanes.sql says: the next $2 jobs in the order they will run, what has its slots, how long the newest
+-- jobs that ended had waited (2,000 in all, found by the index of their kinds; what depended on others was not only waiting for a slot), the
+-- hands of the workers that serve it, and who paused it. Each part is bounded.
+with lane as materialized (select l.id, l.name, l.rate_burst from bellhand.lanes l where l.name = $1),
+kinds as materialized (select k.name, count(*) over () as n from lane l join bellhand.kinds k on k.lane = l.id order by k.name limit 100)
+select l.name, l.rate_burst,
+  (select jsonb_agg(jsonb_build_object('id', j.id, 'kind', j.kind, 'owner', j.owner, 'priority', j.priority, 'run_at', j.run_at) order by q.place) from (
+    select x.id, x.epoch, row_number() over () as place from (
+      select y.id, y.epoch from bellhand.queue y where y.lane = l.id order by y.lane, y.rank, y.xid, y.id limit $2::integer) x) q
+    join bellhand.jobs j on j.id = q.id and j.epoch = q.epoch)::text as next,
+  (select jsonb_agg(jsonb_build_object('id', r.id, 'kind', r.kind, 'worker', w.name, 'seconds', r.seconds) order by r.seconds desc)
+    from bellhand.running_in(l.id, $2::integer) r left join bellhand.workers w on w.id = r.worker)::text as occupants,
+  array(select extract(epoch from h.started_at - h.run_at)::float8 from kinds k cross join lateral (
+    select x.started_at, x.run_at from bellhand.history x where x.kind = k.name and x.started_at is not null and x.depends_on is null
+    order by x.finished_at desc limit 2000 / greatest(k.n, 1)) h) as waits,
+  coalesce(h.hands, 0) as hands, coalesce(h.busy, 0) as busy, h.workers,
+  (select jsonb_build_object('at', e.at, 'by', e.actor) from (select * from bellhand.events x order by x.seq desc limit 2000) e
+    where e.type = 'lane_paused' and e.data ->> 'lane' = l.name order by e.seq desc limit 1)::text as paused
+from lane l cross join lateral (
+  select sum(w.capacity) as hands, sum(w.busy) as busy, count(*) as workers from bellhand.workers w where not w.draining and (w.lanes = '{}' or l.name = any (w.lanes))) h

@@ -1,0 +1,85 @@
+"""Finding: what is written into a search is completed from what there is; searches that were given a name; failures by their fingerprint."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bellhand.dashboard.completion import quoted
+from bellhand.dashboard.search import parse
+from daemons import insert, until
+from pages import Browser, browsing, fill, text_of
+from ports import make
+
+
+async def words(browser: Browser, text: str) -> list[str]:
+    async with browser.session.get(f"{browser.base}/jobs/words", params={"q": text}) as answer:
+        assert answer.status == 200
+        found: list[dict[str, Any]] = await answer.json()
+    return [one["text"] for one in found]
+
+
+async def test_a_search_is_completed_from_what_there_is(dsn, conn):
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+        tagged = await insert(
+            conn, "pages.plain", '{"site": {"id": 5}, "api_key": "sk-secret-secret", "note": "two words"}', owner="ada lovelace", tags='{"team": "core"}'
+        )  # fmt: skip
+        await until(conn, tagged, "completed")
+        for text, wanted in {
+            "sta": ["state:"], "state:fa": ["state:failed"], "lane:pa": ["lane:pages"], "plain": ["kind:pages.plain"],
+            "state:over kind:steps": ["state:over kind:pages.steps"], "owner:": ['owner:"ada lovelace"', "owner:u_17"], "owner:AD": ['owner:"ada lovelace"'],
+            "tag.": ["tag.team:"], "tag.team:": ["tag.team:core"], "payload.si": ["payload.site:"], "payload.site.": ["payload.site.id:"],
+            "payload.site.id:": ["payload.site.id:5"], "payload.api_key:": [], "payload.note:": ['payload.note:"two words"'], "error:Val": ["error:ValueError"],
+            "since:1": ["since:15min", "since:1h"], "nothing.of:this": [], "": [],
+        }.items():  # fmt: skip
+            assert sorted(await words(browser, text)) == sorted(wanted), text
+        assert "payload.api_key:" not in await words(browser, "payload.")
+        assert jobs
+
+
+@pytest.mark.parametrize("value", ["ada", "ada lovelace", 'a "b" c', "o'neill"])
+def test_what_is_completed_is_read_back_as_it_was(value):
+    assert parse(f"owner:{quoted(value)}").owner == value
+
+
+async def test_a_search_is_saved_by_name_for_all_who_look(dsn, conn):
+    async with browsing(dsn) as browser:
+        _, page, _ = await browser.get("/jobs")
+        assert not page.css("form[action='/views']"), "there is nothing to save"
+        path = "/jobs?q=state%3Afailed+owner%3Aada"
+        _, page, _ = await browser.get(path)
+        form = page.css_first("form[action='/views']")
+        given = {one.attributes["name"]: one.attributes.get("value") for one in form.css("input")}
+        _, page, where = await browser.post("/views", given | {"name": "Ada's failures <b>"})
+        assert where.startswith("/jobs?q=state")
+        assert "Saved" in text_of(page, "#notice")
+        assert "Ada's failures <b>" in text_of(page, "ul[aria-label='Saved by name']")
+        assert page.css_first("#palette-places option[value=\"Ada's failures <b>\"]").attributes["data-path"] == path  # fmt: skip
+        assert "state:failed owner:ada" in (page.css_first("#q").attributes["value"] or "")
+        _, page, _ = await browser.get("/jobs")
+        assert page.css_first("ul[aria-label='Saved by name'] a").attributes["href"] == path
+        _, page, _ = await browser.get(path)
+        assert page.css_first("form[action='/views/remove']")
+        for name, there in (("", path), ("x" * 81, path), ("else", "https://evil.example/"), ("else", "//evil.example")):  # fmt: skip
+            assert (await browser.post("/views", {"name": name, "path": there}))[0] == 422
+        await browser.post("/views/remove", {"name": "Ada's failures <b>", "back": "/jobs"})
+        assert await conn.fetchval("select count(*) from bellhand.views") == 0
+        events = await conn.fetch("select type, actor, data from bellhand.events where type like 'view%' order by seq")  # fmt: skip
+        assert [(row["type"], row["actor"]) for row in events] == [("view_saved", "http:loopback"), ("view_removed", "http:loopback")]  # fmt: skip
+        assert json.loads(events[0]["data"])["path"] == path
+        token = await make(conn, "reader", "read")
+        browser.session.headers["Authorization"] = f"Bearer {token}"
+        assert (await browser.post("/views", {"name": "mine", "path": path}))[0] == 403
+        assert not (await browser.get(path))[1].css("form[action='/views']")
+
+
+async def test_a_failure_is_found_by_its_fingerprint(dsn, conn):
+    async with browsing(dsn) as browser:
+        await fill(conn)
+        await conn.execute("select bellhand.group_failures()")
+        failure = await conn.fetchval("select fingerprint from bellhand.failures")
+        _, page, _ = await browser.get(f"/jobs?q={failure}")
+        assert "ValueError" in text_of(page, "h1")
+        _, page, _ = await browser.get(f"/jobs?q={failure[::-1]}")
+        assert "No job matches" in text_of(page)
