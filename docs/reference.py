@@ -135,7 +135,7 @@ def metrics() -> str:
     shown.found("example.kind", {"example": 1})
     shown.set_calibration("start", 1.0, 0.0)
     shown.sampled.set_database(
-        {"tables": "{}", "oldest_transaction_seconds": 0.0, "retention_late_seconds": 0.0, "ids_drawn": 0,
+        {"tables": "{}", "oldest_transaction_seconds": 0.0, "retention_late_seconds": 0.0, "ids_drawn": 0, "duplicates": 0,
          "schedules": '{"example": [0, 0]}'}
     )  # fmt: skip
     canary = {"has_canary": True, "canary_waiting_seconds": 0.0, "canary_back_at": 0.0}

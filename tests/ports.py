@@ -1,7 +1,7 @@
 """The port of a daemon for tests, with its guard and all that is served there, and who asks it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -22,6 +22,8 @@ class Nothing:
 
     def render(self) -> bytes:
         return b""
+
+    def follow(self, followers: Callable[[], int]) -> None: ...
 
     def answered(self, route: str, method: str, code: int, seconds: float | None) -> None: ...
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import aiohttp
 import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +20,12 @@ HURRY = {"grace_seconds": 0.1}  # what is held here never ends by itself
 
 @job_kind("look.hold", lane="held", timeout_seconds=40)
 async def hold() -> None:
+    await asyncio.sleep(3600)
+
+
+@job_kind("look.tell")
+async def tell(job: Job) -> None:
+    job.progress(done=1, total=2)
     await asyncio.sleep(3600)
 
 
@@ -73,12 +80,35 @@ async def test_gauges_tell_what_a_lane_holds(dsn: str, conn: asyncpg.Connection)
         assert found["lane_step_timeout_seconds held"] == 40
         assert found["lane_drain_seconds held"] == float("inf")
         assert found["jobs_enqueued_total"] == 5
+        assert found["jobs_deduplicated_total"] == 0
         assert found["worker_slots_busy"] == 1
         await conn.execute("select bellhand.pause_lane('held', 'because')")
         found = await sampled(daemon)
         assert found["lane_paused held"] == 1
         assert found["lane_oldest_due_seconds held"] == 0, "nobody is late who may not go"
         assert found["lane_unclaimable_jobs held lane_paused"] == 3
+
+
+async def test_duplicates_progress_and_streams_are_counted(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    again = "select bellhand.enqueue('look.tell', unique_key => 'one')"
+    async with at_work(dsn, tell, worker=HURRY) as daemon, aiohttp.ClientSession() as session:
+        for _ in range(3):
+            await conn.execute(again)
+        await conn.fetchval("select bellhand.quote('look.tell', unique_key => 'one')")
+        assert (await sampled(daemon))["jobs_deduplicated_total"] == 2
+        await eventually(lambda: _shows(daemon, "progress_writes_total written", 1))
+        assert shown(daemon)["progress_writes_total lost"] == 0
+        assert shown(daemon)["sse_clients"] == 0
+        where = f"http://127.0.0.1:{daemon.status.port}/v1/events"
+        async with session.get(where, headers={"Accept": "text/event-stream"}) as stream:
+            assert stream.status == 200
+            await eventually(lambda: _shows(daemon, "sse_clients", 1))
+
+
+async def _shows(daemon: Daemon, name: str, value: float) -> bool:
+    return shown(daemon)[name] == value
 
 
 async def test_a_step_older_than_its_timeout_shows_though_its_worker_hangs(

@@ -108,7 +108,7 @@ class Daemon:
         self.ready = asyncio.Event()
         self.stop_asked = asyncio.Event()
         self.hurry = asyncio.Event()
-        self.progress = ProgressWriter(self.store, self.worker.running)
+        self.progress = ProgressWriter(self.store, self.worker.running, self.metrics)
         self.reloading: set[asyncio.Task[None]] = set()
 
     # -- life

@@ -126,6 +126,9 @@ class Sampled(Collector):
         )
         drawn.add_metric([], self.database["ids_drawn"])
         yield drawn
+        found_there = CounterMetricFamily("bellhand_jobs_deduplicated", "Jobs that were asked for while a live one had their unique key, by all producers together; without those of a plain INSERT.")  # fmt: skip
+        found_there.add_metric([], self.database["duplicates"])
+        yield found_there
 
     def _schedules(self) -> Iterator[Metric]:
         last = _gauge("schedule_last_tick_timestamp_seconds", "The last tick that was enqueued.", "schedule")  # fmt: skip

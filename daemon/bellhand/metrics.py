@@ -187,6 +187,7 @@ class _Own(Collector):
 
     def __init__(self) -> None:
         self.look: Callable[[], Now] = Now
+        self.followers: Callable[[], int] = int
 
     def collect(self) -> Iterator[Metric]:
         now = self.look()
@@ -194,6 +195,7 @@ class _Own(Collector):
             ("worker_slots", "Jobs that may run at once.", now.slots),
             ("worker_slots_busy", "Jobs that run.", now.slots_busy),
             ("db_connections", "Connections that are open.", now.connections),
+            ("sse_clients", "Who follows a stream of events.", self.followers()),
         ):
             yield GaugeMetricFamily(f"bellhand_{name}", help, value=value)
         yield CounterMetricFamily(
@@ -238,6 +240,7 @@ class Metrics:
         self._stale = counter(
             "stale_results", "Outcomes refused, the job being another's.", "kind", kinds
         )
+        self._progress = counter("progress_writes", "Progress of running jobs, written once a second where it changed.", "result", ["written", "lost"])  # fmt: skip
         levels = ["debug", "info", "warning", "error", "critical"]
         self._logged = counter("log_messages", "Lines logged.", "level", levels)
         self._missed = Counter(
@@ -346,6 +349,10 @@ class Metrics:
         """For `logs.setup(count=...)`; may be called from any thread."""
         self._logged.get(level, self._logged["error"]).inc()
 
+    def progress_written(self, jobs: int, *, lost: bool) -> None:
+        """The progress of so many jobs was written, or could not be and comes with a later one."""
+        self._progress["lost" if lost else "written"].inc(jobs)
+
     def schedule_missed(self, schedule: str, ticks: int) -> None:
         """So many ticks of a schedule came too late, or were left out; 0 makes it known."""
         if schedule not in self._schedules and len(self._schedules) >= SCHEDULES_MAX:
@@ -363,6 +370,10 @@ class Metrics:
     def watch(self, look: Callable[[], Now]) -> None:
         """From now on `look` is asked at every scrape; it must not wait."""
         self._own.look = look
+
+    def follow(self, followers: Callable[[], int]) -> None:
+        """`followers` says how many streams are followed now."""
+        self._own.followers = followers
 
     def set_calibration(self, what: str, held: float, error: float) -> None:
         """How well `start` or `finish` was foretold."""

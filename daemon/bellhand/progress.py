@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from .db import Again, Away
 from .job import Job
+from .metrics import Metrics
 from .store import Store
 
 WRITE_SECONDS = 1.0
@@ -15,8 +16,9 @@ WRITE_SECONDS = 1.0
 class ProgressWriter:
     """Looks at the running jobs of one worker."""
 
-    def __init__(self, store: Store, running: Mapping[int, Job]) -> None:
+    def __init__(self, store: Store, running: Mapping[int, Job], metrics: Metrics) -> None:
         self.store = store
+        self.metrics = metrics
         self.running = running
         self.written: dict[int, str] = {}
 
@@ -40,6 +42,8 @@ class ProgressWriter:
             try:
                 await self.store.save_progress(list(ids), list(epochs), list(texts))
             except (Away, Again):
+                self.metrics.progress_written(len(ids), lost=True)
                 continue  # the next look, or the settle, brings it
+            self.metrics.progress_written(len(ids), lost=False)
             self.written.update(zip(ids, texts, strict=True))
             self.written = {id: text for id, text in self.written.items() if id in self.running}

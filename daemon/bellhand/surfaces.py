@@ -57,6 +57,7 @@ def status_port(
     waiting = Waiting(look)
     # Who watches keeps a connection; the rest is for everybody else.
     watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
+    metrics.follow(lambda: len(watch.followers))
     exports = Exports(database, _leads_exported)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),

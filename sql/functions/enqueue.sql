@@ -27,7 +27,10 @@ begin
     if found then return; end if;
     select j.id, j.key, false into enqueue.id, enqueue.key, enqueue.created
       from bellhand.jobs j where j.kind = enqueue.kind and j.unique_key = enqueue.unique_key;
-    if found then return; end if;
+    if found then
+      if enqueue.source <> 'quote' then perform nextval('bellhand.duplicates'); end if;
+      return;
+    end if;
     -- It finished between the two statements: the key is free again.
   end loop;
   raise exception using errcode = 'BH005', message = format('could not enqueue: unique key %s is held by a job this transaction cannot see', to_json(enqueue.unique_key)),

@@ -115,6 +115,9 @@ create table bellhand.workers_seen (
   seen_at    timestamptz not null default bellhand.now()
 );
 
+-- How many jobs were asked for while a live one had their unique key: a sequence, so that counting locks nothing and waits for nobody.
+create sequence bellhand.duplicates;
+
 -- What many jobs were told at once, by whom and why.
 create table bellhand.operations (
   id         bigint      generated always as identity primary key,

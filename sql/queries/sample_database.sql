@@ -1,5 +1,6 @@
 -- What the gauges show of Postgres itself and of the schedules, in one row: sizes by table as JSON, the oldest transaction of this
--- database, how many ids of jobs were drawn, how late retention is beyond $1 days.
+-- database, how many ids of jobs were drawn and how many duplicates were
+-- found, how late retention is beyond $1 days.
 -- Sessions of other users are seen only by members of pg_read_all_stats; prepared transactions by everybody.
 select
   (select jsonb_object_agg(t.name, jsonb_build_array(t.bytes, t.dead, t.live)) from (
@@ -12,6 +13,7 @@ select
     (select max(extract(epoch from clock_timestamp() - x.prepared)) from pg_prepared_xacts x where x.database = current_database())), 0)::float8
     as oldest_transaction_seconds,
   coalesce(pg_sequence_last_value('bellhand.jobs_id_seq'), 0) as ids_drawn,
+  coalesce(pg_sequence_last_value('bellhand.duplicates'), 0) as duplicates,
   coalesce((select extract(epoch from bellhand.now() - $1::integer * interval '1 day'
       - (min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp at time zone 'UTC' + interval '1 day'))
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
