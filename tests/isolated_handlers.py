@@ -214,3 +214,15 @@ def plain(args: What, job: Any) -> dict[str, Any]:
     except ValueError as error:
         said = str(error)
     return {"one": one, "more": more, "new": new, "said": said, "counters": job.counters}
+
+
+@job_kind("i.chatty", isolate=True)
+async def chatty(job: Job) -> None:
+    """Logs outside of a step and inside of one, and prints."""
+    job.log.info("outside")
+
+    async def body() -> None:
+        job.log.info("inside")
+
+    await job.step("one", body)
+    print("said aloud")

@@ -93,9 +93,9 @@ def test_logs_asks_the_journal_by_its_fields(bare: None, tmp_path: Path) -> None
         done = subprocess.run([sys.executable, "-m", "bellhand", "logs", *words], env=env, capture_output=True, text=True, check=False)  # fmt: skip
         return done.stdout.splitlines() or done.stderr.splitlines()
 
-    assert asked("42", "-f", "-n", "5", "--level", "warning", "--kind", "seo.crawl") == [
+    assert asked("42", "--journal", "-f", "-n", "5", "--level", "warning", "--kind", "seo.crawl") == [
         "--identifier=bellhand", "--lines=5", "--no-hostname", "--follow", "--priority=4", "JOB_ID=42", "KIND=seo.crawl"]  # fmt: skip
-    assert "is not the id of a job" in asked("42 _UID=0")[0]
+    assert "is not the id of a job" in asked("42 _UID=0", "--journal")[0]
 
 
 def test_top_without_a_terminal_is_one_look(bellhand: Bellhand) -> None:

@@ -30,7 +30,7 @@ LAYERS: list[dict[str, str]] = [
     {"database": "bell callers look migrate positions preflight store tickets"},
     {"what handlers see": "clients job steps"},
     {
-        "engine": "attempt blocking deadlines ended heartbeat isolate isolated keeper limits progress settle suspects worker",
+        "engine": "attempt blocking deadlines ended heartbeat isolate isolated joblog keeper limits progress settle suspects worker",
         "api": "api",
         "dashboard": "dashboard",
         "families": "families",

@@ -31,6 +31,7 @@ from .ended import Counts
 from .errors import Problem
 from .heartbeat import Beat, Heartbeat
 from .job import Job, Tools
+from .joblog import JobLines
 from .keeper import Keeper, every
 from .kinds import Kind, find_kinds
 from .limits import Limits
@@ -92,9 +93,7 @@ class Daemon:
             retention=settings.retention, hear=self._hear, at_rest=lambda: self.sleep.sound, metrics=self.metrics,
             tally=self.tally, random=random, clock=self.clock,
         )  # fmt: skip
-        self.listener = Listener(
-            self.database, heard=self._heard, random=random, on_change=self._listening
-        )
+        self.listener = Listener(self.database, heard=self._heard, random=random, on_change=self._listening)  # fmt: skip
         self.heartbeat = Heartbeat(
             self.database, self.registration.held, beat_seconds=settings.worker.heartbeat_seconds, lease_seconds=settings.worker.lease_seconds,
             random=random, clock=self.clock, on_beat=self._beat, on_silence=self._silence,
@@ -109,6 +108,7 @@ class Daemon:
         self.stop_asked = asyncio.Event()
         self.hurry = asyncio.Event()
         self.progress = ProgressWriter(self.store, self.worker.running, self.metrics)
+        self.lines = JobLines(self.store, settings.log, self.clock, random)
         self.reloading: set[asyncio.Task[None]] = set()
 
     # -- life
@@ -183,6 +183,7 @@ class Daemon:
             self.listener.run(),
             self.settler.run(),
             self.progress.run(),
+            self.lines.run(),
             self.vitals.tell_systemd(),
             every(SERVICES_SECONDS, self.services.look, Bell(), self.random),
             *self.keeper.chores(),
@@ -224,6 +225,7 @@ class Daemon:
         try:
             async with asyncio.timeout(8):
                 await self.settler.idle.wait()
+                await self.lines.flush()
                 await self.keeper.write_stats()
                 handed_back = await self.store.retire_worker()
         except (TimeoutError, Away, Again) as error:
@@ -278,6 +280,7 @@ class Daemon:
     def _settled(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         """Postgres accepted (or fenced) how an attempt ended: count it."""
         self.progress.forget(job.id)
+        self.lines.settled(job)
         if job.kind == canary.NAME:
             self.keeper.canary_bell.ring()
             return

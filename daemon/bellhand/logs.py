@@ -27,6 +27,8 @@ from . import journal
 # The job whose handler runs here, if any: something with id, kind and attempt. Read only when a
 # line is really logged, so that a job that says nothing pays nothing.
 current: ContextVar[Any | None] = ContextVar("current_job", default=None)
+# The name of the step that runs here, if any.
+current_step: ContextVar[str | None] = ContextVar("current_step", default=None)
 
 BUFFER_BYTES_MAX = 4_000_000
 TEXT_CHARS_MAX = 10_000
@@ -96,6 +98,7 @@ def setup(
             structlog.processors.format_exc_info,
             _Counter(count),
             hide_secrets,
+            _Teller(),
             render,
         ],
         logger_factory=lambda *_: writer,
@@ -115,6 +118,16 @@ def count_levels(count: Callable[[str], None]) -> None:
     for processor in structlog.get_config()["processors"]:
         if isinstance(processor, _Counter):
             processor.count = count
+
+
+def tell_jobs(keep: Callable[[Any, EventDict], None] | None) -> None:
+    """From now on `keep` is given what is logged while a handler runs, with its job, if logging was set up here.
+
+    Secrets are hidden by then. It is called from any thread, must not wait and must not change the event.
+    """
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, _Teller):
+            processor.keep = keep
 
 
 def set_level(level: str) -> None:
@@ -268,6 +281,8 @@ def _add_job(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event.setdefault("kind", job.kind)
         event.setdefault("lane", job.lane)
         event.setdefault("attempt", job.attempt)
+        if (step := current_step.get()) is not None:
+            event.setdefault("step", step)
     return event
 
 
@@ -280,6 +295,17 @@ class _Counter:
     def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
         if self.count is not None:
             self.count(event["level"])
+        return event
+
+
+class _Teller:
+    """Gives `keep` every line of a handler, with its job."""
+
+    keep: Callable[[Any, EventDict], None] | None = None
+
+    def __call__(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        if self.keep is not None and (job := current.get()) is not None:
+            self.keep(job, event)
         return event
 
 

@@ -202,6 +202,8 @@ class Log(Section):
     format: Literal["auto", "json", "console"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
     completed_seconds: NonNegativeFloat = 1
+    job_lines_max: NonNegativeInt = 1000
+    job_bytes_max: PositiveInt = 262_144
 
 
 class Web(Section):

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .db import patiently
+from .logs import current_step
 from .outcomes import (
     Cancelled,
     Failed,
@@ -181,7 +182,7 @@ class Steps:
     ) -> Any:
         await self._tell(name, "starts")
         counts: dict[str, float] = {}
-        token = step_counts.set(counts)
+        token, named = step_counts.set(counts), current_step.set(name)
         started = self.tools.clock()
         bound = asyncio.timeout(limit)
         try:
@@ -208,6 +209,7 @@ class Steps:
             raise
         finally:
             step_counts.reset(token)
+            current_step.reset(named)
         await self._tell(name, "ran")
         # What it returns is what a resumed job will find.
         stored = json.loads(text) if text is not None else None

@@ -55,6 +55,8 @@ class Store:
         self.chores = database.link("keep")
         # Apart, since the other chores are waited for; and what cannot be learned in so long is left.
         self.learning = database.link("learn", statement_timeout="5000")
+        # Apart, opened by the first line that a handler logs, and not waited for by any commit.
+        self.lines = database.link("log", synchronous_commit="off", statement_timeout="5000")
         # Apart: counting a deep backlog must not hold up a rescue.
         self.sampling = database.link("sample")
         self._bound, self._bound_opened = 0, 0
@@ -102,6 +104,14 @@ class Store:
     async def save_progress(self, ids: list[int], epochs: list[int], progress: list[str]) -> None:
         """Save the progress of running jobs."""
         await self.settles.fetch(query("save_progress"), ids, epochs, progress)
+
+    async def add_job_lines(self, *columns: list[Any]) -> None:
+        """Write what jobs logged: jobs, epochs, attempts, first and last numbers, bytes, lines."""
+        await self.lines.fetch(query("add_job_lines"), *columns)
+
+    async def trim_job_lines(self, jobs: list[int], lines_max: int, bytes_max: int) -> None:
+        """Keep only the newest of what they logged."""
+        await self.lines.fetch(query("trim_job_lines"), jobs, lines_max, bytes_max)
 
     async def ring_others(self) -> None:
         """Ring for workers that sleep while this one is awake and full."""

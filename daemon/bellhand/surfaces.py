@@ -18,6 +18,7 @@ from .api.health import Health
 from .api.insight import BULK_SECONDS, Insight
 from .api.jobs import Jobs
 from .api.live import Watch
+from .api.logs import Logs
 from .api.making import BATCH_SECONDS, Making
 from .api.operations import operations_of, routes_of
 from .api.probes import Probes, Rendered
@@ -59,9 +60,10 @@ def status_port(
     watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
     metrics.follow(lambda: len(watch.followers))
     exports = Exports(database, _leads_exported)
+    logs = Logs(look)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
-        Stats(look), Records(look), Insight(look, patient), Deploys(look), exports,
+        Stats(look), Records(look), Insight(look, patient), Deploys(look), logs, exports,
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()
@@ -74,6 +76,7 @@ def status_port(
 
     async def closing() -> None:
         exports.close()
+        logs.close()
         await watch.close()
 
     return StatusPort(

@@ -189,6 +189,25 @@ class JobQuery(Query):
     """The ETag that is known already, with or without its quotes."""
 
 
+class LogQuery(Query):
+    """Which lines, from where, and how long to wait for them."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "debug"
+    """This serious, or more."""
+    step: Annotated[str, Field(max_length=500), Plain] | None = None
+    attempt: Annotated[int, Field(ge=1, le=32767)] | None = None
+    since: Moment | None = None
+    q: Annotated[str, Field(max_length=200), Plain] | None = None
+    """Whose message or fields hold this text, in any case."""
+    tail: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Begin so many lines before the end."""
+    limit: Annotated[int, Field(ge=1, le=1000)] = 500
+    wait: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 0
+    """So many seconds for a line after the cursor."""
+    cursor: Annotated[str, Field(max_length=40)] | None = None
+    """next_cursor of the answer before."""
+
+
 class LeadsQuery(Query):
     """Which leads."""
 

@@ -152,14 +152,14 @@ class Stream:
     ) -> None:
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + self.seconds_max if self.seconds_max is not None else None
-        await _write(response, f"retry: {RETRY_MS}\n\n")
+        await write(response, f"retry: {RETRY_MS}\n\n")
         for entry in first:
             await self._tell(response, entry)
         async for entries in missed:
             for entry in entries:
                 await self._tell(response, entry)
         if self.lost:
-            await _write(response, message("reset", {"snapshot": self.snapshot}))
+            await write(response, message("reset", {"snapshot": self.snapshot}))
         beat_at = loop.time() + HEARTBEAT_SECONDS
         while not self.follower.over:
             self.follower.woken.clear()
@@ -168,13 +168,13 @@ class Stream:
                 break
             now = loop.time()
             if ends_at is not None and now >= ends_at:
-                await _write(response, message("expired", {}))
+                await write(response, message("expired", {}))
                 break
             if wrote:
                 beat_at = now + HEARTBEAT_SECONDS
             elif now >= beat_at:
                 # With an id and no data: the reader's place moves on, and nothing happens there.
-                await _write(response, f": beat\nid: {self._id(self.follower.cursor)}\n\n")
+                await write(response, f": beat\nid: {self._id(self.follower.cursor)}\n\n")
                 beat_at = now + HEARTBEAT_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(beat_at, next_at, ends_at or beat_at)):
@@ -208,13 +208,13 @@ class Stream:
             self.due_at[job] = now + BETWEEN_PROGRESS_SECONDS
             if job == self.job:
                 self.seen = word_of(sight)
-            await _write(response, message(name, self.render(sight), self._id(cursor)))
+            await write(response, message(name, self.render(sight), self._id(cursor)))
             wrote = True
         return wrote, next_at
 
     async def _tell(self, response: web.StreamResponse, entry: Entry) -> None:
         if self.tells_log:
-            await _write(response, message("event", entry.event, self._id(entry.cursor)))
+            await write(response, message("event", entry.event, self._id(entry.cursor)))
 
     def _name(self, job: int, sight: Sight) -> str:
         """What has happened: its state is another, or it got further, or forward."""
@@ -249,6 +249,7 @@ def wants_stream(request: web.Request) -> bool:
     return request.method == "GET" and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "")
 
 
-async def _write(response: web.StreamResponse, text: str) -> None:
+async def write(response: web.StreamResponse, text: str) -> None:
+    """Sends a piece of a stream; TimeoutError if its reader does not read."""
     async with asyncio.timeout(WRITE_SECONDS_MAX):
         await response.write(text.encode())

@@ -179,6 +179,28 @@ class Attempts(Told):
     data: list[Attempt]
 
 
+class LogLine(Told):
+    """Something that the handler of a job logged; numbers that are missing were dropped."""
+
+    number: int
+    attempt: int
+    at: datetime
+    level: Literal["debug", "info", "warning", "error", "critical"]
+    step: str | None
+    message: str
+    fields: dict[str, Any]
+
+
+class JobLog(Told):
+    """Lines; `over` once the job is over and these were its last."""
+
+    data: list[LogLine]
+    has_more: bool
+    next_cursor: str
+    dropped: int
+    over: bool
+
+
 class Lane(Told):
     lane: str
     paused: bool

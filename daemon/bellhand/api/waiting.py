@@ -29,8 +29,9 @@ GONE = Version("", True)
 class Waiting:
     """Who waits for which job."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, statement: str = "api_versions") -> None:
         self.look = look
+        self.statement = statement  # ids -> id, version, over
         self._waits: defaultdict[int, set[asyncio.Event]] = defaultdict(set)
         self._seen: dict[int, Version] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -86,6 +87,6 @@ class Waiting:
 
     async def _versions(self, numbers: list[int]) -> dict[int, Version]:
         # An id that a failover issued twice comes twice; the live one counts.
-        rows = await self.look.fetch("api_versions", numbers)
+        rows = await self.look.fetch(self.statement, numbers)
         rows.sort(key=lambda row: not row["over"])
         return {row["id"]: Version(row["version"], row["over"]) for row in rows}

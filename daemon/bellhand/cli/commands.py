@@ -45,7 +45,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (LOOK, "failures", "failures:failures", "List what fails alike, the last first; or show one group: what its jobs have in common."),
     (LOOK, "kinds", "inspection:kinds", "The kinds of job that the database knows."),
     (LOOK, "eta", "foresight:eta", "Say when a job will start and be done; without one, how often such bands held this week."),
-    (LOOK, "logs", "service:logs", "Show what the daemons of this machine logged, by journalctl, with its fields (JOB_ID, KIND, LANE)."),
+    (LOOK, "logs", "logs:logs", "Show what the handler of a job logged, wherever it ran."),
     (LOOK, "channels", "channels:channels", "Where notifications go."),
     (LOOK, "leads", "leads:leads", "The leads that jobs collected."),
     (LOOK, "seo", "seo:seo", "Sites that were crawled, and reports of them."),

@@ -14,6 +14,7 @@ from asyncpg import Record
 from bellhand.callers import caller_of
 from bellhand.dashboard.acting import tell
 from bellhand.dashboard.alike import alike
+from bellhand.dashboard.joblog import log_of
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.words import lasted, moment, rough, shown
@@ -48,9 +49,10 @@ class JobPage:
         steps, span = gantt(told["steps"], frame.now)
         typical = json.loads(found[0]["typical"] or "{}")
         seconds = lasted(job, frame.now)
+        log = await log_of(self.site.look, request, number)
         eta = None if job["finished_at"] else await self.site.look.row("eta", [number])
         return await self.site.page(
-            request, "job.html", title=f"Job {number}", job=job, steps=steps, span=span, events=told["events"],
+            request, "job.html", title=f"Job {number}", job=job, steps=steps, span=span, events=told["events"], log=log,
             why=told["why"] if job["state"] not in ("running", "completed") else [], eta=foretold(eta),
             ahead=found[0]["ahead"], queued=found[0]["queued"], parents=found[0]["parents"], children=found[0]["children"],
             payload=loads(row["payload"]), result=loads(row["result"]), has_result=row["result"] is not None,

@@ -105,8 +105,11 @@ class Parent:
 
     def log(self, _logger: object, level: str, event: MutableMapping[str, Any]) -> NoReturn:
         """The last of structlog's processors: the line is written by the daemon."""
-        text = str(event.pop("event", ""))
-        self.loop.call_soon_threadsafe(lambda: self.send(log=level, event=text, fields=dict(event)))
+        text, body = str(event.pop("event", "")), _body.get()
+        of = {"of": body.number} if body else {}
+        self.loop.call_soon_threadsafe(
+            lambda: self.send(log=level, event=text, fields=dict(event), **of)
+        )
         raise structlog.DropEvent
 
     # -- questions and answers ---------------------------------------------------------------------

@@ -17,6 +17,7 @@ import structlog
 
 from ..job import Job
 from ..kinds import Kind
+from ..logs import current_step
 from ..outcomes import Cancelled, Failed, LeaseLost, Raised, Retry, Snooze
 from .spawn import LINE_BYTES_MAX
 
@@ -53,6 +54,7 @@ class Process:
         self.stderr: deque[str] = deque(maxlen=SAID_LINES_KEPT)
         self.calls: dict[int, asyncio.Task[None]] = {}
         self.bodies: dict[int, asyncio.Queue[dict[str, Any]]] = {}
+        self.steps: dict[int, str | None] = {}  # of which each of them is the body
         self.letting_go: dict[int, asyncio.TimerHandle] = {}
         self.body_count = 0
         self.listeners = [
@@ -131,7 +133,8 @@ class Process:
                 if message["log"] in ("debug", "info", "warning", "error", "critical")
                 else "info"
             )
-            getattr(self.job.log, level)(str(message["event"]), **message["fields"])
+            fields = {"step": step} if (step := self.steps.get(message.get("of", 0))) else {}
+            getattr(self.job.log, level)(str(message["event"]), **(fields | message["fields"]))
         elif "cancel" in message:
             if call := self.calls.get(message["cancel"]):
                 call.cancel()
@@ -203,7 +206,7 @@ class Process:
         self.body_count += 1
         body = self.body_count
         heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.bodies[body] = heard
+        self.bodies[body], self.steps[body] = heard, current_step.get()
         self.tell(body=body, run=number, item=item)
         try:
             while "counts" in (message := await heard.get()):
@@ -216,7 +219,7 @@ class Process:
             self.letting_go[body] = loop.call_later(GRACE_SECONDS, self.kill, late)
             raise
         finally:
-            del self.bodies[body]
+            del self.bodies[body], self.steps[body]
         if "value" in message:
             return json.loads(message["value"])
         if message["raised"] == "stopped":

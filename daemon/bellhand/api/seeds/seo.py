@@ -73,7 +73,7 @@ class Seo:
             if row is None or row[0] is None:
                 break
             dropped.add(row[0])
-        days = sorted(f"{n[-8:-4]}-{n[-4:-2]}-{n[-2:]}" for n in dropped if n[-8:].isdigit())
+        days = sorted({f"{n[-8:-4]}-{n[-4:-2]}-{n[-2:]}" for n in dropped if n[-8:].isdigit()})
         return answer({"success": True, "daysOld": asked.days_old, "deletedDays": days})
 
     @needs(None, seconds=None)
