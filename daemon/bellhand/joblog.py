@@ -91,6 +91,7 @@ class JobLines:
         self.backoff = Backoff(random, first_seconds=0.5, max_seconds=10.0)
         self._bell, self._hurry = Bell(), Bell()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn = asyncio.Lock()
         self._lock = threading.Lock()
         self._waiting: dict[Tail, None] = {}
         self._bytes = 0
@@ -149,11 +150,15 @@ class JobLines:
 
     async def flush(self) -> bool:
         """Write what waits, if the database takes it; else it waits on, and this is False."""
+        async with self._turn:  # what is on its way is written too when the last flush returns
+            return await self._flush()
+
+    async def _flush(self) -> bool:
         chunks = self._take()
         if not chunks:
             return True
         try:
-            await self.store.add_job_lines(*columns_of(chunks, self.clock()))
+            await self.store.add_job_lines(lambda: columns_of(chunks, self.clock()))
         except (Away, Again) as error:
             self._put_back(chunks)
             if self.backoff.tries == 0:

@@ -7,7 +7,7 @@ in a server crash leaves the job ready. Completions commit synchronously, always
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,8 @@ from asyncpg import Record
 
 from .db import Database, HandlerPool
 from .sql import query
+
+LINES_SECONDS = 7.0  # its statement timeout, and the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,11 @@ class Store:
         """Save the progress of running jobs."""
         await self.settles.fetch(query("save_progress"), ids, epochs, progress)
 
-    async def add_job_lines(self, *columns: list[Any]) -> None:
-        """Write what jobs logged: jobs, epochs, attempts, first and last numbers, bytes, lines."""
-        await self.lines.fetch(query("add_job_lines"), *columns)
+    async def add_job_lines(self, columns: Callable[[], list[list[Any]]]) -> None:
+        """Write what jobs logged: jobs, epochs, attempts, first and last numbers, bytes, lines; asked for once there is
+        a connection, since they say how long ago each was."""
+        async with self.lines.held() as connection:
+            await connection.fetch(query("add_job_lines"), *columns(), timeout=LINES_SECONDS)
 
     async def trim_job_lines(self, jobs: list[int], lines_max: int, bytes_max: int) -> None:
         """Keep only the newest of what they logged."""
