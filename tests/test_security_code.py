@@ -71,7 +71,7 @@ NEVER_CALLED = {
 # Who imports by a name that is no constant, and whose name that is.
 IMPORTERS = {"kinds": "`modules` of the configuration", "": "the homes of its public names"}
 # Who becomes another program, without a shell, and which.
-EXECS = {"cli.service": "journalctl, with options of ours"}
+EXECS = {"cli.logs": "journalctl, with options of ours"}
 PROCESSES = {
     "cli.installing",
     "dev.postgres",
