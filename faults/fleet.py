@@ -53,12 +53,15 @@ class Daemon:
         settings: dict[str, Any],
         env: dict[str, str],
         saw: Witness,
+        *,
+        prefix: tuple[str, ...] = (),
         **options: Any,
     ) -> None:
         self.folder = folder
         self.name = folder.name
         self.env = env
         self.nemesis = saw
+        self.prefix = prefix  # what runs it elsewhere: see hosts.py
         self.options = options
         self.config = folder / "config.toml"
         self.config.write_text(toml(settings))
@@ -91,7 +94,7 @@ class Daemon:
                     "stderr": log,
                 } | self.options
                 self.child = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "bellhand", "run", "--config", str(self.config), env=self.env, cwd=self.folder, **given,
+                    *self.prefix, sys.executable, "-m", "bellhand", "run", "--config", str(self.config), env=self.env, cwd=self.folder, **given,
                 )  # fmt: skip
             self.starts += 1
             self.since = self.nemesis.saw("born", pid=self.child.pid, daemon=self.name)

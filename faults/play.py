@@ -161,7 +161,7 @@ async def roll_call(stage: Stage) -> None:
             for event in read(stage.fleet.journal)
             if event["f"] == "start" and event["t"] > called
         }
-        return {daemon.pid for daemon in stage.fleet.daemons} - present
+        return {daemon.pid for daemon in stage.fleet.daemons if daemon.wanted} - present
 
     called = time.monotonic()
     while absent() and time.monotonic() < called + ROLL_CALL_SECONDS:

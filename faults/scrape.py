@@ -18,12 +18,14 @@ FINISHED = re.compile(r'^bellhand_jobs_finished_total\{.*outcome="(\w+)".*\} (\S
 
 
 async def counted(stage: Stage) -> list[Event]:
-    """How many jobs all daemons together say they finished, by outcome; nothing if one died, whose counts are lost.
+    """How many jobs all daemons together say they finished, by outcome; nothing if one died, whose counts are lost, or runs elsewhere.
 
     They count a job when they hear that it was accepted, so they may lag a moment behind the database.
     """
     daemons = stage.fleet.daemons
-    if not daemons or any(daemon.codes or not daemon.said("ready") for daemon in daemons):
+    if not daemons or any(
+        daemon.prefix or daemon.codes or not daemon.said("ready") for daemon in daemons
+    ):
         return []
     over = await stage.value("select count(*) from bellhand.history where worker is not null")
     total: Counter[str] = Counter()
