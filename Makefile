@@ -111,6 +111,9 @@ bench-sites: .venv/dev  ## Pages a second of our fetcher and of Scrapy, the same
 faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2": only those)
 	@$(BIN)/python -m faults $(FAULTS)
 
+fleet: .venv/dev  ## Several machines: shared limits, machines cut off, a rolling upgrade, failover, poolers (needs root, and pgbouncer for some)
+	@$(BIN)/python -m faults --fleet
+
 soak: .venv/dev  ## Seeded random faults for hours (HOURS=8), with the memory watched
 	@$(BIN)/python -m faults soak --hours $(HOURS)
 
@@ -157,4 +160,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults soak matching llm docs wheel deb setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults fleet soak matching llm docs wheel deb setup clean

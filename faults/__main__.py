@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
     unknown = [name for name in chosen.names if name not in faults]
     if unknown:
         parser.error(f"no fault {', '.join(unknown)}; `--list` names them")
-    wanted = [faults[name] for name in chosen.names] or (
+    fleet = [name for name in faults if name.startswith("fleet-") and chosen.fleet]
+    wanted = [faults[name] for name in [*chosen.names, *fleet]] or (
         list(faults.values()) if chosen.all else []
     )
     if not wanted:
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "names", nargs="*", metavar="NAME", help="faults to play, one after the other"
     )
     parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("--fleet", action="store_true", help="those with several machines")
     parser.add_argument("--list", action="store_true", help="name them")
     parser.add_argument(
         "--seed",

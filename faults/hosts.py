@@ -34,13 +34,13 @@ class Host:
 
 
 class Hosts:
-    """All machines; `address` is the bridge's, where Postgres listens."""
+    """All machines; `address` is the bridge's, where Postgres listens, `second` another, for a replica."""
 
     def __init__(self, count: int) -> None:
         mark = os.getpid()
         self.bridge = f"bhb{mark}"
         self.net = f"10.214.{mark % 250 + 1}"
-        self.address = f"{self.net}.1"
+        self.address, self.second = f"{self.net}.1", f"{self.net}.254"
         self.all = [self._host(f"host{number}", f"{mark}x{number}", number + 2) for number in range(count)]  # fmt: skip
 
     def _host(self, name: str, mark: str, number: int) -> Host:
@@ -51,7 +51,8 @@ class Hosts:
     async def build(self) -> None:
         """Bridge, namespaces and what connects them."""
         await _run("ip", "link", "add", self.bridge, "type", "bridge")
-        await _run("ip", "addr", "add", f"{self.address}/24", "dev", self.bridge)
+        for address in (self.address, self.second):
+            await _run("ip", "addr", "add", f"{address}/24", "dev", self.bridge)
         await _run("ip", "link", "set", self.bridge, "up")
         for host in self.all:
             await _run("ip", "netns", "add", host.space)
@@ -103,12 +104,15 @@ class Hosts:
             rules.write(f"host replication all {self.net}.0/24 scram-sha-256\n")
         await asyncio.to_thread(own.stop)
         await asyncio.to_thread(own.start)
-        return self.at_bridge(own.dsn_for(DATABASE, tcp=True))
+        return self.at_bridge(own.dsn_for(DATABASE, tcp=True), self.address)
 
-    def at_bridge(self, dsn: str) -> str:
-        """A DSN of 127.0.0.1 as the machines need it."""
+    @staticmethod
+    def at_bridge(dsn: str, *addresses: str) -> str:
+        """A DSN of servers at 127.0.0.1 as the machines need it: each at one of these addresses."""
         parts = urlsplit(dsn)
-        return parts._replace(netloc=parts.netloc.replace("127.0.0.1", self.address)).geturl()
+        first, *others = parts.netloc.split("127.0.0.1")
+        netloc = first + "".join(a + rest for a, rest in zip(addresses, others, strict=True))
+        return parts._replace(netloc=netloc).geturl()
 
 
 async def _run(*command: str) -> None:

@@ -1,4 +1,4 @@
-"""A PgBouncer of our own in front of the server, which pools by transaction."""
+"""A PgBouncer of our own in front of the server, which pools by transaction, or by session."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ TRIES_APART_SECONDS = 0.05
 class Pooler:
     """`start`, `kill`, `pause` (what runs ends, then nothing passes) and `resume`."""
 
-    def __init__(self, program: str, folder: Path, dsn_behind: str) -> None:
+    def __init__(self, program: str, folder: Path, dsn_behind: str, mode: str, address: str) -> None:  # fmt: skip
         self.program = program
         self.config = folder / "pgbouncer.ini"
         self.log = folder / "pgbouncer.log"
         self.child: asyncio.subprocess.Process | None = None
-        self.port = _free_port()
+        self.port, self.address = _free_port(), address
         place = {name: values[0] for name, values in parse_qs(urlsplit(dsn_behind).query).items()}
         self.user = place["user"]
         owner = f"user = {Path(place['host']).owner()}\n" if os.geteuid() == 0 else ""
         self.config.write_text(
             f"[databases]\n{DATABASE} = host={place['host']} port={place['port']} dbname={DATABASE} user={self.user}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
-            f"pool_mode = transaction\nmax_client_conn = 300\ndefault_pool_size = 30\n{owner}"
+            f"[pgbouncer]\nlisten_addr = {address}\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
+            f"pool_mode = {mode}\nmax_client_conn = 300\ndefault_pool_size = 100\n{owner}"
         )
 
     @property
     def dsn(self) -> str:
         """The way through the pooler."""
-        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{DATABASE}"
+        return f"postgresql://{self.user}@{self.address}:{self.port}/{DATABASE}"
 
     async def start(self) -> None:
         """Run it, and wait until it takes connections."""
@@ -57,7 +57,7 @@ class Pooler:
 
     async def _answers(self) -> bool:
         try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            _, writer = await asyncio.open_connection(self.address, self.port)
         except OSError:
             return False
         writer.close()
@@ -90,12 +90,12 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def pooler(stage: Stage) -> AsyncIterator[Pooler]:
+async def pooler(stage: Stage, *, mode: str = "transaction", address: str = "127.0.0.1") -> AsyncIterator[Pooler]:  # fmt: skip
     """A running pooler in front of the stage's server; Skip if there is no PgBouncer."""
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         raise Skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
-    made = Pooler(program, stage.folder, stage.server.dsn_for(DATABASE))
+    made = Pooler(program, stage.folder, stage.server.dsn_for(DATABASE), mode, address)
     try:
         await made.start()
         yield made

@@ -87,13 +87,14 @@ async def _copy(stage: Stage, home: Path) -> None:
 
 
 @asynccontextmanager
-async def replica(stage: Stage) -> AsyncIterator[Replica]:
-    """A replica that streams from the stage's server."""
+async def replica(stage: Stage, *, listen: str = "127.0.0.1") -> AsyncIterator[Replica]:
+    """A replica that streams from the stage's server, and listens at these addresses."""
     if not (stage.server.programs / "pg_basebackup").exists():
         raise Skip("these programs of Postgres have no pg_basebackup")
     home = Path(tempfile.mkdtemp(prefix="bellhand-replica-"))
+    settings = stage.server.settings | {"listen_addresses": listen}
     server = DevPostgres(
-        home, prefer=stage.server.prefer, durable=True, tcp=True, settings=stage.server.settings
+        home, prefer=stage.server.prefer, durable=True, tcp=True, settings=settings
     )
     try:
         await _copy(stage, home)

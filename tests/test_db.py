@@ -11,6 +11,7 @@ import pytest
 
 from bellhand.db import Again, Away, Backoff, Database, HandlerPool
 from bellhand.dev.postgres import DevPostgres
+from bellhand.reach import each_host
 from support import eventually
 
 
@@ -107,3 +108,41 @@ def test_backoff_doubles_up_to_its_limit_and_starts_small_again() -> None:
     backoff.reset()
     assert backoff.next_seconds() == pytest.approx(0.1)
     assert 0.05 <= Backoff(lambda: 0.0, first_seconds=0.1).next_seconds() <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("dsn", "hosts"),
+    [
+        ("postgresql://u:p@a:1,b:2/db?x=1", ["postgresql://u:p@a:1/db?x=1", "postgresql://u:p@b:2/db?x=1"]),
+        ("postgresql://a,[::1]:5/db", ["postgresql://a/db", "postgresql://[::1]:5/db"]),
+        ("postgresql:///db?host=/run/a,/run/b&port=1,2", ["postgresql:///db?host=/run/a&port=1", "postgresql:///db?host=/run/b&port=2"]),
+        ("postgresql:///db?host=a,b&port=7", ["postgresql:///db?host=a&port=7", "postgresql:///db?host=b&port=7"]),
+        ("postgresql://u@a/db?options=a,b", ["postgresql://u@a/db?options=a,b"]),
+        ("postgresql://[a,b/db", ["postgresql://[a,b/db"]),
+    ],
+)  # fmt: skip
+def test_a_dsn_is_read_host_by_host(dsn: str, hosts: list[str]) -> None:
+    found = [one.replace("%2F", "/") for one in each_host(dsn)]
+    assert found == hosts
+
+
+async def test_a_host_that_is_gone_without_a_word_does_not_keep_us_from_the_next(
+    private_server: DevPostgres,
+) -> None:
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            writer.close()
+
+    gone = await asyncio.start_server(silent, "127.0.0.1", 0)
+    place = f"127.0.0.1:{gone.sockets[0].getsockname()[1]}"
+    dsn = private_server.dsn_for("postgres", tcp=True).replace("@", f"@{place},")
+    database = Database(f"{dsn}?target_session_attrs=read-write", connect_seconds=1.0)
+    for _ in range(2):
+        before = time.monotonic()
+        (await database.connect("test")).terminate()
+        seconds = time.monotonic() - before
+    assert seconds < 0.4, "the one that answered is asked first from now on"
+    assert database.host == 1
+    gone.close()

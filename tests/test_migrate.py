@@ -119,6 +119,7 @@ async def test_a_schema_from_the_future_is_refused(
         await migrate(empty_dsn)
     write(tree, "migrations/0002_future.sql", "select 1;")
     monkeypatch.setattr(module, "__version__", "0.2.0")
+    monkeypatch.setattr(module, "TOLERATES", "0.2.0")
     write(tree, "functions/two.sql", function(5))
     await migrate(empty_dsn)
     monkeypatch.setattr(module, "__version__", "0.1.9")
@@ -127,6 +128,43 @@ async def test_a_schema_from_the_future_is_refused(
     with pytest.raises(SchemaTooNew, match=r"0\.1\.9") as caught:
         await migrate(empty_dsn)
     assert "0.2.0" in caught.value.fix
+
+
+async def test_a_program_goes_on_with_a_newer_schema_that_tolerates_it_and_no_other(
+    empty_dsn: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Schema N works with code N and N-1."""
+
+    async def left() -> list[str]:
+        connection = await asyncpg.connect(empty_dsn, timeout=10)
+        try:
+            return await pending(connection)
+        finally:
+            await connection.close(timeout=5)
+
+    await migrate(empty_dsn)
+    write(tree, "functions/two.sql", function(5))
+    write(tree, "migrations/0002_more.sql", "alter table bellhand.one add m int;")
+    monkeypatch.setattr(module, "__version__", "0.2.0")
+    await migrate(empty_dsn)
+    write(tree, "functions/two.sql", function(4))
+    (tree / "migrations/0002_more.sql").unlink()
+    monkeypatch.setattr(module, "__version__", "0.1.0")
+    assert await left() == []
+    assert await migrate(empty_dsn) == [], "and it puts nothing back"
+    monkeypatch.setattr(module, "__version__", "0.0.9")
+    with pytest.raises(SchemaTooNew, match=r"0\.0\.9") as caught:
+        await left()
+    assert caught.value.fix.startswith("run bellhand 0.2.0 or newer")
+    # What a family of this program needs and nobody has applied is missing, and only a newer program may apply it.
+    monkeypatch.setattr(module, "__version__", "0.1.0")
+    write(tree, "families/zoo/migrations/0002_more.sql", "select 1;")
+    assert await left() == ["families/zoo/migrations/0002_more.sql"]
+    with pytest.raises(SchemaTooNew):
+        await migrate(empty_dsn)
+    await ask(empty_dsn, "update bellhand.migrations set tolerates = '0.2.0' where name = 'functions/two.sql' returning 1")  # fmt: skip
+    with pytest.raises(SchemaTooNew):
+        await left()
 
 
 async def test_a_family_that_was_taken_out_is_no_obstacle(empty_dsn: str, tree: Path) -> None:
@@ -179,7 +217,7 @@ async def test_the_printed_script_makes_the_same_schema(empty_dsn: str, server: 
 
 def test_the_printed_script_leaves_out_what_is_there(tree: Path) -> None:
     one = module.Script("migrations/0001_one.sql", (tree / "migrations/0001_one.sql").read_text())
-    printed = module.script({one.name: (one.checksum, "0.1.0")})
+    printed = module.script({one.name: module.Applied(one.checksum, "0.1.0")})
     assert "0001_one" not in printed
     assert "functions/two.sql" in printed
     assert printed.count("begin;") == printed.count("commit;") == 2

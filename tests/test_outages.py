@@ -214,7 +214,7 @@ async def test_a_schema_that_is_missing_or_newer_is_refused(
 ) -> None:
     await unfit(fleet.start(empty_dsn), "no Bellhand schema", "bellhand migrate")
     await conn.execute(
-        "insert into bellhand.migrations (name, checksum, version) values ('migrations/9999_later.sql', 'x', '99.0.0')"
+        "insert into bellhand.migrations (name, checksum, version, tolerates) values ('migrations/9999_later.sql', 'x', '99.0.0', '98.0.0')"
     )
     await unfit(fleet.start(dsn), "newer", "99.0.0")
 

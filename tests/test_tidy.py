@@ -25,7 +25,7 @@ LAYERS: list[dict[str, str]] = [
         "pure": "budget canary cron errors handler_code journal kinds outcomes priorities problem_sorts resource sql states stats systemd"
     },
     {
-        "tools": "db gauges logs metrics problems settings settings_credentials settings_errors settings_notify settings_parts settings_services"
+        "tools": "db gauges logs metrics problems reach settings settings_credentials settings_errors settings_notify settings_parts settings_services"
     },
     {"database": "bell callers look migrate positions preflight store tickets"},
     {"what handlers see": "clients job steps"},

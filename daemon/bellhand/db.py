@@ -18,6 +18,7 @@ import asyncpg
 import structlog
 
 from .errors import Problem
+from .reach import reach
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class Database:
     pooled: bool = False
     settings: dict[str, str] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
+    host: int = 0  # which of the DSN's hosts answered last: the next connection asks it first
 
     async def connect(self, role: str, **settings: str) -> asyncpg.Connection:
         """A new connection named `bellhand:<role>`; raises Away, or Problem for a DSN that makes no sense."""
@@ -73,9 +75,10 @@ class Database:
         }
         try:
             async with asyncio.timeout(self.connect_seconds):
-                connection = await asyncpg.connect(
+                connection, self.host = await reach(
                     self.dsn,
-                    timeout=self.connect_seconds,
+                    self.connect_seconds,
+                    first=self.host,
                     command_timeout=self.statement_seconds + 5,
                     statement_cache_size=0 if self.pooled else 200,
                     server_settings={} if self.pooled else session | self.settings | settings,

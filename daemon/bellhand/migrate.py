@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import structlog
 
 from bellhand import __version__
 from bellhand.errors import Problem
+from bellhand.reach import reach
 from bellhand.sql import query, scripts
 
 CONNECT_SECONDS = 10
@@ -26,8 +27,27 @@ LOCK_TRIES_APART_SECONDS = 0.5
 PASSING = ("08", "57P", "55P03", "40P01")  # connection lost, shut down, lock not had, deadlock
 ALREADY_THERE = {"42P06", "42P07"}  # notices of `if not exists`
 
+# The oldest program that works on the schema as it is here: the last release. Daemons of that one go on, and start, beside
+# ours during an upgrade. A migration or function that it could not work with raises this, which makes the upgrade one with a stop.
+TOLERATES = "0.1.0"
+
 log = structlog.get_logger()
-Ledger = Mapping[str, tuple[str, str]]  # name -> (checksum, version of the program)
+
+
+class Applied(NamedTuple):
+    """One entry of the ledger: what was applied, by which program, and the oldest program that works with it."""
+
+    checksum: str
+    version: str
+    tolerates: str | None = None
+
+    def suits(self, version: str) -> bool:
+        """Whether a program of that version works with it, although it is not what that program has."""
+        return self.tolerates is not None and _number(self.tolerates) <= _number(version)
+
+
+Ledger = Mapping[str, Applied]  # by name
+NOT_APPLIED = Applied("", "")
 
 
 class MigrationFailed(Problem):
@@ -68,9 +88,9 @@ async def migrate(dsn: str) -> list[str]:
 
     Raises a Problem, or what asyncpg raises when the database cannot be reached.
     """
-    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+    connection, _ = await reach(
         dsn,
-        timeout=CONNECT_SECONDS,
+        CONNECT_SECONDS,
         statement_cache_size=0,  # it may stand behind a pooler
         server_settings={"application_name": "bellhand:migrate"},
     )
@@ -85,12 +105,22 @@ async def migrate(dsn: str) -> list[str]:
 
 
 async def pending(connection: asyncpg.Connection[Any]) -> list[str]:
-    """Names of what `migrate` would apply; SchemaTooNew or MigrationChanged if it would refuse."""
+    """Names of what `migrate` would apply; MigrationChanged if it would refuse, SchemaTooNew if this program cannot work with it.
+
+    A newer schema that tolerates this program is fine, and said in the log: it is how daemons of two versions run side by side.
+    """
     try:
         async with connection.transaction():  # a savepoint, where there is one to lose
             ledger = await _ledger(connection)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         ledger = {}
+    ours = {one.name: one.checksum for one in _shipped()}
+    newer = [one for name, one in ledger.items()
+             if _number(one.version) > _number(__version__) and one.checksum != ours.get(name)]  # fmt: skip
+    if newer and all(one.suits(__version__) for one in newer):
+        by = max((one.version for one in newer), key=_number)
+        log.warning("schema_is_newer", by=by, this=__version__, note="it tolerates this program; upgrade it next")  # fmt: skip
+        return [name for name in ours if name not in ledger]
     return [script.name for script in _missing(_shipped(), ledger)]
 
 
@@ -102,7 +132,8 @@ def script(ledger: Ledger | None = None) -> str:
             parts += [f"-- {step[0].home}", "begin;", query("migration_begin")]
             for one in missing:
                 record = query("migration_record")
-                for number, value in enumerate((one.name, one.checksum, __version__), start=1):
+                noted = (one.name, one.checksum, __version__, TOLERATES)
+                for number, value in enumerate(noted, start=1):
                     record = record.replace(f"${number}", f"'{value}'")
                 parts += [record, one.text]
             parts += ["commit;\n"]
@@ -119,9 +150,9 @@ def _steps() -> Iterator[list[Script]]:
         yield list(group)
 
 
-async def _ledger(connection: asyncpg.Connection[Any]) -> dict[str, tuple[str, str]]:
+async def _ledger(connection: asyncpg.Connection[Any]) -> dict[str, Applied]:
     rows = await connection.fetch(query("migrations_applied"), timeout=READ_SECONDS)
-    return {row["name"]: (row["checksum"], row["version"]) for row in rows}
+    return {name: Applied(*columns) for name, *columns in rows}
 
 
 def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
@@ -129,7 +160,7 @@ def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
     _refuse_newer(ledger)
     missing = []
     for one in wanted:
-        checksum, version = ledger.get(one.name, ("", ""))
+        checksum, version, _ = ledger.get(one.name, NOT_APPLIED)
         if checksum and checksum != one.checksum and one.once:
             raise MigrationChanged(
                 f"{one.name} was changed after it was applied",
@@ -147,7 +178,7 @@ def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
 def _refuse_newer(ledger: Ledger) -> None:
     shipped = {one.name: one for one in _shipped()}
     homes = {one.home for one in shipped.values()}
-    for name, (_, version) in ledger.items():
+    for name, (_, version, _) in ledger.items():
         gone = Script(name, "")
         # A family that was taken out leaves its tables behind; that is no newer schema.
         newer = gone.home in homes or _number(version) > _number(__version__)
@@ -192,7 +223,8 @@ async def _apply_locked(connection: asyncpg.Connection[Any], step: list[Script])
         missing = _missing(step, ledger)
         for one in missing:
             name = one.name
-            await connection.execute(query("migration_record"), one.name, one.checksum, __version__)
+            noted = (one.name, one.checksum, __version__, TOLERATES)
+            await connection.execute(query("migration_record"), *noted)
             await connection.execute(one.text)
             log.info("migration_applied", name=one.name)
         await _forget_functions(connection, ledger)

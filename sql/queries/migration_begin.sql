@@ -16,6 +16,7 @@ begin
       name       text        primary key,
       checksum   text        not null,
       version    text        not null,
+      tolerates  text        not null,
       applied_at timestamptz not null default statement_timestamp()
     );
   end if;

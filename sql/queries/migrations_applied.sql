@@ -1,2 +1,2 @@
--- What has been applied, and by which version of the program; fails while there is no ledger.
-select name, checksum, version from bellhand.migrations;
+-- What has been applied, by which version of the program, and the oldest that works with it; fails while there is no ledger.
+select name, checksum, version, to_jsonb(m) ->> 'tolerates' as tolerates from bellhand.migrations m;

@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from bellhand.cli.errors import unreadable_dsn
 from bellhand.cli.form import Form
 from bellhand.dev.state import running_dsn
+from bellhand.reach import reach
 from bellhand.sql import query
 
 if TYPE_CHECKING:
@@ -90,13 +91,14 @@ async def connect(settings: Settings) -> asyncpg.Connection[Any]:
     """Opens a connection, in bounded time, that works behind any pooler: no session state."""
     bounds = settings.database
     try:
-        return await asyncpg.connect(
+        connection, _ = await reach(
             settings.dsn,
-            timeout=bounds.connect_seconds,
+            bounds.connect_seconds,
             command_timeout=bounds.statement_seconds,
             statement_cache_size=0,
             server_settings={"application_name": APPLICATION},
         )
+        return connection
     except ValueError as error:
         raise unreadable_dsn(error) from error
 
