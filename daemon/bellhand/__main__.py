@@ -12,6 +12,7 @@ def main() -> None:
 
         complete(sys.argv[2:])
         return
+    from bellhand import lean as lean  # before anything that logs
     from bellhand.cli.app import main as command_line
 
     sys.exit(command_line())

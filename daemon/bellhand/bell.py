@@ -70,10 +70,13 @@ class Sleep:
         self.sound = False
         self.naps = 0
 
-    async def seconds_after(self, claimed: int, xmin: int) -> float:
-        """How long to wait after a claim that got `claimed` jobs with oldest running transaction `xmin`."""
+    async def seconds_after(self, work: bool, xmin: int) -> float:
+        """How long to wait after a claim that got work or none, with oldest running transaction `xmin`.
+
+        A canary is no work: it does not wake who sleeps, so the flag stays up, and what comes after it rings as before.
+        """
         now = self.clock()
-        if claimed:
+        if work:
             self.idle_since = now
             await self._wake()
             return AWAKE_POLL_SECONDS
@@ -201,13 +204,11 @@ class Listener:
         self.nonce = f"probe:{self.random():.17f}"
         try:
             async with asyncio.timeout(PROBE_ANSWER_SECONDS):
-                # Asking also frees what nobody reads any more: after a full queue no NOTIFY would succeed otherwise.
-                if await connection.fetchval(query("notify_queue")) >= NOTIFY_QUEUE_MAX:
+                if await connection.fetchval(query("probe_bell"), CHANNEL, self.nonce, NOTIFY_QUEUE_MAX):  # fmt: skip
                     raise Away(
                         "the server's queue of notifications is full: "
                         "a session that listens does not read it, perhaps idle in a transaction"
                     )
-                await connection.execute(f"notify {CHANNEL}, '{self.nonce}'")
                 await self.answered.wait()
         except TimeoutError:
             return False

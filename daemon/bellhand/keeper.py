@@ -32,7 +32,10 @@ LOOK_SECONDS = 10.0
 QUIET_SECONDS = 30.0  # between looks while nothing happens here: what matters then rings
 PARTITIONS_AHEAD_DAYS = 7
 GARBAGE_SECONDS = 60.0
-LEARN_SECONDS, LEARN_QUIET_SECONDS = 15.0, 60.0
+LEARN_SECONDS, LEARN_QUIET_SECONDS = (
+    15.0,
+    120.0,
+)  # every one of them is awake as soon as an outcome is counted here
 
 
 async def every(
@@ -80,6 +83,8 @@ class Keeper:
         self.cron_bell = Bell()
         self.rescue_bell = Bell()
         self.canary_bell = Bell()
+        learners = self.group_failures, self.measure_runs, self.keep_score
+        self.learn_bells = {learn: Bell() for learn in learners}
         self.clock = clock
         self.full_look_at = 0.0
         self.promote_timer: asyncio.Handle | None = None
@@ -98,9 +103,10 @@ class Keeper:
             every(SAMPLE_SECONDS_MAX, self.sample, Bell(), self.random),
             every(DATABASE_SAMPLE_SECONDS, self.sample_database, Bell(), self.random),
             # Each for itself: one that runs into its time limit keeps none of the others from theirs.
-            every(LEARN_QUIET_SECONDS, self.group_failures, Bell(), self.random),
-            every(LEARN_QUIET_SECONDS, self.measure_runs, Bell(), self.random),
-            every(LEARN_QUIET_SECONDS, self.keep_score, Bell(), self.random),
+            *(
+                every(LEARN_QUIET_SECONDS, learn, bell, self.random)
+                for learn, bell in self.learn_bells.items()
+            ),
             every(GARBAGE_SECONDS, self.collect_garbage, Bell(), self.random),
         ]
         if self.canary_seconds:
@@ -269,4 +275,6 @@ class Keeper:
             except (Away, Again):
                 self.tally.put_back(columns)
                 raise
+            for bell in self.learn_bells.values():
+                bell.ring()
         return None

@@ -70,15 +70,18 @@ class Positions:
     known: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     connection: int = 0  # the one they were learned over
 
-    def update(self, lanes: Iterable[Lane]) -> None:
-        """Take in the lanes as the database has them now."""
+    def update(self, lanes: Iterable[Lane]) -> bool:
+        """Take in the lanes as the database has them now; whether one is new or has changed."""
+        changed = False
         for lane in lanes:
             if self.only and lane.name not in self.only:
                 continue
+            changed = changed or lane.id not in self.lanes or self.lanes[lane.id].lane != lane
             use = self.lanes.setdefault(lane.id, LaneUse(lane))
             use.lane = lane
             for rank in lane.ranks:
                 self.known.setdefault((lane.id, rank), (0, 0))
+        return changed
 
     @property
     def spare(self) -> bool:

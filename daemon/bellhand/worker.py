@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from asyncpg import Record
 
+from . import canary
 from .attempt import attempt, stopped
 from .bell import Bell, Sleep
 from .db import Again, Away, Backoff
@@ -100,8 +101,8 @@ class Worker:
                 continue
             try:
                 await self._hand_back_unknown()
-                claimed, xmin = await self._claim(room)
-                seconds = 0.0 if claimed == room else await self.sleep.seconds_after(claimed, xmin)
+                claimed, work, xmin = await self._claim(room)
+                seconds = 0.0 if claimed == room else await self.sleep.seconds_after(work, xmin)
             except (Away, Again) as error:
                 await self._claim_failed(error)
                 continue
@@ -149,8 +150,8 @@ class Worker:
         free = self.limits.concurrency - len(self.running) - unsettled
         return max(0, min(free, self.limits.claim_batch_max))
 
-    async def _claim(self, room: int) -> tuple[int, int]:
-        """Claim and start up to `room` jobs; how many there were, and the oldest transaction running at the look."""
+    async def _claim(self, room: int) -> tuple[int, bool, int]:
+        """Claim and start up to `room` jobs; how many there were, whether any is work, and the oldest transaction running at the look."""
         self.claims += 1
         if self.claims % HINTS_EVERY_CLAIMS == 1 and self.positions.known:
             self.positions.advance(await self.store.advance_hints(*self.positions.columns()))  # type: ignore[arg-type]
@@ -179,7 +180,7 @@ class Worker:
         self._start(jobs, head["lease"])
         for lane, rank in fresh:
             await self.store.note_rank(lane, rank)
-        return len(jobs), head["xmin"]
+        return len(jobs), any(row[4] != canary.NAME for row in jobs), head["xmin"]
 
     async def _hand_back_unknown(self) -> None:
         """A claim whose answer got lost may have given us jobs that nobody runs while our heartbeat keeps them."""
@@ -372,10 +373,11 @@ class Worker:
             use.held = 0
 
     def hear(self, surroundings: Surroundings) -> None:
-        """Take in lanes and pauses."""
-        self.positions.update(surroundings.lanes)
-        self.paused_kinds = surroundings.paused_kinds
-        self.bell.ring()
+        """Take in lanes and pauses; there is something to claim only if they changed."""
+        changed = self.positions.update(surroundings.lanes)
+        if changed or self.paused_kinds != surroundings.paused_kinds:
+            self.paused_kinds = surroundings.paused_kinds
+            self.bell.ring()
 
 
 def _nothing() -> None:

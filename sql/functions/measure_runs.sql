@@ -6,7 +6,7 @@ set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off se
 declare
   k record; measured integer := 0;
 begin
-  perform from bellhand.looks x where x.name = 'runs' and x.at < bellhand.now() - interval '20 seconds' for update skip locked;
+  perform from bellhand.looks x where x.name = 'runs' and x.at < bellhand.now() - interval '10 seconds' for update skip locked;
   if not found then return 0; end if;
   update bellhand.looks x set at = bellhand.now() where x.name = 'runs';
   for k in select x.name from bellhand.kinds x left join bellhand.run_times t on t.kind = x.name and t.step = ''

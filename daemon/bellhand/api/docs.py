@@ -8,17 +8,19 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jinja2
 from aiohttp import web
-from markupsafe import Markup, escape
 
 from bellhand.api.openapi import document
 from bellhand.api.operations import Operation, answer
 from bellhand.callers import needs
 from bellhand.problem_sorts import SORTS
 from bellhand.problems import not_found
+
+if TYPE_CHECKING:
+    import jinja2
+    from markupsafe import Markup
 
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -36,6 +38,8 @@ class Docs:
 
     @cached_property
     def template(self) -> jinja2.Template:
+        import jinja2
+
         text = (HERE / "docs.html").read_text(encoding="utf-8")
         environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         environment.filters["coded"] = _coded
@@ -91,6 +95,8 @@ class Docs:
 
 def _coded(text: str) -> Markup:
     """What stands between backticks as code; all of it escaped."""
+    from markupsafe import Markup, escape
+
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 escaped
 
 

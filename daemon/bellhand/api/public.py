@@ -7,11 +7,11 @@ takes the place of what stands inside it, and follows the job.
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import hdrs, web
-from jinja2 import Environment, FileSystemLoader
 
 from bellhand.api.live import Follower, Sight, Watch, sight_of
 from bellhand.api.operations import answer
@@ -21,6 +21,9 @@ from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
 from bellhand.states import OVER
 from bellhand.tickets import Ticket, find_ticket
+
+if TYPE_CHECKING:
+    import jinja2
 
 HERE = Path(__file__).parent
 FILES = {
@@ -48,14 +51,20 @@ class Public:
     def __init__(self, look: Look, watch: Watch) -> None:
         self.look = look
         self.watch = watch
-        folder = FileSystemLoader(HERE / "pages")
-        self.pages = Environment(
-            loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True
-        )
         self.files = {
             path: ((HERE / name).read_bytes(), content_type)
             for path, (name, content_type) in FILES.items()
         }
+
+    @cached_property
+    def pages(self) -> jinja2.Environment:
+        """Where templates come from, made for the first page."""
+        import jinja2
+
+        folder = jinja2.FileSystemLoader(HERE / "pages")
+        return jinja2.Environment(
+            loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
 
     def routes(self) -> list[web.RouteDef]:
         return [

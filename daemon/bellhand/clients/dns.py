@@ -7,15 +7,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
-
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.nameserver
-import dns.resolver
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from .once import Once
+
+if TYPE_CHECKING:
+    from .resolver import Resolver
 
 State = Literal["found", "missing", "unknown"]
 MailState = Literal["mx", "address", "refused", "missing", "unknown"]
@@ -56,7 +53,7 @@ class Dns:
         self._servers = servers
         self._seconds_max = seconds_max
         self._room = asyncio.Semaphore(queries)
-        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._resolver: Resolver | None = None
         self._addresses = _Kept[Addresses]()
         self._routes = _Kept[MailRoute]()
 
@@ -101,34 +98,12 @@ class Dns:
 
     async def _ask(self, name: str, kind: str) -> list[str] | None:
         """The records as text, empty where there are none, None where nobody answered."""
-        try:
-            # Names as browsers take them (IDNA 2008), and never with a search domain behind.
-            wanted = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
-            async with self._room:
-                answer = await self._client().resolve(
-                    wanted, kind, search=False, lifetime=self._seconds_max
-                )
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return []
-        except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
-            return []
-        except (dns.exception.DNSException, OSError, UnicodeError):
-            return None
-        return [record.to_text() for record in answer]
-
-    def _client(self) -> dns.asyncresolver.Resolver:
         if self._resolver is None:
-            resolver = dns.asyncresolver.Resolver(configure=not self._servers)
-            if self._servers:
-                resolver.nameservers = [_server(text) for text in self._servers]
-            self._resolver = resolver
-        return self._resolver
+            from .resolver import Resolver  # here: a daemon that asks for no name spares 2 MB
 
-
-def _server(text: str) -> dns.nameserver.Nameserver:
-    """An address with or without a port; the colons of an IPv6 address are none."""
-    address, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
-    return dns.nameserver.Do53Nameserver(address, int(port))
+            self._resolver = Resolver(self._servers, self._seconds_max)
+        async with self._room:
+            return await self._resolver.ask(name, kind)
 
 
 class _Kept(Generic[T]):

@@ -1,6 +1,7 @@
 """Read a body as text, in the encodings of the web and no others."""
 
 import codecs
+from functools import cache
 
 from w3lib.encoding import (
     html_body_declared_encoding,
@@ -16,7 +17,6 @@ _OF_THE_WEB = """
     iso8859-10 iso8859-13 iso8859-14 iso8859-15 iso8859-16 koi8-r koi8-u mac-cyrillic mac-roman
     utf-8 utf-16 utf-16-be utf-16-le utf-32 utf-32-be utf-32-le
 """
-_KNOWN = frozenset(codecs.lookup(name).name for name in _OF_THE_WEB.split())
 
 
 def text_of(declared: str, body: bytes) -> str:
@@ -25,8 +25,14 @@ def text_of(declared: str, body: bytes) -> str:
     UTF-8 where they say nothing, or name no encoding of the web.
     """
     encoding = http_content_type_encoding(declared)
-    if encoding not in _KNOWN:
+    if encoding not in _known():
         encoding = html_body_declared_encoding(body)
-    if encoding not in _KNOWN:
+    if encoding not in _known():
         encoding = "utf-8"
     return html_to_unicode(f"text/html; charset={encoding}", body)[1]
+
+
+@cache
+def _known() -> frozenset[str]:
+    # Not before the first body: the codecs take 2 MB.
+    return frozenset(codecs.lookup(name).name for name in _OF_THE_WEB.split())

@@ -25,7 +25,7 @@ class Overview:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        site.environment.filters |= {"counted": counted, "clock": clock}
+        site.filters |= {"counted": counted, "clock": clock}
 
     async def show(self, request: web.Request) -> web.Response:
         """GET /."""

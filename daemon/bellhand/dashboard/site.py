@@ -8,11 +8,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
-import jinja2
 from aiohttp import web
 from asyncpg import Record
 
@@ -25,6 +25,9 @@ from bellhand.dashboard.words import FILTERS
 from bellhand.db import Again, Away
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
+
+if TYPE_CHECKING:
+    import jinja2
 
 PAGE_SECONDS = 3.0
 ACT_SECONDS = 22.0  # of an act on many jobs
@@ -78,22 +81,30 @@ class Site:
         self.look = look
         self.patient = patient  # for what may take ACT_SECONDS
         self.assets = Assets()
-        self.environment = jinja2.Environment(
+        self.filters: dict[str, Any] = {**FILTERS, "tree": tree}
+        self._kept: dict[tuple[Any, ...], tuple[float, list[Record]]] = {}
+        self._asking = asyncio.Lock()
+        self._snapshots: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
+
+    @cached_property
+    def environment(self) -> jinja2.Environment:
+        """Where templates come from, made for the first page."""
+        import jinja2  # here: a daemon whose pages nobody looks at spares 2 MB
+
+        environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
             auto_reload=False,  # an upgrade replaces files under the daemon that still runs
         )  # fmt: skip
-        self.environment.filters |= FILTERS | {"tree": tree}
-        self.environment.globals |= {
+        environment.filters |= self.filters
+        environment.globals |= {
             "asset": self.assets.address,
             "imported_scripts": self.assets.imported,
             "version": __version__,
             "places": PLACES,
             "keyboard": KEYBOARD,
         }
-        self._kept: dict[tuple[Any, ...], tuple[float, list[Record]]] = {}
-        self._asking = asyncio.Lock()
-        self._snapshots: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
+        return environment
 
     async def often(self, name: str, *arguments: Any) -> list[Record]:
         """What many pages ask, asked once in FRESH_SECONDS however many ask."""

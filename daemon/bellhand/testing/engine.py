@@ -137,7 +137,7 @@ class Life:
         else:
             self.worker.positions = plain
         try:
-            claimed, _ = await self.worker._claim(1)
+            claimed, *_ = await self.worker._claim(1)
         finally:
             self.worker.positions = positions
         return claimed > 0
