@@ -75,6 +75,7 @@ async def test_every_problem_has_a_page_that_works_offline(port: Client) -> None
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", slug)
         assert 400 <= sort.status < 600
         assert len(sort.text) > 40
+        assert sort.hint
     assert (await port.ask("/problems/none"))[0] == 404
 
 

@@ -234,7 +234,7 @@ async def test_a_batch_is_all_or_nothing_and_keeps_its_order(
     code, said, _ = await port.post("/v1/jobs/batch", {"jobs": jobs})
     assert (code, said["code"]) == (422, "invalid_payload")
     assert said["errors"] == [
-        {"pointer": "#/jobs/1/payload/name", "detail": '"name" must have at least 1 characters'}
+        {"pointer": "#/jobs/1/payload/name", "detail": "must have at least 1 characters"}
     ]
     assert await conn.fetchval("select count(*) from bellhand.jobs") == 900
 
@@ -278,7 +278,7 @@ async def test_a_batch_has_bounds(port: Client) -> None:
         (ada(timeout_seconds=0), "#/timeout_seconds", "greater than 0"),
         (ada(depends_policy="x"), "#/depends_policy", "cancel"),
         (ada(payload={}), "#/payload/name", "missing"),
-        (ada(payload={"name": "Ada", "tims": 2}), "#/payload/tims", "unknown key"),
+        (ada(payload={"name": "Ada", "tims": 2}), "#/payload/tims", "is unknown; did you mean 'times'?"),
         (ada(payload={"name": "Ada", "times": 99}), "#/payload/times", "at most 9"),
         (ada(payload={"name": 5}), "#/payload/name", "must be string"),
         ([], "#", ""),

@@ -21,8 +21,29 @@ class Sort:
 SORTS: dict[str, Sort] = {
     "bad-request": Sort(
         400, "The request cannot be read",
-        "What arrived is not a request that HTTP knows: a broken header, a broken encoding, a line that is too long.",
+        "What arrived is not a request that HTTP knows: a broken header, a broken encoding, a form that cannot be taken apart.",
         "see what the client sends",
+    ),
+    "line-too-long": Sort(
+        414, "The address is too long",
+        "The first line of a request, with its path and its parameters, has 8,000 bytes at most.",
+        "ask for less in one address; what is long goes into a body",
+    ),
+    "headers-too-large": Sort(
+        431, "The headers are too large",
+        "A request has 64 headers at most, each with 8,192 bytes at most.",
+        "send fewer and shorter headers; a cookie of another program on this host may be too long",
+    ),
+    "request-timeout": Sort(
+        408, "The request did not arrive in time",
+        "The headers of a connection's first request are to be there within header_seconds under [status], the body before the time for "
+        "an answer is over.",
+        "send it again at once; over a slow line send less at a time",
+    ),
+    "expectation-failed": Sort(
+        417, "This expectation is not known",
+        "The header Expect knows one word: 100-continue.",
+        "leave the header Expect out",
     ),
     "bad-json": Sort(
         400, "The body is not JSON",
@@ -132,6 +153,7 @@ SORTS: dict[str, Sort] = {
         422, "The request does not fit",
         "The request is well formed, but something in it is missing, unknown, of another type or out of bounds; errors lists each "
         "with a JSON pointer into the body, or with the name of the parameter.",
+        "correct what errors names; /docs says what the route takes",
     ),
     "invalid-value": Sort(
         422, "A value is not accepted",
@@ -167,6 +189,11 @@ SORTS: dict[str, Sort] = {
         410, "This link has expired",
         "A ticket shows one job for a while; its time is over. The job itself is not affected.",
         "ask whoever made it for a new one: POST /v1/tickets",
+    ),
+    "too-many-connections": Sort(
+        503, "Too many are connected",
+        "A daemon takes so many connections at once (connections_max under [status]): it needs its file handles for its work.",
+        "use connections again instead of opening new ones; come back in a second",
     ),
     "too-many-streams": Sort(
         503, "Too many are watching",

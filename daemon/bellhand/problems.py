@@ -41,14 +41,14 @@ class HttpProblem(Exception):
         self.headers = headers or {}
 
     def body(self, path: str) -> dict[str, Any]:
-        """The problem document, for a request to `path`."""
+        """The problem document, for a request to `path`; without one where no path was understood."""
         told: dict[str, Any] = {
             "type": f"/problems/{self.slug}",
             "title": self.title,
             "status": self.status,
             "code": self.slug.replace("-", "_"),
-            "instance": path,
         }
+        told |= {"instance": path} if path else {}
         told |= {"detail": self.detail} if self.detail else {}
         if self.errors:
             told["errors"] = [{"pointer": place, "detail": what} for place, what in self.errors]

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from bellhand.resource import number_and_key
 from bellhand.states import PARTIAL, STATES, nearest_state, states_named
 
 EARLIEST, LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
@@ -41,6 +42,14 @@ def _text(value: str) -> str:
     return value
 
 
+def _job(value: int | str) -> int | str:
+    try:
+        number_and_key(str(value))
+    except ValueError:
+        raise ValueError("is neither the id nor the key of a job") from None
+    return value
+
+
 def _states(words: str) -> str:
     for word in words.split(","):
         try:
@@ -64,6 +73,7 @@ Reason = Annotated[str, Field(max_length=500), Plain]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 Tag = str | int | float | bool
 Tags = dict[Annotated[str, Field(max_length=200), Plain], Tag]
+JobName = Annotated[int | str, AfterValidator(_job)]
 Priority = Annotated[int, Field(ge=1, le=10)]
 Attempts = Annotated[int, Field(ge=1, le=32767)]
 State = Annotated[str, Field(max_length=100), AfterValidator(_states)]
@@ -105,7 +115,7 @@ class NewJob(Body):
     """Whose job it is; a label."""
     tags: Tags | None = None
     """Labels of yours."""
-    depends_on: Annotated[list[int | str], Field(max_length=1000)] | None = None
+    depends_on: Annotated[list[JobName], Field(max_length=1000)] | None = None
     """Jobs (ids or keys) that must be over first."""
     depends_policy: Literal["cancel", "fail", "release"] = "cancel"
     """What becomes of this job when one of those fails."""

@@ -19,6 +19,7 @@ from bellhand.api.etags import etag
 from bellhand.api.given import MakeQuery, NewJob, NewJobs
 from bellhand.api.naming import named
 from bellhand.api.operations import JSON, NDJSON, answer, operation
+from bellhand.api.payloads import Payloads
 from bellhand.api.waiting import Waiting
 from bellhand.callers import Caller, caller_of
 from bellhand.db import Again, Away
@@ -49,6 +50,7 @@ class Making:
         self.look = look
         self.patient = patient
         self.waiting = waiting
+        self.payloads = Payloads(look)
 
     @operation(
         "POST", "/v1/jobs", "enqueue",
@@ -66,6 +68,8 @@ class Making:
         there already. `warnings` say why it may wait for ever: no live worker, or a pause.
         """
         if query.dry_run:
+            if wrong := await self.payloads.problems([body], ""):
+                raise _unfit(wrong, [body])
             return answer(await self._quote(caller_of(request), _row(body)))
         (made,) = await self._enqueue(self.look, request, [body], "")
         seconds, over = min(WAIT_SECONDS_MAX, _wait_of(request)), False
@@ -110,6 +114,10 @@ class Making:
         rows = [_row(job) for job in jobs]
         text = json.dumps(rows, sort_keys=True, ensure_ascii=False)
         key = _key_of(request)
+        wrong = await self.payloads.problems(jobs, place)
+        # What was taken once is answered again, whatever its kind has become since.
+        if wrong and (key is None or not await look.row("api_idempotent", caller.name, key)):
+            raise _unfit(wrong, jobs)
         fingerprint = hashlib.sha256(f"{request.path}\n{text}".encode()).digest()
         try:
             return await look.fetch(
@@ -174,6 +182,15 @@ class Making:
             }[row["code"]]
             found.append({"code": row["code"], "detail": f"{text}: {because}" if because else text})
         return found
+
+
+def _unfit(wrong: list[tuple[str, str]], jobs: list[NewJob]) -> HttpProblem:
+    (place, what), more = wrong[0], len(wrong) - 1
+    ordinal = place.split("/")[2] if place.startswith("#/jobs/") else "0"
+    kind = jobs[int(ordinal)].kind
+    detail = f"{place} {what}" + (f", and {more} more" if more else "")
+    hint = f"see what {kind} takes: /v1/kinds/{kind}/schema"
+    return HttpProblem("invalid-payload", detail=detail, hint=hint, errors=wrong)
 
 
 def _named_only(made: Record) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from bellhand.problems import HttpProblem
 OWN: tuple[Scope, ...] = ("read", "enqueue")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+ENCODINGS = ("identity", "gzip", "deflate")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
 
@@ -153,6 +154,10 @@ async def body_of(request: web.Request, types: Sequence[str] = (JSON,)) -> Any:
     raw = await request.read()
     if not raw.strip():
         return None
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower()
+    if encoding not in ENCODINGS:
+        detail = f"the body is encoded as {encoding[:50]!r}; known are {', '.join(ENCODINGS)}"
+        raise HttpProblem("unsupported-media-type", detail=detail)
     if content_type not in types:
         raise HttpProblem(
             "unsupported-media-type",
@@ -193,17 +198,37 @@ def checked(adapter: TypeAdapter[Any], value: Any, root: str) -> Any:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        errors = [
-            (_pointer(root, one["loc"]), _said(one, adapter))
-            for one in error.errors(include_url=False, include_input=False)
-        ]
-        raise HttpProblem("invalid-request", errors=list(dict.fromkeys(errors))) from None
+        said: dict[str, list[str]] = {}
+        for one in error.errors(include_url=False, include_input=False):
+            place = pointer(root, _place(one["loc"], value)) if root else ".".join(map(str, one["loc"])) or "query"  # fmt: skip
+            said.setdefault(place, []).append(_said(one, adapter))
+        errors = [(place, ", or ".join(dict.fromkeys(words))) for place, words in said.items()]
+        raise HttpProblem("invalid-request", errors=errors) from None
 
 
-def _pointer(root: str, place: Sequence[int | str]) -> str:
-    """`#/jobs/0/kind` in a body (RFC 6901), the bare name of a parameter."""
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place if part != ""]
-    return "/".join([root, *parts]) if root else ".".join(map(str, place)) or "query"
+def pointer(root: str, place: Sequence[int | str]) -> str:
+    """`#/jobs/0/kind` (RFC 6901)."""
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in place]
+    return "/".join([root, *parts])
+
+
+def _place(steps: Sequence[int | str], value: Any) -> list[int | str]:
+    """Of where pydantic was the steps that lead through the value: between them it names the alternatives that it tried.
+
+    What is missing is no part of the value, and its name comes last.
+    """
+    found: list[int | str] = []
+    for number, step in enumerate(steps, start=1):
+        if isinstance(value, list) and isinstance(step, int):
+            value = value[step]
+        elif isinstance(value, dict) and (
+            step in value or (number == len(steps) and step != "[key]")
+        ):
+            value = value.get(step)
+        elif number > 1 or not isinstance(value, list):  # a list alone stands for its one member
+            continue
+        found.append(step)
+    return found
 
 
 def _said(error: Mapping[str, Any], adapter: TypeAdapter[Any]) -> str:

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from bellhand import __version__
-from bellhand.api.connections import Connections, Murmur
+from bellhand.api.connections import FIXED, HEADERS, OPTIONS, Connections
 from bellhand.api.cors import Cors
 from bellhand.budget import Budget, Taken
 from bellhand.callers import CALLER, LOOPBACK, NOBODY, Caller, Callers, needed, require
@@ -27,23 +27,15 @@ from bellhand.settings import Status
 log = structlog.get_logger()
 
 BODY_BYTES_MAX = 1024  # of a request that has no body to speak of
-HEADER_BYTES_MAX = 8192
-HEADERS_MAX = 64
-KEEP_ALIVE_SECONDS = 75.0
 SEND_SECONDS = 30.0
 STOP_SECONDS = 2.0
 WRONG_TOKENS_PER_SECOND, WRONG_TOKENS = 0.5, 20
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-FIXED = {"Server": f"bellhand/{__version__}", "X-Content-Type-Options": "nosniff"}
 PROBES = frozenset({"/livez", "/readyz"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_PARAMETERS = frozenset(
     {"token", "access_token", "api_key", "apikey", "authorization", "auth"}
 )
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 FORWARDED = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, hdrs.VIA)
 TAKEN = web.RequestKey("taken", Taken)
 
@@ -107,17 +99,7 @@ class StatusPort:
         app.on_response_prepare.append(self.cors.add_headers)
         app.on_shutdown.append(self._close)
         app.add_routes(self.routes)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=Murmur(),
-            shutdown_timeout=STOP_SECONDS,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            lingering_time=0,
-            max_line_size=HEADER_BYTES_MAX,
-            max_field_size=HEADER_BYTES_MAX,
-            max_headers=HEADERS_MAX,
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=STOP_SECONDS, **OPTIONS)
         await self._runner.setup()
         assert self._runner.server
         own = self.settings
@@ -170,6 +152,7 @@ class StatusPort:
                 request[CALLER] = await self._admit(request)
                 if scope is not None:
                     require(request, scope)
+                await _read_form(request)
                 response = await handler(request)
         except web.HTTPRedirection:
             raise
@@ -234,6 +217,17 @@ class StatusPort:
             raise HttpProblem("misdirected", detail=f"the request is for {host!r}")
 
 
+async def _read_form(request: web.Request) -> None:
+    """What a form holds is kept with the request, so that one that cannot be read ends here and not in a handler."""
+    is_form = request.content_type in FORMS and request.method not in SAFE
+    if not is_form or hasattr(request.match_info.handler, "__operation__"):
+        return
+    try:
+        await request.post()
+    except (ValueError, LookupError) as error:  # of its encoding, or of its parts
+        raise HttpProblem("bad-request", detail=f"the form cannot be read: {error}"[:200]) from None
+
+
 async def _sent(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     """Sends what is ready, in bounded time: a client that does not read must not keep it for ever."""
     if isinstance(response, web.Response) and not response.prepared:
@@ -260,6 +254,10 @@ def _problem(request: web.Request, error: Exception) -> HttpProblem:
         return HttpProblem("body-too-large", headers={"Connection": "close"})
     if isinstance(error, web.HTTPException):
         return HttpProblem("bad-request", detail=error.reason or "")
+    if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+        return HttpProblem("bad-request", detail=f"the body cannot be read: {error}"[:200])
+    if isinstance(error, TimeoutError) and not request.content.is_eof():
+        return HttpProblem("request-timeout", headers={"Connection": "close"})
     problem = of_error(error)
     if problem is None:
         log.error("request_failed", path=request.path, exc_info=error)
