@@ -252,8 +252,11 @@ async def test_a_replica_is_refused(fleet: Fleet) -> None:
 
 
 @pytest.fixture
-def pooled_dsn(server: Server, dsn: str, tmp_path: Path) -> Iterator[str]:
-    """The same database behind PgBouncer, which pools by transaction."""
+def pooled_dsn(
+    server: Server, dsn: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The same database behind PgBouncer, which pools by transaction, or as the test asks for."""
+    mode = getattr(request, "param", "transaction")
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
@@ -267,7 +270,7 @@ def pooled_dsn(server: Server, dsn: str, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "pgbouncer.ini").write_text(
         f"[databases]\n{name} = host={place['host']} port={place.get('port', '5432')} dbname={name} user={place['user']}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        "pool_mode = transaction\n"
+        f"pool_mode = {mode}\n"
         + (f"user = {Path(place['host']).owner()}\n" if os.geteuid() == 0 else "")
     )
     with (tmp_path / "pgbouncer.log").open("wb") as log:
@@ -297,4 +300,25 @@ async def test_behind_a_transaction_pooler_it_says_so_and_polls(
         "insert into bellhand.jobs (kind, run_at) values ('p.nap', now() + interval '0.5 s')"
     )
     await eventually(lambda: len(fleet.lines("woke")) == 21, 15)
+    assert await stopped(daemon) == 0
+
+
+@pytest.mark.parametrize("pooled_dsn", ["session"], indirect=True)
+@pytest.mark.parametrize("pooler", ["auto", "session"])
+async def test_behind_a_session_pooler_it_listens_and_keeps_its_time_limits(
+    pooled_dsn: str, conn: asyncpg.Connection, fleet: Fleet, pooler: str
+) -> None:
+    """One that was taken for a transaction pooler made the daemon poll and go without limits on the server."""
+    daemon = fleet.start(pooled_dsn, database={"pooler": pooler}, worker={"poll_seconds": 30.0})
+    await daemon.until("ready", 30)
+    assert [line["pools"] for line in daemon.said("pooler_found")] == ["session"] * (
+        pooler == "auto"
+    )
+    assert daemon.said("ready")[-1]["listening"] is True
+    before = await conn.fetchval("select extract(epoch from clock_timestamp())")
+    row = await until(conn, await insert(conn, "p.nap"), "completed", 10)
+    assert row["attempts"] == 0
+    assert await conn.fetchval("select extract(epoch from clock_timestamp())") - before < 10
+    names = await conn.fetch("select application_name from pg_stat_activity where application_name like 'bellhand:%'")  # fmt: skip
+    assert {"bellhand:claim", "bellhand:listen"} <= {row[0] for row in names}
     assert await stopped(daemon) == 0

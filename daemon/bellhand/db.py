@@ -19,6 +19,7 @@ import structlog
 
 from .errors import Problem
 from .reach import reach
+from .sql import query
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -48,8 +49,9 @@ class Again(Exception):
 class Database:
     """How to connect: one per process, shared by everything that opens connections.
 
-    `statement_seconds` bounds every statement, on the server and here; `pooled` is set when the start-up self-test finds
-    a transaction pooler between us and Postgres, where no session state survives.
+    `statement_seconds` bounds every statement, on the server and here. The start-up self-test finds poolers between us and
+    Postgres: `session_pooled` is one that keeps sessions, but takes no settings as a connection opens; `pooled` one that pools
+    transactions, where no session state survives.
     """
 
     dsn: str
@@ -58,6 +60,7 @@ class Database:
     lock_seconds: float = 5.0
     answer_seconds: float = 2.0  # how much later than its statement timeout an answer may come
     pooled: bool = False
+    session_pooled: bool = False
     settings: dict[str, str] = field(default_factory=dict)
     links: list[Link] = field(default_factory=list)
     host: int = 0  # which of the DSN's hosts answered last: the next connection asks it first
@@ -73,6 +76,9 @@ class Database:
             # Compiling costs tens of milliseconds, and what we run reads a few rows whatever the planner believes.
             "jit": "off",
         }
+        own = session | self.settings | settings
+        direct = not self.pooled and not self.session_pooled
+        named = {} if self.pooled else {"application_name": session["application_name"]}
         try:
             async with asyncio.timeout(self.connect_seconds):
                 connection, self.host = await reach(
@@ -81,8 +87,10 @@ class Database:
                     first=self.host,
                     command_timeout=self.statement_seconds + 5,
                     statement_cache_size=0 if self.pooled else 200,
-                    server_settings={} if self.pooled else session | self.settings | settings,
+                    server_settings=own if direct else named,
                 )
+                if self.session_pooled:
+                    await _set(connection, own)
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise Problem(
                 "the DSN cannot be used",
@@ -112,6 +120,14 @@ def describe(error: BaseException) -> str:
     """One line about a connection error, without a DSN or a password in it."""
     text = str(error).splitlines()[0] if str(error) else ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+async def _set(connection: asyncpg.Connection, settings: dict[str, str]) -> None:
+    try:
+        await connection.fetch(query("set_session"), [*settings], [*settings.values()])
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 def _keep_alive(connection: asyncpg.Connection) -> None:

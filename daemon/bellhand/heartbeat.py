@@ -93,7 +93,7 @@ class Heartbeat:
         quick = Database(self.database.dsn, connect_seconds=min(5.0, self.lease_seconds / 4),
                          statement_seconds=min(5.0, self.lease_seconds / 4), lock_seconds=min(2.0, self.lease_seconds / 8),
                          answer_seconds=min(2.0, self.lease_seconds / 12),
-                         pooled=self.database.pooled, settings=self.database.settings)  # fmt: skip
+                         pooled=self.database.pooled, session_pooled=self.database.session_pooled, settings=self.database.settings)  # fmt: skip
         link = quick.link("heartbeat", synchronous_commit="off")
         backoff = Backoff(self.random, first_seconds=0.2, max_seconds=self.beat_seconds)
         silent = False

@@ -17,6 +17,7 @@ from .sql import query
 log = structlog.get_logger()
 
 POSTGRES_MIN = 150000
+SWAPS, SWAPPED_SECONDS = 3, 5.0
 
 
 async def wait_for_database(database: Database, random: Callable[[], float]) -> None:
@@ -28,17 +29,44 @@ async def wait_for_database(database: Database, random: Callable[[], float]) -> 
             return
         except Away as error:
             if "unsupported startup parameter" in str(error) and not database.pooled:
-                log.warning(
-                    "pooler_found",
-                    why=str(error),
-                    fix='give the daemon a direct connection, or pooler = "transaction"',
-                )
-                database.pooled = True
+                await _find_out(database, str(error))
                 continue
             wait = backoff.next_seconds()
             if backoff.tries in (1, 10) or backoff.tries % 60 == 0:
                 log.warning("database_away", error=str(error), wait_seconds=round(wait, 2))
             await asyncio.sleep(wait)
+
+
+async def _find_out(database: Database, why: str) -> None:
+    """A pooler stands in between: one that keeps sessions, or one that pools transactions?"""
+    database.pooled = True  # until it is known
+    if await keeps_sessions(database):
+        database.pooled, database.session_pooled = False, True
+        log.info("pooler_found", pools="session", why=why, fix='pooler = "session" says so beforehand')  # fmt: skip
+    else:
+        log.warning("pooler_found", pools="transaction", why=why, fix='give the daemon a direct connection, or pooler = "transaction"')  # fmt: skip
+
+
+async def keeps_sessions(database: Database) -> bool:
+    """Whether each connection keeps a server process to itself: one that pools transactions gives ours to whoever asks next."""
+    try:
+        ours, other = await database.connect("preflight"), await database.connect("preflight")
+    except Away:
+        return False
+    try:
+        async with asyncio.timeout(SWAPPED_SECONDS):
+            for _ in range(SWAPS):  # by chance it may come back once
+                before = await ours.fetchval(query("backend"))
+                async with other.transaction():
+                    await other.fetchval(query("backend"))
+                    if await ours.fetchval(query("backend")) != before:
+                        return False
+        return True
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        return False
+    finally:
+        ours.terminate()
+        other.terminate()
 
 
 async def check_database(database: Database) -> None:

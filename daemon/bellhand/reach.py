@@ -36,7 +36,9 @@ def each_host(dsn: str) -> list[str]:
         own = query | {"host": host}
         if ports != [""]:
             own["port"] = ports[number if len(ports) > 1 else 0]
-        place = f"{parts.scheme}://{parts.netloc}{parts.path}"  # geturl would leave out an empty netloc
+        place = (
+            f"{parts.scheme}://{parts.netloc}{parts.path}"  # geturl would leave out an empty netloc
+        )
         found.append(f"{place}?{urlencode(own, quote_via=quote)}")
     return found
 

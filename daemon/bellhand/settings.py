@@ -76,7 +76,7 @@ class Database(Section):
     statement_seconds: PositiveFloat = 30
     lock_seconds: PositiveFloat = 5
     handler_connections: PositiveInt = 8
-    pooler: Literal["auto", "direct", "transaction"] = "auto"
+    pooler: Literal["auto", "direct", "session", "transaction"] = "auto"
 
     @model_validator(mode="after")
     def _lock_within_statement(self) -> Self:
