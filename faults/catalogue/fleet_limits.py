@@ -12,9 +12,7 @@ from ..stage import Stage
 from ..witness import Event, read
 
 NAP_SECONDS = 0.1
-USED_MIN = (
-    0.7  # of the slots, while work waits; what is missing is the way from one job to the next
-)
+USED_MIN = 0.5  # of the slots while work waits; the rest is the way from one job to the next
 LATE_SECONDS = 0.1  # a claim's time is that of its statement, which may have waited for the lane
 CLAIMS = """
 select extract(epoch from l.at)::float8 as at from faults.leases l cross join unnest(l.ids) u(id)
@@ -42,9 +40,9 @@ async def limits(stage: Stage) -> None:
     await stage.until(lambda: _over(stage), 3 * stage.seconds + 20, "the lanes are empty")
     runs = read(stage.fleet.journal)
     for lane, limit in LIMITS.items():
-        used = _used(runs, lane, limit)
-        stage.figures[f"used_{lane}"] = round(used, 2)
-        stage.must(used >= USED_MIN, "limit_not_used", (lane, used))
+        used, peak = _used(runs, lane, limit)
+        stage.figures |= {f"used_{lane}": round(used, 2), f"peak_{lane}": peak}
+        stage.must(used >= USED_MIN and peak == limit, "limit_not_used", (lane, used, peak))
     of_seven = {run["pid"] for run in runs if run["f"] == "start" and run["lane"] == "seven"}
     stage.must(len(of_seven) == len(machines.all), "a_machine_had_no_share", len(of_seven))
     _judge_pace(stage, [row["at"] for row in await stage.sql(CLAIMS)])
@@ -61,16 +59,20 @@ async def _over(stage: Stage) -> bool:
     return not await stage.value("select count(*) from bellhand.jobs")
 
 
-def _used(events: list[Event], lane: str, limit: int) -> float:
-    """Which share of the lane's slots was taken between its first start and its last."""
+def _used(events: list[Event], lane: str, limit: int) -> tuple[float, int]:
+    """Which share of the lane's slots was taken between its first start and its last, and how many at the most at once."""
     starts: dict[Any, float] = {}
-    taken = 0.0
-    for event in events:
+    taken, at_once, peak = 0.0, 0, 0
+    for event in sorted(events, key=lambda event: float(event["t"])):
         if event["f"] == "start" and event["lane"] == lane:
             starts[event["job"]] = event["t"]
+            at_once += 1
+            peak = max(peak, at_once)
         elif event["f"] == "stop" and event["job"] in starts:
             taken += event["t"] - starts[event["job"]]
-    return taken / (limit * (max(starts.values()) - min(starts.values()) + NAP_SECONDS))
+            at_once -= 1
+    seconds = max(starts.values()) - min(starts.values()) + NAP_SECONDS
+    return taken / (limit * seconds), peak
 
 
 def _judge_pace(stage: Stage, claims: list[float]) -> None:

@@ -1,0 +1,26 @@
+"""Several machines, for a few seconds; `make fleet` plays the rest: machines cut off, upgrades, failover, poolers."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bellhand.dev.programs import Preference
+from faults.fault import load
+from faults.play import play
+from support import Server
+
+PG: Preference = "system" if os.environ.get("BELLHAND_TEST_PG") == "system" else "embedded"
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+
+
+async def test_three_machines_share_limits_exactly(server: Server, tmp_path: Path) -> None:
+    """Lanes of 1, 2 and 7 jobs and one of 40 starts a second: never above, and used."""
+    verdict = await play(load()["fleet-limits"], tmp_path / "fleet", seed=7, seconds=2.0, postgres=PG)  # fmt: skip
+    print(verdict.line())
+    if verdict.skipped:
+        pytest.skip(verdict.skipped)
+    assert verdict.valid, verdict.violations
+    peaks = {lane: verdict.figures[f"peak_{lane}"] for lane in ("one", "two", "seven")}
+    assert peaks == {"one": 1, "two": 2, "seven": 7}
