@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from bellhand.callers import SCOPES
 from bellhand.db import Database
-from bellhand.problem_sorts import SORTS
-from bellhand.problems import _OURS
+from bellhand.problem_sorts import OF_SQLSTATE, SORTS
+from bellhand.runbooks import runbooks
 from bellhand.settings import Status
 from bellhand.surfaces import status_port
 from ports import Client, Nothing, make, of, whole
@@ -79,8 +79,16 @@ async def test_every_problem_has_a_page_that_works_offline(port: Client) -> None
     assert (await port.ask("/problems/none"))[0] == 404
 
 
+async def test_every_runbook_is_served_where_alerts_lead(port: Client) -> None:
+    for alert, file in runbooks().items():
+        code, text, headers = await port.ask(f"/runbooks/{alert}")
+        assert (code, text) == (200, file.read_text())
+        assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert (await port.ask("/runbooks/..%2F..%2FREADME"))[0] == 404
+
+
 def test_every_problem_that_is_raised_is_a_known_sort_and_none_is_in_vain() -> None:
-    raised = set(_OURS.values())
+    raised = set(OF_SQLSTATE.values())
     for path in MODULES:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "HttpProblem":

@@ -44,6 +44,7 @@ def test_an_alert_says_what_how_bad_and_what_to_do(name: str) -> None:
     for part in ("summary", "description"):
         assert re.search(rf"^          {part}: \S", text, re.M)
     assert f"runbook_url: docs/runbooks/{name}.md" in text
+    assert re.search(r"^          dashboard_url: '?/[a-z]+", text, re.M)
     tested = "".join(path.read_text() for path in RULE_TESTS)
     page = (RUNBOOKS / f"{name}.md").read_text()
     assert page.startswith(f"# {name}\n")

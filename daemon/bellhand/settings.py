@@ -140,6 +140,7 @@ class Status(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 7700
     token: SecretStr | None = None
     hosts: Names = ()
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
     connections_max: PositiveInt = 256
     header_seconds: PositiveFloat = 10
     body_bytes_max: Annotated[int, Field(ge=1024, le=1_000_000_000)] = 8_388_608

@@ -1,4 +1,4 @@
-"""The documents of the API itself: /openapi.json, /docs, /problems/{slug}. They load nothing from elsewhere."""
+"""The documents of the API itself: /openapi.json, /docs, /problems/{slug}, /runbooks/{alert}. They load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bellhand.api.operations import Operation, answer
 from bellhand.callers import needs
 from bellhand.problem_sorts import SORTS
 from bellhand.problems import not_found
+from bellhand.runbooks import runbook, runbooks
 
 if TYPE_CHECKING:
     import jinja2
@@ -60,6 +61,7 @@ class Docs:
             web.get("/docs", self._docs),
             web.get("/docs.css", self._style),
             web.get("/problems/{slug}", self._problem),
+            web.get("/runbooks/{alert}", self._runbook),
         ]
 
     @needs(None)
@@ -91,6 +93,15 @@ class Docs:
             return answer({"type": f"/problems/{slug}", **text})
         info = {"title": sort.title, "version": "", "description": ""}
         return _html(self.template.render(info=info, groups={}, problems={slug: sort}, only=slug))
+
+    @needs(None)
+    async def _runbook(self, request: web.Request) -> web.Response:
+        """As it was written, which reads well as it is: alerts lead here."""
+        name = request.match_info["alert"]
+        text = await asyncio.to_thread(runbook, name)
+        if text is None:
+            raise not_found(f"there is no runbook {name[:100]!r}", f"there are: {', '.join(runbooks())}")  # fmt: skip
+        return web.Response(text=text, content_type="text/plain")
 
 
 def _coded(text: str) -> Markup:

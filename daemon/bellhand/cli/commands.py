@@ -57,12 +57,15 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (OPERATE, "undrain", "draining:undrain", "Let a drained WORKER, or all of a --host, claim again."),
     (OPERATE, "health", "service:health", "Ask the daemon of this machine whether it is ready, in one line; exits 0 or 1. For HEALTHCHECK and scripts."),
     (OPERATE, "support-bundle", "bundle:support_bundle", "Gather configuration, doctor's findings, lanes, workers, schedules, sizes and failures in one file, for whoever helps you."),
+    (OPERATE, "rules", "rules:rules", "Alert rules for Prometheus, and whether they work."),
     (OPERATE, "schema", "schemas:schema", "Print the JSON Schema of what a command prints with --json, or of all of them."),
     (OPERATE, "completion", "service:completion", "Print what makes Tab complete commands, options and live names: source <(bellhand completion bash)."),
     (OPERATE, "bench", "run:bench", "Drain jobs as fast as this machine can, and say where the time goes."),
 )  # fmt: skip
 # Groups of commands; each has a text of its own.
-GROUPS = frozenset({"kinds", "token", "channels", "lane", "schedule", "leads", "seo", "crm"})
+GROUPS = frozenset(
+    {"kinds", "token", "channels", "lane", "schedule", "leads", "seo", "crm", "rules"}
+)
 
 
 def register(app: App) -> None:

@@ -47,7 +47,7 @@ def health(
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /, *, cli: Given) -> int:
-    """Print what makes Tab complete commands and options: source <(bellhand completion bash)."""
+    """Print what makes Tab complete commands, options and live names: source <(bellhand completion bash)."""
     # By name: its table of commands has this one in it.
     app = tell_all(importlib.import_module("bellhand.cli.app").app)
     say(app.generate_completion(prog_name="bellhand", shell=shell))

@@ -1,4 +1,4 @@
-"""`bellhand help`: what no single command's --help explains, and every error by its code; works without a database or a network."""
+"""`bellhand help`: what no single command's --help explains, every error by its code, every runbook; works without a database or a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bellhand.cli.context import Given
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import say, say_json
 from bellhand.problem_sorts import OF_SQLSTATE, SORTS
+from bellhand.runbooks import runbook, runbooks
 
 EXIT_CODES = {
     0: "What was asked was done.",
@@ -81,7 +82,9 @@ ERRORS = {
 def help_(
     topic: Annotated[
         str | None,
-        Parameter(help=f"One of {', '.join(TOPICS)}, errors, errors/BH007, or a command."),
+        Parameter(
+            help=f"One of {', '.join(TOPICS)}, errors, errors/BH007, runbooks, runbooks/BellhandDown."
+        ),
     ] = None,
     /,
     *,
@@ -92,8 +95,8 @@ def help_(
     All of it is in the program: nothing is fetched, and no database is asked.
     """
     found = dict(_all())
-    if topic is None or topic == "errors":
-        listed = {name: text for name, text in found.items() if name.startswith("errors/") == (topic == "errors")}  # fmt: skip
+    if topic is None or topic in ("errors", "runbooks"):
+        listed = {name: text for name, text in found.items() if name.partition("/")[0] == topic or (topic is None and "/" not in name)}  # fmt: skip
         if cli.json:
             say_json([{"topic": name, "text": text} for name, text in listed.items()])
             return 0
@@ -101,6 +104,7 @@ def help_(
             say(f"  bellhand help {name:<32} {text.splitlines()[0]}".rstrip() if topic else f"  bellhand help {name}")  # fmt: skip
         if topic is None:
             say("  bellhand help errors")
+            say("  bellhand help runbooks")
             say("  bellhand COMMAND --help")
         return 0
     name = _named(topic, found)
@@ -112,7 +116,7 @@ def help_(
 
 
 def _named(topic: str, found: dict[str, str]) -> str:
-    for name in (topic, topic.lower(), f"errors/{topic}", f"errors/{topic.upper()}", f"errors/{topic.lower()}"):  # fmt: skip
+    for name in (topic, topic.lower(), f"runbooks/{topic}", f"errors/{topic}", f"errors/{topic.upper()}", f"errors/{topic.lower()}"):  # fmt: skip
         if name in found:
             return name
     near = get_close_matches(topic, [*found, *(name.partition("/")[2] for name in found)], 1)
@@ -133,6 +137,9 @@ def _all() -> Iterator[tuple[str, str]]:
     for state, slug in OF_SQLSTATE.items():
         sort = SORTS[slug]
         yield f"errors/{state}", _told(sort.title, f"{sort.text}\nSQLSTATE {state}; over HTTP {sort.status} /problems/{slug}.", sort.hint)  # fmt: skip
+
+    for alert in runbooks():
+        yield f"runbooks/{alert}", (runbook(alert) or "").removeprefix("# ").rstrip("\n")
 
 
 def _told(title: str, text: str, hint: str) -> str:

@@ -1,0 +1,94 @@
+"""`bellhand rules`: what Prometheus is to watch, with links that lead to this installation's pages, and whether that works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+import bellhand
+from bellhand.cli.context import Given
+from bellhand.cli.errors import Refused, Usage
+from bellhand.cli.installing import run
+from bellhand.cli.output import plain, say, tell
+
+_packaged = Path(bellhand.__file__).with_name("_prometheus")
+SHIPPED = _packaged if _packaged.is_dir() else Path(bellhand.__file__).parents[2] / "deploy" / "prometheus"  # fmt: skip
+RULES = "rules.yml"
+RUNBOOK = re.compile(r"(?m)^( +runbook_url: )docs/runbooks/(\w+)\.md$")
+PAGE = re.compile(r"(?m)^( +dashboard_url: )'?(/[^'\n]*)'?$")
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (where a browser asks, when it listens everywhere)
+
+rules = App(name="rules", help="Alert rules for Prometheus, and whether they work.")
+Url = Annotated[
+    str | None,
+    Parameter(
+        help="Where people reach the status port; else [status] url, else its host and port."
+    ),
+]
+
+
+@rules.command
+def prometheus(
+    *,
+    url: Url = None,
+    runbooks: Annotated[
+        str | None, Parameter(help="Where the runbooks are, if elsewhere: https://docs.example.com/runbooks.")
+    ] = None,
+    output: Annotated[
+        Path | None, Parameter(name=("--output", "-o"), help="The file to write, over one that is there; else stdout.")
+    ] = None,
+    cli: Given,
+) -> int:  # fmt: skip
+    """Print the alert rules; their thresholds are metrics that come from your configuration, so there is nothing to edit.
+
+    Each alert links to a page of the dashboard and to its runbook, which every daemon serves at /runbooks/NAME.
+    """
+    status = cli.settings.status
+    if not (url or status.url or status.port):
+        raise Usage("nobody knows where the status port is", why="[status] port is 0, any free one", fix="bellhand rules prometheus --url https://jobs.example.com")  # fmt: skip
+    base = _address(url or status.url or f"http://{ANY_ADDRESS.get(status.host, status.host)}:{status.port}")  # fmt: skip
+    text = with_links((SHIPPED / RULES).read_text(encoding="utf-8"), base, _address(runbooks or f"{base}/runbooks"))  # fmt: skip
+    if output is None:
+        say(text.rstrip("\n"))
+        return 0
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{output} could not be written", why=str(error), fix="name another file with --output") from error  # fmt: skip
+    if not cli.quiet:
+        tell(f"{plain(output)} written; name it under rule_files in prometheus.yml and reload Prometheus")  # fmt: skip
+    return 0
+
+
+def with_links(text: str, base: str, runbooks: str) -> str:
+    """The rules with links that can be followed: their own are relative to wherever this is installed."""
+    text = RUNBOOK.sub(rf"\1{runbooks}/\2", text)
+    return PAGE.sub(rf"\1'{base}\2'", text)
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+(/[\w./~-]*)?", text):
+        raise Usage(f"{text!r} is no address", why="links of alerts begin with it", fix="write https://jobs.example.com")  # fmt: skip
+    return text.rstrip("/")
+
+
+@rules.command
+def test(*, cli: Given) -> int:
+    """Run the tests of the rules with promtool: each alert fires, and is silent where nothing is wrong."""
+    if shutil.which("promtool") is None:
+        raise Refused("there is no promtool here", why="it runs the tests of rules, and comes with Prometheus", fix="apt-get install prometheus")  # fmt: skip
+    tests = sorted(SHIPPED.glob("rules_*test.yml"))
+    with tempfile.TemporaryDirectory() as folder:
+        for file in (SHIPPED / RULES, *tests):
+            shutil.copy(file, folder)
+        run(["promtool", "check", "rules", f"{folder}/{RULES}"])
+        run(["promtool", "test", "rules", *(f"{folder}/{file.name}" for file in tests)])
+    alerts = (SHIPPED / RULES).read_text(encoding="utf-8").count("- alert: ")
+    if not cli.quiet:
+        say(f"{alerts} alerts, {len(tests)} files of tests: all pass")
+    return 0

@@ -1,0 +1,103 @@
+"""What the program says of itself: topics, errors by code, runbooks, rules for Prometheus; and what it waits for before it does."""
+
+# ruff: noqa: F401, F811 (fixtures are used by name)
+
+import importlib
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bellhand.cli.app import app
+from bellhand.cli.commands import COMMANDS, GROUPS
+from bellhand.cli.errors import CommandProblem
+from bellhand.cli.topics import ERRORS, EXIT_CODES, TOPICS
+from bellhand.problem_sorts import OF_SQLSTATE, SORTS
+from bellhand.runbooks import runbooks
+from commands import Bellhand, bare, bellhand
+from support import ROOT
+
+
+def test_every_line_of_the_list_is_what_the_command_says_of_itself() -> None:
+    for _, name, where, line in COMMANDS:
+        module, _, attribute = where.partition(":")
+        target = getattr(importlib.import_module(f"bellhand.cli.{module}"), attribute)
+        said = target.help if name in GROUPS else inspect.getdoc(target) or ""
+        assert " ".join(said.split("\n\n")[0].split()) == line, name
+
+
+def test_topics_and_errors_are_explained_without_a_database(
+    bellhand: Bellhand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A12: every code has a text and what to do."""
+    monkeypatch.setenv("BELLHAND_DSN", "postgresql://nobody@127.0.0.1:1/none")
+    for topic in TOPICS:
+        assert len(bellhand.ok("help", topic).out) > 200
+        assert f"bellhand help {topic}" in bellhand.ok("help").out
+    for name in (*OF_SQLSTATE, *SORTS, *ERRORS):
+        text = bellhand.ok("help", f"errors/{name}").out
+        assert len(text) > 60
+        assert bellhand.ok("help", name.lower()).out == text
+    assert "BH007" in bellhand.ok("help", "errors").out
+    for alert in runbooks():
+        assert "## Mend" in bellhand.ok("help", alert).out
+    near = bellhand("help", "exitcodes")
+    assert (near.code, "did you mean exit-codes?" in near.err) == (3, True)
+    assert bellhand.ok("help", "names", "--json").json["topic"] == "names"
+
+
+def test_every_error_leads_to_its_text(bellhand: Bellhand) -> None:
+    bellhand.kind()
+    job = bellhand.over("completed")
+    for words in (("retry", str(job)), ("show", "99"), ("list", "--state", "odd"), ("lst",), ("list", "--kind"), ("bulk", "cancel", "--kind", "a", "--expect", "5")):  # fmt: skip
+        said = bellhand(*words)
+        assert said.code in EXIT_CODES
+        (topic,) = re.findall(r"^docs: +bellhand help (\S+)$", said.err, re.M)
+        assert bellhand.ok("help", topic).out
+        if words[0] != "retry":  # which says of each job on stdout what became of it
+            said = bellhand(*words, "--ndjson")
+            assert json.loads(said.err)["docs"] == f"bellhand help {topic}"
+    for problem in CommandProblem.__subclasses__():
+        assert problem.topic in ERRORS or problem.topic in SORTS
+
+
+def test_a_line_of_help_or_of_tab_waits_for_nothing_it_does_not_need(bare: None) -> None:
+    """Imports are what a start costs: the handlers' tools, the models of the API, the dashboard, rich's tracebacks."""
+    program = "import sys; sys.argv = {words!r}\nfrom bellhand.__main__ import main\ntry: main()\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"
+    unwanted = {
+        "--help": {"bellhand.job", "bellhand.api", "bellhand.settings", "aiohttp", "pydantic", "httpx2", "lxml", "bellhand.families"},
+        "__complete list --kind x": {"cyclopts", "rich", "pydantic", "structlog", "bellhand.settings"},
+        "help names": {"aiohttp", "pydantic", "bellhand.job", "bellhand.api"},
+    }  # fmt: skip
+    for words, names in unwanted.items():
+        code = program.format(words=["bellhand", *words.split()])
+        done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "daemon"), "BELLHAND_DSN": "postgresql://127.0.0.1:1/x"},
+                              capture_output=True, text=True, timeout=30, check=True)  # fmt: skip
+        assert not names & set(done.stderr.splitlines()[-1].split()), words
+
+
+def test_the_rules_lead_to_pages_that_are_there(
+    bellhand: Bellhand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELLHAND_STATUS__URL", "https://jobs.example.com/")
+    text = bellhand.ok("rules", "prometheus").out
+    plain = (ROOT / "deploy" / "prometheus" / "rules.yml").read_text()
+    assert text.count("- alert: ") == plain.count("- alert: ") == len(runbooks())
+    links = re.findall(r"runbook_url: https://jobs\.example\.com/runbooks/(\w+)$", text, re.M)
+    assert set(links) == set(runbooks())
+    assert text.count("dashboard_url: 'https://jobs.example.com/") == len(links)
+    assert "docs/runbooks/B" not in text
+    file = tmp_path / "rules.yml"
+    bellhand.ok("rules", "prometheus", "--url", "http://[::1]:7700", "--runbooks", "https://docs.example.com/r", "-o", str(file))  # fmt: skip
+    assert "runbook_url: https://docs.example.com/r/BellhandDown" in file.read_text()
+    assert bellhand("rules", "prometheus", "--url", "javascript:alert(1)").code == 2
+    if shutil.which("promtool"):
+        subprocess.run(["promtool", "check", "rules", str(file)], check=True, capture_output=True)
+        assert bellhand.ok("rules", "test").out.startswith(f"{len(links)} alerts")
+    else:
+        assert "apt-get install prometheus" in bellhand("rules", "test").err
