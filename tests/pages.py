@@ -15,7 +15,7 @@ from bellhand import Job, job_kind
 from daemons import at_work, insert, until
 
 PATHS = (
-    "/", "/jobs", "/failures", "/lanes", "/kinds", "/kinds/pages.steps", "/schedules", "/workers", "/system", "/leads", "/matching", "/sites",
+    "/", "/jobs", "/failures", "/lanes", "/lanes/pages", "/runbooks", "/kinds", "/kinds/pages.steps", "/schedules", "/workers", "/system", "/leads", "/matching", "/sites",
     "/seo", "/crm",
 )  # fmt: skip
 GO: dict[str, asyncio.Event] = {}  # what a job waits for, by name

@@ -64,6 +64,7 @@ def test_the_wheel_holds_the_program_its_sql_and_nothing_else(wheel: Path) -> No
     assert "bellhand/py.typed" in names
     units = {f"bellhand/_systemd/{name}" for name in ("bellhand.service", "bellhand@.service", "config.example.toml")}  # fmt: skip
     assert units <= names, "what `bellhand install` writes"
+    assert {"bellhand/_prometheus/rules.yml", "bellhand/_runbooks/BellhandDown.md"} <= names
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"bellhand", f"bellhand-{__version__}.dist-info"}
 

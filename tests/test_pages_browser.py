@@ -297,7 +297,11 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
                  select 'pages.steps', '', 214, 1, 1, array(select n / 20.0 from generate_series(0, 40) n), bellhand.now()"""
         )
         failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
+        worker = await conn.fetchval("select id from bellhand.workers")
+        await conn.execute("insert into bellhand.views (name, path) values ('mine', '/jobs?q=owner:nobody')")  # fmt: skip
+        await insert(conn, "pages.steps", '{"wait_for": "never"}')
         paths = [
+            f"/workers/{worker}/drain",
             f"/failures/{failure}",
             "/schedules?did=run_now&n=3&failed=1&operation=1",
             *PATHS,

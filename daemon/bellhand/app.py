@@ -46,7 +46,7 @@ from .settings import Settings, load
 from .settle import Settler
 from .stats import Tally
 from .store import Store, Surroundings
-from .surfaces import metrics_port, status_port
+from .surfaces import Origins, metrics_port, status_port
 from .vitals import Vitals
 from .worker import Worker
 
@@ -60,7 +60,7 @@ class Daemon:
 
     def __init__(
         self, settings: Settings, *, kinds: dict[str, Kind] | None = None, config: Path | None = None,
-        random: Callable[[], float] = random_module.random,
+        random: Callable[[], float] = random_module.random, origins: Origins = (),
     ) -> None:  # fmt: skip
         self.settings = settings
         self.config = config
@@ -100,7 +100,7 @@ class Daemon:
         )  # fmt: skip
         self.vitals = Vitals(self.worker, self.sleep, self.listener, self.heartbeat, self.metrics,
                              poll_seconds=settings.worker.poll_seconds)  # fmt: skip
-        self.status = status_port(settings.status, self.metrics, self.vitals.health, self.database, random, shown=settings.model_dump(mode="json"))  # fmt: skip
+        self.status = status_port(settings.status, self.metrics, self.vitals.health, self.database, random, shown=settings.model_dump(mode="json"), origins=origins)  # fmt: skip
         own = metrics_port(settings, self.metrics, self.vitals.health, self.database)
         self.ports = [self.status, *([own] if own else [])]
         self.exit_hard_after: Callable[[float], None] = _no_exit  # a process of its own sets it
@@ -383,17 +383,17 @@ def collect_garbage_seldom() -> None:
     gc.set_threshold(200_000, 20, 20)
 
 
-def run(settings: Settings, *, config: Path | None = None) -> int:
+def run(settings: Settings, *, config: Path | None = None, origins: Origins = ()) -> int:
     """Run a daemon in this process until it is told to stop; the exit code."""
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(_run(settings, config))
-    return uvloop.run(_run(settings, config))
+        return asyncio.run(_run(settings, config, origins))
+    return uvloop.run(_run(settings, config, origins))
 
 
-async def _run(settings: Settings, config: Path | None) -> int:
-    daemon = Daemon(settings, config=config)
+async def _run(settings: Settings, config: Path | None, origins: Origins) -> int:
+    daemon = Daemon(settings, config=config, origins=origins)
     daemon.catch_signals()
     count_levels(daemon.metrics.logged)
     collect_garbage_seldom()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random as random_module
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .api.acting import Acting
@@ -36,6 +36,8 @@ from .db import Database
 from .look import Look
 from .settings import Settings, Status
 
+Origins = Sequence[tuple[str, str, str]]  # (`worker.concurrency`, `64`, `default`), secrets masked
+
 
 def status_port(
     settings: Status,
@@ -45,10 +47,11 @@ def status_port(
     random: Callable[[], float] = random_module.random,
     *,
     shown: dict[str, Any] | None = None,
+    origins: Origins = (),
 ) -> StatusPort:
     """The port with all that is served on it; not started yet. Raises Problem for an address that needs a token.
 
-    `shown` is the whole configuration as JSON without secrets, for the page of the system.
+    `shown` is the whole configuration as JSON without secrets, `origins` the same one by one with where each is from, for the pages.
     """
     look, patient = Look(database), Look(database, links=1, statement_seconds=BULK_SECONDS)
     batches = Look(database, links=2, statement_seconds=BATCH_SECONDS)
@@ -72,7 +75,7 @@ def status_port(
     routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()
     site = Site(look, patient)
-    routes += page_routes(site, shown or {})
+    routes += page_routes(site, shown or {}, origins)
 
     async def closing() -> None:
         exports.close()

@@ -16,6 +16,7 @@ from bellhand.cli.errors import TIMED_OUT, NotFound, Refused, Usage
 from bellhand.cli.installing import Place, run
 from bellhand.cli.output import duration, plain, say, say_json, table, tell
 from bellhand.cli.values import seconds_of
+from bellhand.drain_cost import cost
 
 SERVICES = ("bellhand.service", "bellhand@*.service")
 SHOWN_MAX = 20
@@ -168,19 +169,6 @@ async def _until_idle(database: Database, ids: set[Any], seconds: float) -> list
 
 def _names(workers: list[Any]) -> str:
     return ", ".join(f"{one['name']} (pid {one['pid']} on {one['host']})" for one in workers)
-
-
-def cost(jobs: list[dict[str, Any]], grace_seconds: float, kill_grace_seconds: float) -> dict[str, Any]:  # fmt: skip
-    """What a stop takes at most, how many jobs may be cut by it, and what cutting all of them now would repeat."""
-    left = [math.inf if job["left_seconds"] is None else job["left_seconds"] for job in jobs]
-    longest = min(grace_seconds, max(left, default=0.0))
-    return {
-        "running": len(jobs),
-        "seconds_max": longest + kill_grace_seconds if jobs else 0.0,
-        "may_be_cut": sum(seconds > grace_seconds for seconds in left),
-        "repeated_seconds_max": sum(job["repeated_seconds"] for job in jobs),
-        "steps_kept": sum(job["steps"] for job in jobs),
-    }
 
 
 def _show(jobs: list[dict[str, Any]]) -> None:

@@ -10,17 +10,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-import bellhand
+from bellhand.alert_rules import RULES, SHIPPED, alert_rules
 from bellhand.cli.context import Given
 from bellhand.cli.errors import Refused, Usage
 from bellhand.cli.installing import run
 from bellhand.cli.output import plain, say, tell
 
-_packaged = Path(bellhand.__file__).with_name("_prometheus")
-SHIPPED = _packaged if _packaged.is_dir() else Path(bellhand.__file__).parents[2] / "deploy" / "prometheus"  # fmt: skip
-RULES = "rules.yml"
-RUNBOOK = re.compile(r"(?m)^( +runbook_url: )docs/runbooks/(\w+)\.md$")
-PAGE = re.compile(r"(?m)^( +dashboard_url: )'?(/[^'\n]*)'?$")
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (where a browser asks, when it listens everywhere)
 
 rules = App(name="rules", help="Alert rules for Prometheus, and whether they work.")
@@ -52,7 +47,7 @@ def prometheus(
     if not (url or status.url or status.port):
         raise Usage("nobody knows where the status port is", why="[status] port is 0, any free one", fix="bellhand rules prometheus --url https://jobs.example.com")  # fmt: skip
     base = _address(url or status.url or f"http://{ANY_ADDRESS.get(status.host, status.host)}:{status.port}")  # fmt: skip
-    text = with_links((SHIPPED / RULES).read_text(encoding="utf-8"), base, _address(runbooks or f"{base}/runbooks"))  # fmt: skip
+    text = alert_rules(base, _address(runbooks) if runbooks else None)
     if output is None:
         say(text.rstrip("\n"))
         return 0
@@ -63,12 +58,6 @@ def prometheus(
     if not cli.quiet:
         tell(f"{plain(output)} written; name it under rule_files in prometheus.yml and reload Prometheus")  # fmt: skip
     return 0
-
-
-def with_links(text: str, base: str, runbooks: str) -> str:
-    """The rules with links that can be followed: their own are relative to wherever this is installed."""
-    text = RUNBOOK.sub(rf"\1{runbooks}/\2", text)
-    return PAGE.sub(rf"\1'{base}\2'", text)
 
 
 def _address(text: str) -> str:

@@ -20,10 +20,12 @@ def run(*, cli: Given) -> int:
     """Run the daemon: claim jobs and run them, until SIGTERM or Ctrl-C."""
     # Only here: it brings in the whole daemon.
     from bellhand import app
+    from bellhand.cli.config import lines
 
     settings = cli.configured
+    origins = lines(cli.options.config, settings, from_flag=bool(cli.options.dsn))
     with logging(settings.log):
-        return app.run(settings, config=cli.options.config)
+        return app.run(settings, config=cli.options.config, origins=origins)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -14,26 +15,29 @@ from bellhand.dashboard.kinds import Kinds
 from bellhand.dashboard.lane import Lanes
 from bellhand.dashboard.overview import Overview
 from bellhand.dashboard.results import Results
+from bellhand.dashboard.runbooks import Runbooks
 from bellhand.dashboard.site import ACT_SECONDS, Site
 from bellhand.dashboard.views import Views
+from bellhand.dashboard.workers import Workers
 from bellhand.dashboard.works import Works
 
 
-def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
-    """Every page and act; `settings` are those of the daemon without secrets, for the page of the system."""
+def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, str, str]] = ()) -> list[web.RouteDef]:  # fmt: skip
+    """Every page and act; `settings` are those of the daemon without secrets, `origins` where each is from."""
     overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site), Kinds(site)
-    failures, works, results = Failures(site, jobs), Works(site, settings), Results(site)
+    failures, works, results = Failures(site, jobs), Works(site, settings, origins), Results(site)
+    workers, runbooks = Workers(site, settings), Runbooks(site)
     lanes, completion, views = Lanes(site), Completion(site), Views(site)
     pages = {
         "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, r"/jobs/{job}": job.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
-        "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": works.schedules, "/workers": works.workers,
-        "/system": works.system, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
+        "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": works.schedules, "/workers": workers.show, "/workers/{worker}/drain": workers.plan,
+        "/system": works.system, "/runbooks": runbooks.list, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
     }  # fmt: skip
     acts = {
         "/jobs/{job}/priority": job.reprioritize, "/jobs/{job}/ticket": job.ticket, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
         r"/lanes/{lane}/{action:pause|resume}": lanes.switch, "/schedules/{schedule}/run": works.run_schedule,
-        r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": lanes.limit, "/views": views.save, "/views/remove": views.remove,
+        r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": lanes.limit, "/workers/{worker}/drain": workers.drain, "/workers/{worker}/undrain": workers.undrain, "/views": views.save, "/views/remove": views.remove,
         "/failures/{fingerprint}/mute": failures.mute, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
     }  # fmt: skip
     long = {"/jobs/bulk": jobs.bulk, r"/operations/{operation:\d{1,18}}/undo": failures.undo}
@@ -42,6 +46,7 @@ def routes(site: Site, settings: dict[str, Any]) -> list[web.RouteDef]:
         *(web.post(path, site.shown(act, "operate", ACT_SECONDS)) for path, act in long.items()),
         *(web.post(path, site.shown(handler, "operate")) for path, handler in acts.items()),
         web.post("/kinds/{kind}", site.shown(kinds.enqueue, "enqueue")),
+        web.get("/system/rules.yml", runbooks.rules),
         web.get("/assets/{name}", site.assets.serve),
         web.post("/preferences", site.preferences),
     ]

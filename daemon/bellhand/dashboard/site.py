@@ -55,7 +55,7 @@ SAID = {
     "limit_lane": "The limits hold from the next claim on.", "pause_schedule": "The schedule is paused.", "resume_schedule": "The schedule goes on with its next tick.",
     "pause_kind": "The kind is paused; what runs goes on.", "resume_kind": "The kind goes on.", "schedule": "Queued once, beside its schedule.",
     "accepted": "Accepted.", "rejected": "Rejected.", "locked": "Locked: no run changes it.", "undo": "Undone.", "mute": "Muted: it is left out of what is shown at first.", "unmute": "It is shown again.",
-    "save_view": "Saved for all who look; it stands above the list of jobs.", "remove_view": "Removed.",
+    "save_view": "Saved for all who look; it stands above the list of jobs.", "remove_view": "Removed.", "drain": "It claims nothing more; what runs hands itself back at its next step, or ends.", "undrain": "It claims again.",
 }  # fmt: skip
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
