@@ -29,7 +29,7 @@ async def port() -> AsyncIterator[Client]:
 async def test_every_route_of_v1_is_described(port: Client) -> None:
     served = status_port(Status(port=0), Nothing(), lambda: WELL, Database(NOWHERE))
     wanted = {
-        (route.path, route.method.lower())
+        (re.sub(r"{(\w+):.*?[]][+]}", r"{\1}", route.path), route.method.lower())
         for route in served.routes
         if route.path.startswith("/v1/")
     }

@@ -10,6 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from bellhand.api.cursor import BEGINNING, Cursor
+from bellhand.api.given import Body, JobName
 from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, PAGE_ROWS, Follower, Page, Sight, Watch
 from bellhand.api.naming import job_row, named
 from bellhand.api.operations import answer, operation, routes_of
@@ -54,10 +55,10 @@ class Filter(After):
     )  # fmt: skip
 
 
-class Wanted(Asked):
+class Wanted(Body):
     """For which job, what its holder may do, and for how long."""
 
-    job: int | str = Field(description="The id or the key.")
+    job: JobName = Field(description="The id or the key.")
     cancel: bool = Field(default=False, description="Whether the holder may cancel the job.")
     expires_seconds: float = Field(default=SECONDS, ge=SECONDS_MIN, le=SECONDS_MAX)
 
@@ -166,7 +167,7 @@ class Events:
         return await self._log("watch_since", cursor, *cursor.arguments, follower=follower)
 
     @operation(
-        "POST", "/v1/tickets", None, answers={201: Made}, problems=("bad-job-id", "not-found", "forbidden"),
+        "POST", "/v1/tickets", None, answers={201: Made}, problems=("not-found", "forbidden"),
     )  # fmt: skip
     async def ticket(self, request: web.Request, body: Wanted) -> web.Response:
         """Make a ticket: what a browser may show instead of a token, to see one job (and cancel it) for a while.

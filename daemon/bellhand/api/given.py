@@ -15,9 +15,10 @@ from pydantic import (
     model_validator,
 )
 
-from bellhand.resource import number_and_key
+from bellhand.resource import ID_MAX, number_and_key
 from bellhand.states import PARTIAL, STATES, nearest_state, states_named
 
+WORDS = (*STATES, PARTIAL, "live", "over", "any")
 EARLIEST, LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
 
@@ -40,6 +41,11 @@ def _text(value: str) -> str:
     if "\0" in value:
         raise ValueError("no text holds the character NUL")
     return value
+
+
+def _whole(value: Any) -> Any:
+    """To JSON 5.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _job(value: int | str) -> int | str:
@@ -67,16 +73,37 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Plain = AfterValidator(_text)
+Whole = BeforeValidator(_whole)
 KindName = Annotated[str, Field(min_length=1, max_length=100), Plain]
 Owner = Annotated[str, Field(max_length=500), Plain]
 Reason = Annotated[str, Field(max_length=500), Plain]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 Tag = str | int | float | bool
 Tags = dict[Annotated[str, Field(max_length=200), Plain], Tag]
-JobName = Annotated[int | str, AfterValidator(_job)]
-Priority = Annotated[int, Field(ge=1, le=10)]
-Attempts = Annotated[int, Field(ge=1, le=32767)]
-State = Annotated[str, Field(max_length=100), AfterValidator(_states)]
+JOB_WORD = {
+    "type": "string",
+    "pattern": "^([1-9][0-9]{0,17}|[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})$",
+}
+JobWord = Annotated[str, AfterValidator(_job), WithJsonSchema(JOB_WORD)]
+JobName = Annotated[
+    int | str,
+    Whole,
+    AfterValidator(_job),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": ID_MAX}, JOB_WORD]}),
+]
+Priority = Annotated[int, Field(ge=1, le=10), Whole]
+Attempts = Annotated[int, Field(ge=1, le=32767), Whole]
+State = Annotated[
+    str,
+    AfterValidator(_states),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "examples": list(STATES),
+            "pattern": f"^({'|'.join(WORDS)})(,({'|'.join(WORDS)}))*$",
+        }
+    ),
+]
 
 
 class Query(BaseModel):
@@ -159,9 +186,9 @@ class Retrying(Body):
 class LaneLimits(Body):
     """Limits of a lane; what is left out stays, null is no limit."""
 
-    concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1_000_000), Whole] | None = None
     rate_per_second: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    rate_burst: Annotated[int, Field(ge=1, le=1_000_000), Whole] = 1
 
 
 class MakeQuery(Query):
@@ -238,7 +265,8 @@ class NoQuery(Query):
 class AuditQuery(Query):
     """Which events, from where."""
 
-    job: Annotated[str, Field(max_length=40)] | None = None
+    job: JobWord | None = None
+    """Its id or its key."""
     type: Annotated[str, Field(max_length=100), Plain] | None = None
     actor: Annotated[str, Field(max_length=200), Plain] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -258,9 +286,9 @@ class NewChannel(Body):
 
     kind: Literal["email", "slack", "discord", "webhook"]
     address: Annotated[str, Field(min_length=1, max_length=2000), Plain]
-    digest_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    digest_seconds: Annotated[int, Field(ge=1, le=86_400), Whole] = 300
     """More than digest_max messages in so many seconds become one."""
-    digest_max: Annotated[int, Field(ge=0, le=1000)] = 10
+    digest_max: Annotated[int, Field(ge=0, le=1000), Whole] = 10
 
 
 class Rotating(Body):
@@ -288,6 +316,6 @@ class NewToken(Body):
 class Cleanup(Body):
     """How many days are kept; at least as many as the configuration keeps nothing changes."""
 
-    history_days: Annotated[int, Field(ge=1, le=36_500)]
-    events_days: Annotated[int, Field(ge=1, le=36_500)] = 36_500
-    stats_days: Annotated[int, Field(ge=1, le=36_500)] = 36_500
+    history_days: Annotated[int, Field(ge=1, le=36_500), Whole]
+    events_days: Annotated[int, Field(ge=1, le=36_500), Whole] = 36_500
+    stats_days: Annotated[int, Field(ge=1, le=36_500), Whole] = 36_500

@@ -94,7 +94,7 @@ class Insight:
 
     @operation(
         "POST", "/v1/jobs:bulk", "operate", answers={200: BulkPreview, 202: BulkOperation}, seconds=BULK_SECONDS,
-        problems=("bad-job-id", "unconfirmed", "invalid-value"),
+        problems=("unconfirmed", "invalid-value"),
     )  # fmt: skip
     async def bulk(self, request: web.Request, body: Bulk) -> web.StreamResponse:
         """Tell many jobs at once what to do.

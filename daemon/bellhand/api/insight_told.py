@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bellhand.api.given import Body, KindName, Moment, Owner, Plain, Priority, Query, Reason
+from bellhand.api.given import (
+    Body,
+    JobName,
+    KindName,
+    Moment,
+    Owner,
+    Plain,
+    Priority,
+    Query,
+    Reason,
+)
 from bellhand.api.told import Eta, Told
 from bellhand.resource import ID_MAX
 
@@ -158,7 +168,7 @@ class Muting(Body):
 class BulkFilter(Body):
     """Which jobs: all that fit everything that is said. At least one thing is."""
 
-    ids: Annotated[list[int | str], Field(max_length=10_000)] | None = None
+    ids: Annotated[list[JobName], Field(max_length=10_000)] | None = None
     """Ids or keys."""
     states: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=20)] | None = None  # fmt: skip
     """Any word that people have for a state; else the usual ones of the action. What runs is reached only if it is named."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from bellhand import __version__
 from bellhand.api import told
+from bellhand.api.given import JOB_WORD
 from bellhand.api.operations import JSON, Operation
 from bellhand.problem_sorts import SORTS
 from bellhand.problems import CONTENT_TYPE as PROBLEM
@@ -25,8 +26,11 @@ WITH_SCOPE = ("unauthorized", "forbidden")
 WITH_CHANGE = ("foreign-origin", "body-too-large")
 WITH_BODY = ("bad-json", "unsupported-media-type", "invalid-value")
 NAMES: dict[str, dict[str, Any]] = {
-    "job": {"type": "string", "description": "The id (a number) or the key (a UUID) of a job.", "examples": ["17"]},
+    "job": JOB_WORD | {"description": "The id (a number) or the key (a UUID) of a job.", "examples": ["17"]},
 }  # fmt: skip
+HEADERS: dict[str, dict[str, Any]] = {
+    "Idempotency-Key": {"type": "string", "pattern": r'^([!#-~]{1,255}|"[ !#-\[\]-~]{1,255}")$'},
+}
 DESCRIPTION = (
     "Jobs over HTTP. Times are RFC 3339 in UTC, durations are seconds. Every error is a problem document (RFC 9457) that says what, why and "
     "what to do; its type is served under /problems. Idempotency-Key follows draft-ietf-httpapi-idempotency-key-header-07, RateLimit "
@@ -108,7 +112,7 @@ def _in_query(model: type[BaseModel] | None) -> list[dict[str, Any]]:
 
 def _in_headers(headers: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        {"name": name, "in": "header", "required": False, "description": text, "schema": HEADERS.get(name, {"type": "string"})}
         for name, text in headers.items()
     ]  # fmt: skip
 

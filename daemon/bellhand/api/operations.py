@@ -28,6 +28,9 @@ OWN: tuple[Scope, ...] = ("read", "enqueue")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 ENCODINGS = ("identity", "gzip", "deflate")
+JOB_PATH = (
+    "/v1/jobs/{job:(?!batch$)[^{}/]+}"  # what is done to a batch is no act on a job of that name
+)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
 
@@ -112,7 +115,7 @@ def routes_of(holder: object) -> list[web.RouteDef]:
         described: Operation | None = getattr(handler, "__operation__", None)
         if described is not None:
             add = web.get if described.method == "GET" else _plain(described.method)
-            found.append(add(described.path, handler))
+            found.append(add(described.path.replace("/v1/jobs/{job}", JOB_PATH), handler))
     return found
 
 

@@ -27,7 +27,7 @@ class Records:
     def __init__(self, look: Look) -> None:
         self.look = look
 
-    @operation("GET", "/v1/audit", "read", answers={200: told.AuditPage}, problems=("bad-job-id",))
+    @operation("GET", "/v1/audit", "read", answers={200: told.AuditPage})
     async def list_events(self, request: web.Request, query: AuditQuery) -> web.StreamResponse:
         """What happened to whom and who did it, the latest first. Jobs that simply went well are not in it one by one."""
         match = (query.cursor or ID_MAX, query.type, query.actor, query.limit, WALK)
