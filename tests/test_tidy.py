@@ -27,7 +27,7 @@ LAYERS: list[dict[str, str]] = [
     {
         "tools": "db gauges logs metrics problems reach settings settings_credentials settings_errors settings_notify settings_parts settings_services"
     },
-    {"database": "bell callers look migrate positions preflight store tickets"},
+    {"database": "bell callers gone look migrate positions preflight store tickets"},
     {"what handlers see": "clients job steps"},
     {
         "engine": "attempt blocking deadlines ended heartbeat isolate isolated joblog keeper limits progress settle suspects worker",

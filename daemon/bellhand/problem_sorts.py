@@ -185,6 +185,12 @@ SORTS: dict[str, Sort] = {
         "The log is kept for events_days under [retention], and a cursor belongs to one server: after a restore from a dump it means nothing.",
         "look at the jobs themselves, and begin again without a cursor",
     ),
+    "purged": Sort(
+        410, "This job was purged",
+        "Somebody deleted it, with all that it said and did; what is kept is which kind it was, how it ended, who purged it and when. "
+        "That is forgotten too after events_days under [retention].",
+        "look into the audit log: GET /v1/audit",
+    ),
     "expired": Sort(
         410, "This link has expired",
         "A ticket shows one job for a while; its time is over. The job itself is not affected.",

@@ -17,6 +17,9 @@ FIELDS = (
 )  # fmt: skip
 KEY_VERSION = 8
 ID_MAX = 2**63 - 1
+NEVER = "it was never committed, or retention has removed it"  # a job that is not there
+NEAR_MAX = 5
+LONGER_DIGITS = 3
 
 
 def id_of_key(key: UUID) -> int | None:
@@ -36,6 +39,15 @@ def number_and_key(word: str) -> tuple[int, UUID | None]:
     if number is None:
         raise ValueError("no job has a key of this version")
     return number, key
+
+
+def ranges_near(number: int) -> tuple[list[int], list[int]]:
+    """The least and greatest ids of those that begin with these digits, and of the one without its last."""
+    found = [(number // 10, number // 10)] if number >= 10 else []
+    for size in (10**digits for digits in range(1, LONGER_DIGITS + 1)):
+        if number * size <= ID_MAX:
+            found.append((number * size, min(ID_MAX, number * size + size - 1)))
+    return [low for low, _ in found], [high for _, high in found]
 
 
 def rfc3339(moment: datetime | None) -> str | None:

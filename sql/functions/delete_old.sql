@@ -28,6 +28,9 @@ begin
   delete from bellhand.tickets t where t.digest = any (array(
     select x.digest from bellhand.tickets x where x.expires_at < bellhand.now() - interval '1 day' order by x.expires_at limit p_limit));
   get diagnostics n = row_count; total := total + n;
+  delete from bellhand.tombstones t where (t.job, t.key) in (
+    select x.job, x.key from bellhand.tombstones x where x.purged_at < bellhand.now() - p_events_days * interval '1 day' order by x.purged_at limit p_limit);
+  get diagnostics n = row_count; total := total + n;
   delete from bellhand.idempotency i where i.ctid = any (array(
     select x.ctid from bellhand.idempotency x where x.at < bellhand.now() - interval '1 day' order by x.at limit p_limit));
   get diagnostics n = row_count; total := total + n;

@@ -12,6 +12,8 @@ begin
     order by right(c.relname, 8), c.relname limit 1;
   if part is not null then
     if part like 'history%' then
+      execute format('insert into bellhand.dropped_days (day, first, last, jobs, kept_days) select $1, min(h.id), max(h.id), count(*), $2 from bellhand.%I h '
+        'having count(*) > 0 on conflict (day) do nothing', part) using to_date(right(part, 8), 'YYYYMMDD'), p_days;
       execute format('delete from bellhand.steps s using bellhand.%I h where s.job = h.id and not exists (select from bellhand.jobs j where j.id = h.id)', part);
     end if;
     execute format('drop table bellhand.%I', part);

@@ -9,6 +9,7 @@ select
     select * from bellhand.events x where x.job = $1 order by x.seq desc limit 100) e)::text as events,
   (select jsonb_agg(to_jsonb(w)) from bellhand.why($1) w)::text as why,
   (select bellhand.ahead(q.id) from bellhand.queue q where q.id = $1) as ahead, exists (select from bellhand.queue q where q.id = $1) as queued,
+  (select x.xmin::text from bellhand.jobs x where x.id = $1) as version,
   array(select d.parent from bellhand.dependencies d where d.child = $1 order by d.parent limit 20) as parents,
   array(select d.child from bellhand.dependencies d where d.parent = $1 order by d.child limit 20) as children,
   (select jsonb_build_object('jobs', sum(s.jobs), 'run_seconds', sum(s.run_seconds), 'failed', sum(s.jobs) filter (where s.outcome = 'fail'))

@@ -11,10 +11,11 @@ from asyncpg import PostgresError, Record
 
 from bellhand.api import told
 from bellhand.api.etags import etag, matches
-from bellhand.api.given import JobChanges, Retrying, Why
+from bellhand.api.given import JobChanges, PurgeQuery, Retrying, Why
+from bellhand.api.making import where_refused
 from bellhand.api.naming import job_row
 from bellhand.api.operations import JSON, answer, operation
-from bellhand.callers import caller_of
+from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, of_error
 from bellhand.resource import resource, rfc3339
@@ -31,15 +32,16 @@ class Acting:
         self.look = look
 
     @operation(
-        "PATCH", "/v1/jobs/{job}", "operate", answers={200: told.Job}, problems=(*JOB, "precondition-failed", "invalid-value"),
+        "PATCH", "/v1/jobs/{job}", "operate", answers={200: told.Job}, problems=(*JOB, "precondition-failed", "invalid-value", "invalid-payload", "payload-too-large"),
         headers={"If-Match": "The ETag of the job as it was seen: if it has changed, nothing is done."},
         body_types=(JSON, MERGE_PATCH),
     )  # fmt: skip
     async def change_job(self, request: web.Request, body: JobChanges) -> web.StreamResponse:
-        """Change priority, run_at, attempts_max or tags of a job that is not over (RFC 7396).
+        """Change priority, run_at, attempts_max, tags or payload of a job that is not over (RFC 7396).
 
-        What is left out stays; null takes the default of the kind, and runs a scheduled job at once; a tag that is null goes. A new
-        priority of a running job counts from its next attempt on, and its run_at cannot be changed.
+        What is left out stays; null takes the default of the kind, and runs a scheduled job at once; a tag or a key of the payload that
+        is null goes. A new priority of a running job counts from its next attempt on, and its run_at cannot be changed. The payload
+        can be until the first attempt begins, and is checked as when it was enqueued.
         """
         row = await job_row(self.look, request)
         version = None
@@ -68,9 +70,26 @@ class Acting:
         await self._act(request, row, "cli_cancel", body.reason if body else None)
         return await self._shown(request)
 
-    @operation("DELETE", "/v1/jobs/{job}", "enqueue", answers={200: told.Job}, problems=JOB)
-    async def delete_job(self, request: web.Request) -> web.StreamResponse:
-        """The same as cancel: a job is history then, and retention removes it."""
+    @operation(
+        "DELETE", "/v1/jobs/{job}", "enqueue", answers={200: told.Job, 204: None}, problems=JOB
+    )
+    async def delete_job(self, request: web.Request, query: PurgeQuery) -> web.StreamResponse:
+        """The same as cancel; with `purge=true` deletes a job that is over.
+
+        A cancelled job is history, and retention removes it. Purging needs `admin`, answers 204 and takes the job's payload, result,
+        errors, steps and log with it; who asks for it then gets 410, which says what it was and who purged it. What a family wrote into tables
+        of its own stays. Purged twice is purged.
+        """
+        if query.purge:
+            require(request, "admin")
+            try:
+                row = await job_row(self.look, request, "api_jobs")
+            except HttpProblem as problem:
+                if problem.slug != "purged":
+                    raise
+                return web.Response(status=204)
+            await self._act(request, row, "cli_purge", query.reason)
+            return web.Response(status=204)
         row = await job_row(self.look, request, "api_jobs")
         await self._act(request, row, "cli_cancel", None)
         return await self._shown(request)
@@ -117,8 +136,14 @@ class Acting:
             await self.look.fetch(statement, row["id"], *arguments, actor=actor)
         except PostgresError as error:
             problem = of_error(error)
-            if problem is None or problem.slug != "wrong-state":
+            if problem is None:
                 raise
+            if problem.slug != "wrong-state":
+                said = str(getattr(error, "message", None) or error)
+                detail = str(getattr(error, "detail", None) or "")
+                if where := where_refused(problem.slug, said, detail):
+                    problem.errors = [(f"#{where}", detail or said)]
+                raise problem from error
             now = await job_row(self.look, request, "api_jobs")
             problem.extra = {"state": now["state"], "allowed_actions": list(now["allowed_actions"])}
             raise problem from error

@@ -162,12 +162,14 @@ class NewJobs(Body):
 
 
 class JobChanges(Body):
-    """What to change of a job (RFC 7396: what is left out stays, null takes the default of the kind)."""
+    """What to change of a job (RFC 7396: what is left out stays, null takes the default of the kind, of tags and payload the key)."""
 
     priority: Priority | None = None
     run_at: Moment | None = None
     attempts_max: Attempts | None = None
     tags: dict[Annotated[str, Field(max_length=200), Plain], Tag | None] | None = None
+    payload: dict[str, Any] = {}
+    """A merge patch of the payload, while no attempt of the job has begun; a key that is null goes."""
 
 
 class Why(Body):
@@ -243,6 +245,15 @@ class LogQuery(Query):
     """So many seconds for a line after the cursor."""
     cursor: Annotated[str, Field(max_length=40)] | None = None
     """next_cursor of the answer before."""
+
+
+class PurgeQuery(Query):
+    """Whether what is over is deleted."""
+
+    purge: bool = False
+    """Delete a job that is over, with all that is kept of it, instead of cancelling one that is not."""
+    reason: Reason | None = None
+    """Why; kept with what is left."""
 
 
 class LeadsQuery(Query):

@@ -154,7 +154,7 @@ class Making:
         ordinal = int(getattr(error, "column_name", None) or 1)
         said = str(getattr(error, "message", None) or error)
         detail = str(getattr(error, "detail", None) or "")
-        where = _where(problem.slug, said, detail)
+        where = where_refused(problem.slug, said, detail)
         if where is not None:
             pointer = f"#{place.format(ordinal - 1)}{where}"
             problem.errors = [(pointer, detail or said)]
@@ -234,7 +234,7 @@ def _wait_of(request: web.Request) -> float:
     return float(found.group(1)) if found else 0.0
 
 
-def _where(slug: str, said: str, detail: str) -> str | None:
+def where_refused(slug: str, said: str, detail: str) -> str | None:
     """A JSON pointer to what our SQL refused, by the words it refused it with."""
     if slug == "unknown-kind":
         return "/kind"

@@ -8,8 +8,9 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.callers import caller_of
+from bellhand.gone import gone
 from bellhand.look import Look
-from bellhand.problems import HttpProblem, not_found
+from bellhand.problems import HttpProblem
 from bellhand.resource import number_and_key
 
 
@@ -30,6 +31,4 @@ async def job_row(look: Look, request: web.Request, statement: str = "status_job
     for row in await look.fetch(statement, [number]):
         if (key is None or row["key"] == key) and caller.sees(row["source"]):
             return row
-    raise not_found(
-        f"there is no job {word}", "it was never committed, or retention has removed it"
-    )
+    raise await gone(look, word, number, key, tells=caller.may("read"))

@@ -141,6 +141,7 @@ def _responses(one: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
 def _problems(one: Operation) -> dict[int, list[str]]:
     slugs = [*ALWAYS, *one.problems]
     slugs += WITH_SCOPE if one.scope else ()
+    slugs += ("purged",) if "{job}" in one.path else ()
     slugs += WITH_CHANGE if one.method != "GET" else ()
     slugs += WITH_BODY if one.body is not None else ()
     by_status: defaultdict[int, list[str]] = defaultdict(list)

@@ -11,8 +11,8 @@ from bellhand.cli.arguments import Failure, Jobs
 from bellhand.cli.bulk import Expect, act, failure_row
 from bellhand.cli.completing import kinds, lanes
 from bellhand.cli.context import Database, Given, actor
-from bellhand.cli.errors import BAD_CONFIG, FAILED, UNREACHABLE, Usage, translated
-from bellhand.cli.naming import names_of, number_of
+from bellhand.cli.errors import BAD_CONFIG, FAILED, UNCONFIRMED, UNREACHABLE, Usage, translated
+from bellhand.cli.naming import find, names_of, number_of
 from bellhand.cli.output import plain, say, say_json, tell
 from bellhand.errors import Problem
 
@@ -65,6 +65,31 @@ def _checked(reason: str | None) -> str | None:
     if reason and len(reason) > REASON_CHARS_MAX:
         raise Usage(f"the reason has {len(reason)} characters, more than {REASON_CHARS_MAX}")
     return reason
+
+
+async def purge(
+    *jobs: Jobs,
+    yes: Annotated[bool, Parameter(negative=(), help="Do it; without it, only say what it would delete.")] = False,
+    reason: Reason = None,
+    cli: Given,
+) -> int:  # fmt: skip
+    """Delete jobs that are over, with payload, result, errors, steps and log; what is left says what they were.
+
+    What a family wrote into tables of its own stays. There is no way back, so it wants --yes, and exits 7 without it.
+    """
+    _checked(reason)
+    if yes:
+        return await _each(cli, "purge", jobs, reason)
+    names = names_of(jobs)
+    async with cli.database() as database:
+        rows = [await find(database, name) for name in names]
+    if cli.json:
+        say_json([{"id": row["id"], "job": name.word, "state": row["state"]} for row, name in zip(rows, names, strict=True)])  # fmt: skip
+    else:
+        for row in rows:
+            say(f"{row['id']}  {plain(row['kind'])}  {row['state']}")
+        tell("nothing was deleted yet, and no undo brings it back: say it again with --yes")
+    return UNCONFIRMED
 
 
 async def _each(cli: Any, action: str, words: Sequence[str], *arguments: Any) -> int:

@@ -37,6 +37,8 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (WORK, "resume", "actions:resume", "Let paused jobs, a lane or a kind go on."),
     (WORK, "retry", "actions:retry", "Run failed, cancelled or partly completed jobs again; steps that completed are skipped."),
     (WORK, "run-now", "actions:run_now", "Run scheduled or retrying jobs at once."),
+    (WORK, "edit", "editing:edit", "Change a job that is not over: priority, time, attempts, tags, and until it begins its payload."),
+    (WORK, "purge", "actions:purge", "Delete jobs that are over, with payload, result, errors, steps and log; what is left says what they were."),
     (WORK, "bulk", "bulk:bulk", "Tell all jobs that match what to do: look first, then say again how many you expect."),
     (WORK, "undo", "bulk:undo", "Undo a bulk action where nothing else has touched a job since; or list those there were."),
     (LOOK, "status", "inspection:status", "Show lanes, workers and what the last hour brought."),

@@ -15,7 +15,7 @@ from uuid import UUID
 from bellhand.cli.context import Database
 from bellhand.cli.errors import NotFound, Usage
 from bellhand.cli.values import STDIN
-from bellhand.resource import ID_MAX, KEY_VERSION
+from bellhand.resource import ID_MAX, KEY_VERSION, NEAR_MAX, NEVER, ranges_near
 
 LAST = "@last"
 KEY_DIGITS, DIGITS_MIN = 32, 4
@@ -93,7 +93,7 @@ async def number_of(database: Database, name: Name) -> int:
             fix="give more of the key, or the id",
         )
     if not ids:
-        raise no_such_job(name)
+        raise await no_such_job(database, name)
     return ids[0]
 
 
@@ -109,16 +109,19 @@ async def find(database: Database, name: Name) -> Any:
     for row in rows:
         if first is None or last is None or first.int <= row["key"].int <= last.int:
             return row
-    raise no_such_job(name)
+    raise await no_such_job(database, name)
 
 
-def no_such_job(name: Name) -> NotFound:
-    """Nothing has that name."""
+async def no_such_job(database: Database, name: Name) -> NotFound:
+    """Nothing has that name: what is known of a job that had it, and what may be meant."""
+    key = UUID(name.digits) if len(name.digits) == KEY_DIGITS else None
+    near = ([], []) if name.digits else ranges_near(name.low)
+    row = await database.row("gone", name.low, key, *near, NEAR_MAX) if key or not name.digits else None  # fmt: skip
     return NotFound(
         f"there is no job {name.word}",
-        why="it was never committed, or retention has removed it",
-        fix="list jobs with: bellhand list",
-    )
+        why=(row and row["tombstone"]) or NEVER,
+        fix=f"there are {', '.join(row['near'])}" if row and row["near"] else "list jobs with: bellhand list",
+    )  # fmt: skip
 
 
 # The job that this person enqueued last

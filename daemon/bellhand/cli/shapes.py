@@ -33,6 +33,20 @@ class Event(Told):
     data: dict[str, Any] | None
 
 
+class JobTold(Told):
+    """A job as it stands after a change."""
+
+    id: int
+    key: str
+    kind: str
+    state: str
+    priority: int
+    run_at: datetime
+    attempts_max: int | None
+    tags: dict[str, Any]
+    payload: dict[str, Any]
+
+
 class WatchedJob(Job):
     steps: list[Step]
 
@@ -363,7 +377,7 @@ SHAPES: dict[str, Any] = {
     "enqueue": Enqueued, "quote": Quote, "eta": list[Calibration] | JobEta, "list": list[Job],
     "show": ShownJob | list[ShownJob], "why": Why, "watch": WatchedJob | list[WatchedJob], "wait": WatchedJob | list[WatchedJob],
     "cancel": list[TellJob], "pause": list[TellJob] | TellGroup, "resume": list[TellJob] | TellGroup,
-    "retry": list[TellJob] | BulkLook | BulkDone, "run-now": list[TellJob], "bulk": BulkLook | BulkDone,
+    "edit": JobTold, "purge": list[TellJob], "retry": list[TellJob] | BulkLook | BulkDone, "run-now": list[TellJob], "bulk": BulkLook | BulkDone,
     "undo": list[Operation] | Undone, "status": Status, "schedules": list[ScheduleInFull], "schedule": list[ScheduleInFull],
     "schedule run": ScheduleTold, "schedule pause": ScheduleTold, "schedule resume": ScheduleTold,
     "kinds": list[KindInFull] | KindInFull, "kinds publish": Names, "failures": list[Failure] | FailureInFull | Muted,

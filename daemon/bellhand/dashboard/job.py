@@ -18,6 +18,7 @@ from bellhand.dashboard.joblog import log_of
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.words import lasted, moment, rough, shown
+from bellhand.gone import gone
 from bellhand.problems import HttpProblem, not_found
 from bellhand.resource import number_and_key, resource
 from bellhand.tickets import make_ticket
@@ -58,6 +59,7 @@ class JobPage:
             payload=loads(row["payload"]), result=loads(row["result"]), has_result=row["result"] is not None,
             lasted=seconds, typical=mean(typical), elsewhere=elsewhere(request, job), waits=job["state"] in WAITING,
             alike=alike(json.loads(found[0]["alike"] or "null"), seconds, over=bool(job["finished_at"])), lengths=LINK_HOURS,
+            version=found[0]["version"] or "", fresh=not steps and not job["started_at"],
             actions=[(name, word) for name, word in ACTIONS.items() if name in job["allowed_actions"]],
             again=f"/kinds/{job['kind']}?{urlencode({'like': number})}" if job["lane"] else "",
         )  # fmt: skip
@@ -96,10 +98,7 @@ class JobPage:
         rows = await self.site.look.fetch("status_jobs", [number])
         row = next((row for row in rows if key is None or row["key"] == key), None)
         if row is None:
-            raise not_found(
-                f"there is no job {request.match_info['job']}",
-                "it was never committed, or retention has removed it after its time",
-            )
+            raise await gone(self.site.look, request.match_info["job"], number, key)
         return row
 
     async def act(self, request: web.Request) -> web.Response:

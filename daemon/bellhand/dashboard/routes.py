@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from bellhand.dashboard.completion import Completion
+from bellhand.dashboard.editing import Editing
 from bellhand.dashboard.failures import Failures
 from bellhand.dashboard.job import JobPage
 from bellhand.dashboard.jobs import Jobs
@@ -24,6 +25,7 @@ from bellhand.dashboard.works import Works
 
 def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, str, str]] = ()) -> list[web.RouteDef]:  # fmt: skip
     """Every page and act; `settings` are those of the daemon without secrets, `origins` where each is from."""
+    editing = Editing(site)
     overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site), Kinds(site)
     failures, works, results = Failures(site, jobs), Works(site, settings, origins), Results(site)
     workers, runbooks = Workers(site, settings), Runbooks(site)
@@ -35,7 +37,7 @@ def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, st
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
     }  # fmt: skip
     acts = {
-        "/jobs/{job}/priority": job.reprioritize, "/jobs/{job}/ticket": job.ticket, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
+        "/jobs/{job}/priority": job.reprioritize, "/jobs/{job}/ticket": job.ticket, "/jobs/{job}/edit": editing.edit, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
         r"/lanes/{lane}/{action:pause|resume}": lanes.switch, "/schedules/{schedule}/run": works.run_schedule,
         r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": lanes.limit, "/workers/{worker}/drain": workers.drain, "/workers/{worker}/undrain": workers.undrain, "/views": views.save, "/views/remove": views.remove,
         "/failures/{fingerprint}/mute": failures.mute, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
@@ -44,6 +46,7 @@ def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, st
     return [
         *(web.get(path, site.shown(handler)) for path, handler in pages.items()),
         *(web.post(path, site.shown(act, "operate", ACT_SECONDS)) for path, act in long.items()),
+        web.post("/jobs/{job}/purge", site.shown(editing.purge, "admin")),
         *(web.post(path, site.shown(handler, "operate")) for path, handler in acts.items()),
         web.post("/kinds/{kind}", site.shown(kinds.enqueue, "enqueue")),
         web.get("/system/rules.yml", runbooks.rules),

@@ -51,7 +51,8 @@ KEYBOARD = (
 SAID = {
     "cancel": "Cancelled; a running job stops at its next await.", "pause": "Paused; a running job stops at its next step and keeps what is done.",
     "resume": "It goes on.", "retry": "Queued again; steps that completed are skipped.", "retry_held": "Queued again, to begin in 5 s; steps that completed are skipped.", "run_now": "It runs as soon as a worker is free.",
-    "enqueue": "Queued.", "priority": "It has another priority, and comes after those that had it before.", "same": "There is such a job already: this is it.", "pause_lane": "The lane is paused; what runs goes on.", "resume_lane": "The lane goes on.",
+    "enqueue": "Queued.", "edit": "Changed.", "unchanged": "Nothing was filled in, and nothing changed.",
+    "purge": "Deleted for good; its page says what it was.", "priority": "It has another priority, and comes after those that had it before.", "same": "There is such a job already: this is it.", "pause_lane": "The lane is paused; what runs goes on.", "resume_lane": "The lane goes on.",
     "limit_lane": "The limits hold from the next claim on.", "pause_schedule": "The schedule is paused.", "resume_schedule": "The schedule goes on with its next tick.",
     "pause_kind": "The kind is paused; what runs goes on.", "resume_kind": "The kind goes on.", "schedule": "Queued once, beside its schedule.",
     "accepted": "Accepted.", "rejected": "Rejected.", "locked": "Locked: no run changes it.", "undo": "Undone.", "mute": "Muted: it is left out of what is shown at first.", "unmute": "It is shown again.",
@@ -199,6 +200,7 @@ class Site:
             "theme": theme if theme in ("light", "dark") else None,
             "caller": caller.name,
             "may_operate": caller.may("operate"),
+            "may_admin": caller.may("admin"),
             "signed_in": COOKIE in request.cookies,
             "here_clean": address(request),
             "notice": _notice(request),
