@@ -128,7 +128,9 @@ async def test_what_a_job_says_of_itself_may_be_changed(port: Client, desk: Desk
     events = await desk.conn.fetch(
         "select data::text from bellhand.events where type = 'changed' order by seq"
     )
-    assert json.loads(events[1][0]) == {"run_at": "2999-01-01T00:00:00.000000Z"}
+    changed = json.loads(events[1][0])
+    assert changed["run_at"] == "2999-01-01T00:00:00.000000Z"
+    assert changed["was"].keys() == {"run_at"}
 
 
 async def test_nothing_to_change_changes_nothing(port: Client, desk: Desk) -> None:

@@ -11,10 +11,11 @@ from asyncpg import PostgresError, Record
 
 from bellhand.api import told
 from bellhand.api.etags import etag, matches
-from bellhand.api.given import JobChanges, PurgeQuery, Retrying, Why
-from bellhand.api.making import where_refused
+from bellhand.api.given import JobChanges, NewJob, PurgeQuery, Retrying, Why
+from bellhand.api.making import unfit, where_refused
 from bellhand.api.naming import job_row
 from bellhand.api.operations import JSON, answer, operation
+from bellhand.api.payloads import Payloads
 from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, of_error
@@ -30,6 +31,7 @@ class Acting:
 
     def __init__(self, look: Look) -> None:
         self.look = look
+        self.payloads = Payloads(look)
 
     @operation(
         "PATCH", "/v1/jobs/{job}", "operate", answers={200: told.Job}, problems=(*JOB, "precondition-failed", "invalid-value", "invalid-payload", "payload-too-large"),
@@ -54,6 +56,12 @@ class Acting:
             if not matches(known, etag(resource(row))):
                 raise HttpProblem("precondition-failed")
         changes = body.model_dump(exclude_unset=True)
+        if "payload" in changes:
+            whole = merged(json.loads(row["payload"]), changes["payload"])
+            job = NewJob.model_construct(kind=row["kind"], payload=whole)
+            # SQL checks again what it will be then, by the first level of the schema.
+            if wrong := await self.payloads.problems([job], ""):
+                raise unfit(wrong, [job])
         if isinstance(changes.get("run_at"), datetime):
             changes["run_at"] = rfc3339(changes["run_at"])
         if changes:
@@ -152,3 +160,16 @@ class Acting:
         row = await job_row(self.look, request)
         job = resource(row, await self.look.row("status_position", row["id"]))
         return answer(job, headers={"ETag": etag(job)})
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """A JSON value with a merge patch applied, as merge_patch.sql does it (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return patch
+    made = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            made.pop(name, None)
+        else:
+            made[name] = merged(made.get(name), value)
+    return made

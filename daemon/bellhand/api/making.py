@@ -69,7 +69,7 @@ class Making:
         """
         if query.dry_run:
             if wrong := await self.payloads.problems([body], ""):
-                raise _unfit(wrong, [body])
+                raise unfit(wrong, [body])
             return answer(await self._quote(caller_of(request), _row(body)))
         (made,) = await self._enqueue(self.look, request, [body], "")
         seconds, over = min(WAIT_SECONDS_MAX, _wait_of(request)), False
@@ -117,7 +117,7 @@ class Making:
         wrong = await self.payloads.problems(jobs, place)
         # What was taken once is answered again, whatever its kind has become since.
         if wrong and (key is None or not await look.row("api_idempotent", caller.name, key)):
-            raise _unfit(wrong, jobs)
+            raise unfit(wrong, jobs)
         fingerprint = hashlib.sha256(f"{request.path}\n{text}".encode()).digest()
         try:
             return await look.fetch(
@@ -184,7 +184,8 @@ class Making:
         return found
 
 
-def _unfit(wrong: list[tuple[str, str]], jobs: list[NewJob]) -> HttpProblem:
+def unfit(wrong: list[tuple[str, str]], jobs: list[NewJob]) -> HttpProblem:
+    """The problem for payloads with something wrong in them."""
     (place, what), more = wrong[0], len(wrong) - 1
     ordinal = place.split("/")[2] if place.startswith("#/jobs/") else "0"
     kind = jobs[int(ordinal)].kind
