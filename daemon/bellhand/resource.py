@@ -82,10 +82,21 @@ def resource(
         "result": _json(row["result"]),
         "depends_on": list(row["depends_on"] or ()),
         "allowed_actions": list(row["allowed_actions"]),
-        "links": {"self": f"/v1/jobs/{row['key']}"},
+        "links": links(row["id"], str(row["key"])),
         **times,
     }
     return {name: made[name] if name in made else row[name] for name in FIELDS}
+
+
+def links(number: int, key: str) -> dict[str, str]:
+    """Where a job is found: itself, what happens to it, its lines of log, and its page for people."""
+    own = f"/v1/jobs/{key}"
+    return {
+        "self": own,
+        "events": f"{own}/events",
+        "logs": f"{own}/logs",
+        "page": f"/jobs/{number}",
+    }
 
 
 def progress(row: Record) -> dict[str, Any]:

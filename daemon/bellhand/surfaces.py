@@ -26,6 +26,7 @@ from .api.public import Public
 from .api.records import Records
 from .api.seeds import Seeds, refused
 from .api.sessions import Sessions
+from .api.similar import Beside
 from .api.stats import Stats
 from .api.status import StatusPort
 from .api.waiting import Waiting
@@ -66,7 +67,7 @@ def status_port(
     logs = Logs(look)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
-        Stats(look), Records(look), Insight(look, patient), Deploys(look), logs, exports,
+        Stats(look), Records(look), Insight(look, patient), Deploys(look), Beside(look), logs, exports,
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()

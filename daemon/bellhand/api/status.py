@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import structlog
 from aiohttp import hdrs, web
@@ -38,6 +40,8 @@ TOKEN_PARAMETERS = frozenset(
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 FORWARDED = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, hdrs.VIA)
 TAKEN = web.RequestKey("taken", Taken)
+REQUEST = web.RequestKey("request", str)
+_REQUEST = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Page = Callable[[web.Request, HttpProblem], web.Response]
@@ -143,6 +147,7 @@ class StatusPort:
         if self._connections is not None:
             self._connections.heard(request.protocol)
         started = self.callers.clock()
+        request[REQUEST] = _named(request)
         try:
             if (asked := self.cors.preflight(request)) is not None:
                 return asked
@@ -158,6 +163,7 @@ class StatusPort:
             raise
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
             problem = _problem(request, error)
+            problem.extra = {"request_id": request[REQUEST]} | problem.extra
             page = self.page if _wants_page(request) else None
             own = self.refused(request, problem)
             response = own or (page(request, problem) if page else problem.response(request.path))
@@ -241,6 +247,12 @@ async def _sent(request: web.Request, response: web.StreamResponse) -> web.Strea
     return response
 
 
+def _named(request: web.Request) -> str:
+    """The name of a request in answers and in our log: its caller's own, or one of ours."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if _REQUEST.fullmatch(given) else f"req_{uuid4().hex[:20]}"
+
+
 def _problem(request: web.Request, error: Exception) -> HttpProblem:
     """What went wrong, in our form; what is our own fault is logged."""
     if isinstance(error, HttpProblem):
@@ -260,10 +272,12 @@ def _problem(request: web.Request, error: Exception) -> HttpProblem:
         return HttpProblem("request-timeout", headers={"Connection": "close"})
     problem = of_error(error)
     if problem is None:
-        log.error("request_failed", path=request.path, exc_info=error)
+        log.error("request_failed", path=request.path, request=request[REQUEST], exc_info=error)
         return HttpProblem("internal")
     if problem.status == 503:
-        log.warning("request_unanswered", path=request.path, error=problem.detail)
+        log.warning(
+            "request_unanswered", path=request.path, request=request[REQUEST], error=problem.detail
+        )
     return problem
 
 
@@ -289,6 +303,8 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
     response.headers.update(FIXED)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if REQUEST in request:
+        response.headers["X-Request-ID"] = request[REQUEST]
     taken = request.get(TAKEN)
     if taken is not None:
         window = max(1, round(taken.burst / taken.per_second))

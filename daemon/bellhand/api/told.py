@@ -390,6 +390,7 @@ class Problem(Told):
     status: int
     code: str
     instance: str
+    request_id: str | None = None
     detail: str | None = None
     hint: str | None = None
     errors: list[Pointed] | None = None
