@@ -46,6 +46,11 @@ class Applied(NamedTuple):
         return self.tolerates is not None and _number(self.tolerates) <= _number(version)
 
 
+def suits(version: str) -> bool:
+    """Whether a program of that version works with the schema of this one."""
+    return Applied("", __version__, TOLERATES).suits(version)
+
+
 Ledger = Mapping[str, Applied]  # by name
 NOT_APPLIED = Applied("", "")
 

@@ -18,6 +18,7 @@ from ..witness import read
 
 PER_SECOND = 500
 CALM_SECONDS = 8.0
+HANDS = {"concurrency": 64}  # two machines must do for three
 
 
 @fault("fleet-rolling", "three machines are upgraded one by one at 500 jobs a second, with a migration first", seconds=30, drain_seconds=90)  # fmt: skip
@@ -26,7 +27,7 @@ async def rolling(stage: Stage) -> None:
     machines = await stage.at_end.enter_async_context(hosts(3))
     dsn = await machines.let_in(stage)
     for host in machines.all:
-        stage.daemon(dsn=dsn, options={"prefix": host.prefix})
+        stage.daemon(dsn=dsn, worker=HANDS, options={"prefix": host.prefix})
     await stage.ready()
     old = list(stage.fleet.daemons)
     phases: dict[str, tuple[float, float]] = {}
@@ -40,7 +41,9 @@ async def rolling(stage: Stage) -> None:
         for daemon, host in zip(old, machines.all, strict=True):
             code = await daemon.stop()
             stage.must(code == 0, "did_not_stop_cleanly", code)
-            new = stage.daemon(dsn=dsn, env={"PYTHONPATH": path}, options={"prefix": host.prefix})
+            new = stage.daemon(
+                dsn=dsn, worker=HANDS, env={"PYTHONPATH": path}, options={"prefix": host.prefix}
+            )
             await stage.until(partial(new.said, "ready"), READY_SECONDS, f"{new.name} is ready")
         phases["roll"] = (begun, time.monotonic())
         await asyncio.sleep(CALM_SECONDS)

@@ -1,4 +1,4 @@
-"""Getting ready and staying well: migrate, check, env, version."""
+"""Getting ready and staying well: check, env, version."""
 
 from __future__ import annotations
 
@@ -16,47 +16,12 @@ from cyclopts import Parameter
 from bellhand import __version__
 from bellhand.cli.channels import fares
 from bellhand.cli.context import Cli, Database, Given, close, connect
-from bellhand.cli.errors import BAD_CONFIG, translated, unreadable_dsn
-from bellhand.cli.output import paint, plain, say, say_json, tell
+from bellhand.cli.errors import BAD_CONFIG, translated
+from bellhand.cli.output import paint, plain, say, say_json
 from bellhand.dev.programs import MAJOR_MIN
 from bellhand.errors import Problem
 
 NOTIFY_SECONDS = 5
-
-
-async def migrate(
-    *,
-    print_: Annotated[
-        bool, Parameter(name="--print", negative=(), help="Print the SQL; change nothing.")
-    ] = False,
-    dry_run: Annotated[
-        bool, Parameter(negative=(), help="List what is missing; change nothing.")
-    ] = False,
-    cli: Given,
-) -> int:
-    """Bring the schema up to date."""
-    from bellhand import migrate as migrations
-
-    if print_:
-        say(migrations.script())
-        return 0
-    if dry_run:
-        async with cli.database() as database:
-            names = await migrations.pending(database.connection)
-    else:
-        try:
-            names = await migrations.migrate(cli.configured.dsn)
-        except ValueError as error:
-            raise unreadable_dsn(error) from error
-    if cli.json:
-        say_json({"pending" if dry_run else "applied": names})
-        return 0
-    for name in names:
-        say(name)
-    if not cli.quiet:
-        left = f"{len(names)} to apply" if dry_run else f"{len(names)} applied"
-        tell(left if names else "the schema is up to date")
-    return 0
 
 
 @dataclass

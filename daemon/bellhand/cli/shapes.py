@@ -22,6 +22,7 @@ from bellhand.api.told import (  # fmt: skip
     Told,
     Worker,
 )
+from bellhand.cli.migration_shapes import Migrated, MigrationPlan
 
 
 class Event(Told):
@@ -279,11 +280,6 @@ class TokenTold(Told):
     state: str
 
 
-class Migrated(Told):
-    applied: list[str] | None = None
-    pending: list[str] | None = None
-
-
 class Finding(Told):
     layer: str
     what: str
@@ -383,7 +379,7 @@ SHAPES: dict[str, Any] = {
     "kinds": list[KindInFull] | KindInFull, "kinds publish": Names, "failures": list[Failure] | FailureInFull | Muted,
     "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels test": Delivery, "channels enable": ChannelTold, "channels disable": ChannelTold,
     "channels replay": Replayed, "lane limit": LaneTold, "lane pause": LaneTold, "lane resume": LaneTold,
-    "token create": NewToken, "token list": list[Token], "token revoke": TokenTold, "migrate": Migrated,
+    "token create": NewToken, "token list": list[Token], "token revoke": TokenTold, "migrate": Migrated, "migrate plan": MigrationPlan,
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
     "install": list[InstallStep], "uninstall": list[InstallStep], "drain": Drain, "undrain": list[Undrained], "support-bundle": Bundle, "health": Health,
     "seo crawls": list[Crawl], "crm reports": list[CrmReport], "help": list[Topic] | Topic,
