@@ -200,6 +200,7 @@ async def test_no_way_to_a_page_reads_a_whole_table(desk: Desk) -> None:
             ["10"] if way == "running" else ["array['failed','completed','pending']", "10", "100"]
         )
         given += ["null"] if way in ("trouble", "kind") else []
+        given += ["""'{"paths": {"x": "1"}}'"""]
         await conn.execute(f"prepare {way} as {query(f'api_list_{way}')}")
         plan = await conn.fetchval(
             f"explain (analyze, format json) execute {way}({', '.join(given)})"
@@ -211,6 +212,43 @@ def rows_read(node: dict[str, Any]) -> list[float]:
     """Rows of each node, with those that its filter removed."""
     own = node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
     return [own, *(n for inner in node.get("Plans", ()) for n in rows_read(inner))]
+
+
+async def test_jobs_are_found_by_what_they_hold(port: Client, desk: Desk, dsn: str) -> None:
+    for n in range(4):
+        payload = json.dumps(
+            {"site": {"id": n % 2}, "url": f"https://x.org/{n}", "api_key": "s3cr3t"}
+        )
+        job = await desk.insert("a", payload=payload)
+        if n > 1:
+            await ended(desk, job, "failed", "Timeout of upstream")
+    _, second, third, fourth = (row["id"] for row in await desk.conn.fetch("select id from bellhand.all_jobs order by id"))  # fmt: skip
+    for question, ids in (
+        ("payload.site.id=1", [second, fourth]), ("payload.site.id=1&state=live", [second]), ("payload.url=https://x.org/2", [third]),
+        ("q=ORG/3", [fourth]), ("q=upstream", [fourth, third]), ("q=upstream&payload.site.id=0&kind=a", [third]),
+        ("payload.site=1", []), ("sort=-finished_at&state=failed", [fourth, third]), ("sort=-id&kind=a&state=over", [fourth, third]),
+    ):  # fmt: skip
+        assert await listed(port, question) == ids, question
+    code, problem, _ = await port.ask("/v1/jobs?sort=-finished_at")
+    assert (code, problem["errors"][0]["pointer"]) == (422, "sort")
+    # Who may only look finds nothing out by guessing.
+    reader = of(await make(desk.conn, "reader", "read"))
+    assert len((await port.ask("/v1/jobs?q=upstream", headers=reader))[1]["data"]) == 2
+    assert (await port.ask("/v1/jobs?q=s3cr", headers=reader))[1]["data"] == []
+    assert (await port.ask("/v1/jobs?payload.api_key=s3cr3t", headers=reader))[0] == 422
+    assert len((await port.ask("/v1/jobs?payload.api_key=s3cr3t"))[1]["data"]) == 4
+
+
+async def test_a_page_that_no_index_fills_is_bounded_and_says_so(port: Client, desk: Desk) -> None:
+    await desk.conn.execute(
+        "insert into bellhand.jobs (kind) select 'a' from generate_series(1, 4000)"
+    )
+    code, page, _ = await port.ask("/v1/jobs?payload.x=1&limit=10")
+    assert (code, page["data"], page["has_more"]) == (200, [], True)
+    assert page["warnings"][0]["code"] == "no_index"
+    assert "payload.x" in page["warnings"][0]["detail"]
+    code, page, _ = await port.ask("/v1/jobs?limit=10")
+    assert "warnings" not in page
 
 
 # One job

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from bellhand.dashboard.completion import quoted
 from bellhand.dashboard.search import parse
 from daemons import insert, until
-from pages import Browser, browsing, fill, text_of
-from ports import make
+from pages import HTML, Browser, browsing, fill, rows_of, text_of
+from ports import make, of
 
 
 async def words(browser: Browser, text: str) -> list[str]:
@@ -83,3 +84,26 @@ async def test_a_failure_is_found_by_its_fingerprint(dsn, conn):
         assert "ValueError" in text_of(page, "h1")
         _, page, _ = await browser.get(f"/jobs?q={failure[::-1]}")
         assert "No job matches" in text_of(page)
+
+
+async def test_who_may_only_look_finds_no_secret_by_looking_for_it(dsn, conn):
+    """A search that tells whether a payload holds a text would give away, letter by letter, what the pages hide."""
+    reader = of(await make(conn, "reader", "read"))
+    async with browsing(dsn) as browser:
+        await conn.execute(
+            """insert into bellhand.jobs (kind, run_at, payload) values ('pages.plain', bellhand.now() + interval '1 day', '{"api_key": "s3cr3t", "url": "x.org"}')"""
+        )
+        for words, all_of_them, his in (
+            ("s3cr", 1, 0),
+            ("payload.api_key:s3cr3t", 1, 1),
+            ("payload.url:x.org", 1, 1),
+            ("payload.api_key:wrong", 0, 1),
+        ):
+            for headers, count in (({}, all_of_them), (reader, his)):
+                async with browser.session.get(
+                    f"{browser.base}/jobs", params={"q": words}, headers=HTML | headers
+                ) as said:
+                    page = LexborHTMLParser(await said.text())
+                assert len(rows_of(page)) == count, (words, headers)
+                told = "is looked for only by who may operate" in text_of(page)
+                assert told == (bool(headers) and "api_key" in words)

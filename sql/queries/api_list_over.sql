@@ -1,11 +1,12 @@
--- Ids below $1 of jobs that are over, newest first: in states $8 (`partial` is one here); the rest as in api_list_live.sql.
+-- Ids below $1 of jobs that are over, newest first: in states $8 (`partial` is one here); the rest as in api_list_live.sql. Inside of each: $11, see holds.sql.
 with walked as materialized (
-  select h.id, h.kind, h.owner, h.tags, h.error, h.created_at, h.state, h.partial
+  select h.id, h.kind, h.owner, h.tags, h.error, case when $11::jsonb is not null then h.payload end as payload, h.created_at, h.state, h.partial
   from bellhand.history h where h.id < $1 order by h.id desc limit $10),
 found as (
   select j.id from walked j where case when j.partial then 'partial' else j.state end = any ($8::text[])
   and ($2::text[] is null or j.kind = any ($2)) and ($3::text is null or j.owner = $3) and ($4::jsonb is null or j.tags @> $4)
   and ($5::text is null or position(lower($5) in lower(j.error)) > 0)
+  and ($11::jsonb is null or bellhand.holds(j.payload, j.error, $11))
   and ($6::timestamptz is null or j.created_at >= $6) and ($7::timestamptz is null or j.created_at < $7)
   order by j.id desc limit $9)
 select array(select f.id from found f order by f.id desc) as ids, null::timestamptz[] as ended, (select min(w.id) from walked w) as reached,

@@ -110,7 +110,7 @@ class Query(BaseModel):
     """Parameters of an address: text that is read as what is wanted. Unknown names are refused: a typo must not do nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-    open_prefix: ClassVar[str] = ""  # names that begin so are left to the handler
+    open_prefix: ClassVar[str | tuple[str, ...]] = ""  # names that begin so are left to the handler
 
 
 class Body(BaseModel):
@@ -203,7 +203,7 @@ class MakeQuery(Query):
 class ListQuery(Query):
     """Which jobs, from where."""
 
-    open_prefix: ClassVar[str] = "tag."
+    open_prefix: ClassVar[str | tuple[str, ...]] = ("tag.", "payload.")
 
     state: list[State] = []
     """In any of these, by any word that people have for a state; several with commas, or repeated."""
@@ -212,6 +212,10 @@ class ListQuery(Query):
     owner: Owner | None = None
     error: Annotated[str, Field(max_length=200), Plain] | None = None
     """Whose error holds this text, in any case."""
+    q: Annotated[str, Field(min_length=1, max_length=200), Plain] | None = None
+    """Whose error holds this text, in any case; for who may operate also whose payload does."""
+    sort: Literal["-id", "-finished_at"] | None = None
+    """`-id`: the newest first. `-finished_at`: those that ended last first; for one kind, or states that went wrong, all of them over."""
     created_after: Moment | None = None
     created_before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50

@@ -43,16 +43,13 @@ class Jobs:
         """List jobs, the newest first; those that are not over come before those that are.
 
         `state` takes any word that people have for a state (`queued`, `done`, `error`, `live`, `over`), several with commas or repeated.
-        `tag.NAME=value` picks jobs with that tag. With `kind`, or only states that went wrong, jobs that are over come by the time they
-        ended. A page costs the same whatever is asked for, so it may hold fewer than `limit` jobs while has_more is true. Payloads and
-        results are left out.
+        `tag.NAME=value` picks jobs with that tag, `payload.a.b=value` those whose payload holds that. With `kind`, or only states that went
+        wrong, jobs that are over come by the time they ended, unless `sort` says otherwise. A page costs the same whatever is asked for,
+        so it may hold fewer than `limit` jobs while has_more is true; `warnings` then names what no index knows. Payloads and results are
+        left out.
         """
-        tags = {
-            name.removeprefix(ListQuery.open_prefix): value
-            for name, value in request.query.items()
-            if name.startswith(ListQuery.open_prefix)
-        }
-        wanted = await wanted_of(self.look, query, tags)
+        more = {n: v for n, v in request.query.items() if n.startswith(ListQuery.open_prefix)}
+        wanted = await wanted_of(self.look, query, caller_of(request), more)
         found = await page(self.look, wanted, query.cursor, query.limit)
         cursor = found["next_cursor"]
         return answer(found, headers={"Link": link(request, cursor)} if cursor else {})

@@ -20,6 +20,8 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.api.given import ListQuery
+from bellhand.callers import Caller
+from bellhand.logs import SECRET_NAME
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
 from bellhand.resource import resource, rfc3339
@@ -28,6 +30,7 @@ from bellhand.states import OVER, PARTIAL, STATES, states_named
 Way = Literal["running", "live", "trouble", "kind", "over"]
 FIRST_WALK_PER_JOB = 4
 WALK = 10_000
+WALK_INSIDE = 2_000  # where payloads are read, which may be large
 TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
 ID_END = 2**63 - 1
 LEFT_OUT = ("payload", "result")  # of jobs in a list: 200 of them may be 200 MB
@@ -53,6 +56,9 @@ class Wanted:
     error: str | None
     after: datetime | None
     before: datetime | None
+    inside: str | None = None  # what each job holds, as holds.sql has it
+    sort: str | None = None
+    unindexed: tuple[str, ...] = ()  # what no index knows of what is asked for
 
     @property
     def ways(self) -> list[Way]:
@@ -63,19 +69,35 @@ class Wanted:
             ways.append("running" if live == {"running"} else "live")
         if over:
             one_kind = self.kinds is not None and len(self.kinds) == 1
-            ways.append("trouble" if over <= TROUBLE else "kind" if one_kind else "over")
+            by_end: Way = "trouble" if over <= TROUBLE else "kind" if one_kind else "over"
+            ways.append("over" if self.sort == "-id" else by_end)
         return ways
+
+    def check_order(self) -> None:
+        """Raises the problem 422 for an order that no index has."""
+        if self.sort == "-finished_at" and not set(self.ways) <= {"trouble", "kind"}:
+            what = "no index has them in this order; ask for one kind and state=over, or only for states that went wrong"
+            raise HttpProblem("invalid-request", errors=[("sort", what)])
 
     @property
     def mark(self) -> str:
         """The same for the same question: a cursor belongs to one."""
-        told = (sorted(self.states), self.kinds, self.owner, self.tags, self.error)
+        told = (sorted(self.states), self.kinds, self.owner, self.tags, self.error, self.inside, self.sort)  # fmt: skip
         text = json.dumps([*told, str(self.after), str(self.before)])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-async def wanted_of(look: Look, query: ListQuery, tags: dict[str, str]) -> Wanted:
-    """The question of an address; a lane stands for its kinds."""
+async def wanted_of(look: Look, query: ListQuery, caller: Caller, more: dict[str, str]) -> Wanted:
+    """The question of an address, of which `more` are tag.NAME and payload.PATH; a lane stands for its kinds."""
+    tags = {n.removeprefix("tag."): v for n, v in more.items() if n.startswith("tag.")}
+    paths = {n.removeprefix("payload."): v for n, v in more.items() if n.startswith("payload.")}
+    may_guess = caller.may("operate")
+    for path in paths:
+        # Who does not see a value may not find out by asking for it.
+        if SECRET_NAME.search(path) and not may_guess:
+            raise HttpProblem("invalid-request", errors=[(f"payload.{path}", "is secret by its name; who asks for it needs `operate`")])  # fmt: skip
+    inside = {"q": query.q, "payload": may_guess, "paths": paths} if query.q or paths else None
+    asked = {"owner": query.owner, "error": query.error, "q": query.q} | more
     states: set[str] = set()
     words = [word for one in query.state for word in one.split(",")]
     for word in words:
@@ -89,18 +111,20 @@ async def wanted_of(look: Look, query: ListQuery, tags: dict[str, str]) -> Wante
     return Wanted(
         frozenset(states), kinds, query.owner, json.dumps(tags, sort_keys=True) if tags else None,
         query.error, query.created_after, query.created_before,
+        json.dumps(inside, sort_keys=True) if inside else None, query.sort, tuple(n for n, v in asked.items() if v is not None),
     )  # fmt: skip
 
 
 async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
-    """`data`, `has_more`, `next_cursor`."""
+    """`data`, `has_more`, `next_cursor`, and `warnings` if the page is not full and no index knows what is asked for."""
+    wanted.check_order()
     ways = wanted.ways
     place = _read(cursor, wanted) if cursor else Place(ways[0]) if ways else None
     if place is not None and place.way not in ways:
         raise HttpProblem("bad-cursor")
     found: list[int] = []
     following: Place | None = None
-    walks = [FIRST_WALK_PER_JOB * (limit + 1), WALK]
+    walks = [FIRST_WALK_PER_JOB * (limit + 1), WALK_INSIDE if wanted.inside else WALK]
     for way in ways[ways.index(place.way) :] if place else ():
         assert place
         following = place if way == place.way else Place(way)
@@ -119,11 +143,21 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
         if following is not None:
             break
     jobs = await _jobs(look, wanted, found)
-    return {
+    short = following is not None and len(found) < limit and wanted.unindexed
+    return ({"warnings": [_no_index(wanted)]} if short else {}) | {
         "data": jobs,
         "has_more": following is not None,
         "next_cursor": _write(following, wanted) if following else None,
     }
+
+
+def _no_index(wanted: Wanted) -> dict[str, str]:
+    names, most = ", ".join(wanted.unindexed), WALK_INSIDE if wanted.inside else WALK
+    detail = (
+        f"no index knows {names}: a page looks at {most:,} jobs at most, and next_cursor goes on behind them; "
+        "kind, state and created_after narrow it"
+    )
+    return {"code": "no_index", "detail": detail}
 
 
 def link(request: web.Request, cursor: str) -> str:
@@ -139,11 +173,12 @@ def _at(row: Record, index: int) -> datetime | None:
 async def _walk(look: Look, wanted: Wanted, start: Place, limit: int, walk: int) -> Record:
     match = (wanted.kinds, wanted.owner, wanted.tags, wanted.error, wanted.after, wanted.before)
     if start.way == "running":
-        rows = await look.fetch("api_list_running", start.id, *match, limit)
+        rows = await look.fetch("api_list_running", start.id, *match, limit, wanted.inside)
     else:
         states = sorted(wanted.states)
         at = [start.at] if start.way in ("trouble", "kind") else []
-        rows = await look.fetch(f"api_list_{start.way}", start.id, *match, states, limit, walk, *at)
+        more = (*at, wanted.inside)
+        rows = await look.fetch(f"api_list_{start.way}", start.id, *match, states, limit, walk, *more)  # fmt: skip
     return rows[0]
 
 

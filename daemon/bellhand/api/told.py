@@ -103,9 +103,9 @@ class Job(JobSummary):
 
 
 class Waits(Told):
-    """Why a job may wait."""
+    """Why a job may wait, or a page may be short."""
 
-    code: Literal["no_worker", "kind_paused", "lane_paused"]
+    code: Literal["no_worker", "kind_paused", "lane_paused", "no_index"]
     detail: str
 
 
@@ -149,6 +149,7 @@ class JobPage(Told):
     data: list[JobSummary]
     has_more: bool
     next_cursor: str | None
+    warnings: list[Waits] | None = None
 
 
 class Step(Told):

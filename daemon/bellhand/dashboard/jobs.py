@@ -57,6 +57,8 @@ class Jobs:
         if FINGERPRINT.fullmatch(text) and await self.site.look.row("page_failure_named", text):
             return see(f"/failures/{text}")
         search = parse(text)
+        if not caller_of(request).may("operate"):
+            search = search.for_a_reader()
         before = request.query.get("before", "")
         ids, looked_at, older = await self.find(search, before)
         jobs = await self.of_ids(ids, foretold=True)
@@ -123,6 +125,7 @@ class Jobs:
         found = await self.site.look.fetch(
             name, rows, most, place, sorted(states), search.kind, search.lane, search.owner,
             search.since_seconds, search.slow_seconds, search.words, list(search.paths), list(search.values), *more,
+            not search.reader,
         )  # fmt: skip
         return found[0]
 

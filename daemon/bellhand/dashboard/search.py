@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
+from bellhand.logs import SECRET_NAME
 from bellhand.states import OVER, PARTIAL, STATES, nearest_state, states_named
 
 WORDS = ("state", "kind", "lane", "owner", "since", "slow", "error")
@@ -33,6 +34,16 @@ class Search:
     paths: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     problems: tuple[str, ...] = field(default=(), compare=False)
+    reader: bool = False  # words are not looked for in payloads
+
+    def for_a_reader(self) -> Search:
+        """The same for who does not see what is secret in payloads: nor may he find it out by looking for it."""
+        kept = [(p, v) for p, v in zip(self.paths, self.values, strict=True) if not SECRET_NAME.search(p)]  # fmt: skip
+        problems = self.problems
+        if len(kept) < len(self.paths):
+            problems += ("what is secret by its name is looked for only by who may operate",)
+        paths, values = tuple(path for path, _ in kept), tuple(value for _, value in kept)
+        return replace(self, reader=True, paths=paths, values=values, problems=problems)
 
     @property
     def over(self) -> frozenset[str]:
