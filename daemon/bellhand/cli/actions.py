@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from bellhand.cli.arguments import Failure, Jobs
 from bellhand.cli.bulk import Expect, act, failure_row
@@ -59,6 +60,15 @@ async def retry(
 async def run_now(*jobs: Jobs, cli: Given) -> int:
     """Run scheduled or retrying jobs at once."""
     return await _each(cli, "run_now", jobs)
+
+
+async def reprioritize(
+    *jobs: Jobs,
+    priority: Annotated[int, Parameter(help="10 runs first, 1 last.", validator=Number(gte=1, lte=10))],
+    cli: Given,
+) -> int:  # fmt: skip
+    """Let jobs that wait go before others, or after them."""
+    return await _each(cli, "reprioritize", jobs, priority)
 
 
 def _checked(reason: str | None) -> str | None:

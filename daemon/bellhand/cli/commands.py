@@ -39,12 +39,17 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (WORK, "run-now", "actions:run_now", "Run scheduled or retrying jobs at once."),
     (WORK, "edit", "editing:edit", "Change a job that is not over: priority, time, attempts, tags, and until it begins its payload."),
     (WORK, "purge", "actions:purge", "Delete jobs that are over, with payload, result, errors, steps and log; what is left says what they were."),
+    (WORK, "reprioritize", "actions:reprioritize", "Let jobs that wait go before others, or after them."),
     (WORK, "bulk", "bulk:bulk", "Tell all jobs that match what to do: look first, then say again how many you expect."),
     (WORK, "undo", "bulk:undo", "Undo a bulk action where nothing else has touched a job since; or list those there were."),
     (LOOK, "status", "inspection:status", "Show lanes, workers and what the last hour brought."),
     (LOOK, "top", "top:top", "Watch lanes, workers and running jobs; q leaves. Where there is no terminal it is one look."),
+    (LOOK, "lanes", "inspection:lanes", "List the lanes: what each holds, its limits, and how the last hour went."),
+    (LOOK, "workers", "inspection:workers", "List the workers that are alive, and what each is up to."),
     (LOOK, "schedules", "inspection:schedules", "List the schedules, the next one due first."),
     (LOOK, "failures", "failures:failures", "List what fails alike, the last first; or show one group: what its jobs have in common."),
+    (LOOK, "stats", "figures:stats", "Show how attempts ended over time, and how long jobs waited and ran."),
+    (LOOK, "audit", "figures:audit", "Show what happened and who did it, the latest first."),
     (LOOK, "kinds", "inspection:kinds", "The kinds of job that the database knows."),
     (LOOK, "eta", "foresight:eta", "Say when a job will start and be done; without one, how often such bands held this week."),
     (LOOK, "logs", "logs:logs", "Show what the handler of a job logged, wherever it ran."),
@@ -55,6 +60,9 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (CONTROL, "lane", "lanes:lane", "Change the limits of a lane, pause it, resume it."),
     (CONTROL, "schedule", "lanes:schedule", "Run a schedule now, pause it, resume it."),
     (CONTROL, "token", "tokens:token", "Who may ask over HTTP."),
+    (BUILD, "init", "building:init", "Write a configuration to begin with: every setting with its default and what it means, none of them set."),
+    (BUILD, "new", "building:new", "Write something to begin with."),
+    (BUILD, "exec", "building:exec_", "Run a handler once, here, without a queue: on a database of its own that is gone afterwards."),
     (OPERATE, "drain", "draining:drain", "Take daemons out of work, here or anywhere, without losing any; first say what that costs."),
     (OPERATE, "undrain", "draining:undrain", "Let a drained WORKER, or all of a --host, claim again."),
     (OPERATE, "health", "service:health", "Ask the daemon of this machine whether it is ready, in one line; exits 0 or 1. For HEALTHCHECK and scripts."),
@@ -66,7 +74,19 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
 )  # fmt: skip
 # Groups of commands; each has a text of its own.
 GROUPS = frozenset(
-    {"migrate", "kinds", "token", "channels", "lane", "schedule", "leads", "seo", "crm", "rules"}
+    {
+        "migrate",
+        "kinds",
+        "token",
+        "channels",
+        "lane",
+        "schedule",
+        "leads",
+        "seo",
+        "crm",
+        "rules",
+        "new",
+    }
 )
 
 

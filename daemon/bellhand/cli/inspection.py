@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from bellhand.cli.again import Watch, again
 from bellhand.cli.channels import fares
 from bellhand.cli.completing import kinds as known_kinds
-from bellhand.cli.context import Given, loads
+from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
 
@@ -22,23 +23,15 @@ COUNTED_MAX = 100_000  # lane_stats counts no further
 kinds = App(name="kinds", help="The kinds of job that the database knows.")
 
 
-async def status(*, cli: Given) -> int:
+async def status(*, watch: Watch = False, cli: Given) -> int:
     """Show lanes, workers and what the last hour brought."""
+    if watch:
+        return await again(lambda: status(cli=cli))
     async with cli.database() as database:
-        lanes = [dict(row) for row in await database.rows("status_lanes")]
+        lanes = await _lanes_of(database)
         workers = [dict(row) for row in await database.rows("status_workers")]
-        outcomes = await database.rows("status_outcomes", float(WINDOW_SECONDS))
         clock = await database.row("status_clock")
         channels = [dict(row) for row in await database.rows("cli_channels")]
-    by_lane: dict[str, dict[str, int]] = defaultdict(dict)
-    waits: dict[str, float] = defaultdict(float)
-    for row in outcomes:
-        by_lane[row["lane"]][row["outcome"]] = row["jobs"]
-        waits[row["lane"]] += row["wait_seconds"]
-    for lane in lanes:
-        lane["last_hour"] = by_lane[lane["lane"]]
-        ended = sum(lane["last_hour"].values())
-        lane["wait_seconds_mean"] = waits[lane["lane"]] / ended if ended else None
     assert clock
     if cli.json:
         next_schedule = {"name": clock["schedule"], "seconds": clock["schedule_seconds"]}
@@ -59,6 +52,48 @@ async def status(*, cli: Given) -> int:
         due = duration(max(0.0, clock["schedule_seconds"]))
         say(f"next schedule: {plain(clock['schedule'])} in {due}")
     return 0
+
+
+async def lanes(*, cli: Given) -> int:
+    """List the lanes: what each holds, its limits, and how the last hour went."""
+    async with cli.database() as database:
+        found = await _lanes_of(database)
+    if cli.json:
+        say_json(found)
+    elif cli.quiet:
+        _names(lane["lane"] for lane in found)
+    else:
+        _lanes(found)
+    return 0
+
+
+async def workers(*, cli: Given) -> int:
+    """List the workers that are alive, and what each is up to."""
+    async with cli.database() as database:
+        found = [dict(row) for row in await database.rows("status_workers")]
+    if cli.json:
+        say_json(found)
+    elif cli.quiet:
+        _names(worker["name"] for worker in found)
+    else:
+        _workers(found)
+    return 0
+
+
+async def _lanes_of(database: Database) -> list[dict[str, Any]]:
+    """Lanes as status_lanes.sql has them, each with what the last hour brought."""
+    lanes = [dict(row) for row in await database.rows("status_lanes")]
+    outcomes = await database.rows("status_outcomes", float(WINDOW_SECONDS))
+    by_lane: dict[str, dict[str, int]] = defaultdict(dict)
+    waits: dict[str, float] = defaultdict(float)
+    for row in outcomes:
+        by_lane[row["lane"]][row["outcome"]] = row["jobs"]
+        waits[row["lane"]] += row["wait_seconds"]
+    for lane in lanes:
+        lane["last_hour"] = by_lane[lane["lane"]]
+        ended = sum(lane["last_hour"].values())
+        lane["wait_seconds_mean"] = waits[lane["lane"]] / ended if ended else None
+    return lanes
 
 
 def _workers(workers: list[dict[str, Any]]) -> None:

@@ -76,11 +76,13 @@ def uninstall(
         _may(place)
     if place.is_packaged:
         raise Refused("a package installed it", why=f"/{installing.PACKAGED_UNIT} is there", fix="apt-get remove bellhand")  # fmt: skip
+    from bellhand.cli.manual import installed
+
     steps = []
     if place.is_booted:
         steps += [_systemctl("disable", "--now", "bellhand.service"), _systemctl("stop", "bellhand@*.service")]  # fmt: skip
     names = [*(f"etc/systemd/system/{name}" for name in UNITS), "etc/sysusers.d/bellhand.conf",
-             "etc/tmpfiles.d/bellhand.conf", "usr/local/bin/bellhand"]  # fmt: skip
+             "etc/tmpfiles.d/bellhand.conf", "usr/local/bin/bellhand", *(f"usr/local/share/{name}" for name in installed())]  # fmt: skip
     steps += [place.removal(name) for name in names]
     if purge:
         steps += [place.removal(name) for name in (CONFIG, STATE)]
@@ -103,6 +105,8 @@ def _may(place: Place) -> None:
 
 def _files(place: Place, program: str) -> list[Step]:
     """All that stands on disk; what a package has brought is left out."""
+    from bellhand.cli.manual import installed  # only here: it reads the whole program
+
     shipped = []
     if not place.is_packaged:
         version = installing.systemd_version()
@@ -114,6 +118,7 @@ def _files(place: Place, program: str) -> list[Step]:
             text = installing.unit(name, program, version)
             shipped.append(place.file(f"etc/systemd/system/{name}", text, 0o644))
         shipped.append(place.file("usr/local/bin/bellhand", installing.launcher(program), 0o755))
+        shipped += [place.file(f"usr/local/share/{name}", text, 0o644) for name, text in installed().items()]  # fmt: skip
     return [
         *shipped,
         place.folder(CONFIG, 0o750, shared=True),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from bellhand.cli.again import Watch, again
 from bellhand.cli.arguments import Job, Jobs, OfKind
 from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.naming import find, name_of, names_of
@@ -51,6 +52,7 @@ async def list_(
         Parameter(help="Made, or over, since then: 2h, 1d, or a time as 2026-01-31T12:00."),
     ] = None,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20,
+    watch: Watch = False,
     cli: Given,
 ) -> int:
     """List jobs, the newest first.
@@ -62,6 +64,8 @@ async def list_(
     limit
         How many at most.
     """
+    if watch:
+        return await again(lambda: list_(state=state, kind=kind, owner=owner, since=since, limit=limit, cli=cli))  # fmt: skip
     wanted = _states(state)
     async with cli.database() as database:
         moment = moment_of(since, "--since") if since else None

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from bellhand.api.told import (  # fmt: skip
     Action,
+    AuditEvent,
+    Bucket,
     Channel,
     Eta,
     Job,
@@ -23,6 +25,17 @@ from bellhand.api.told import (  # fmt: skip
     Worker,
 )
 from bellhand.cli.migration_shapes import Migrated, MigrationPlan
+from bellhand.cli.operating_shapes import (
+    Bundle,
+    Crawl,
+    CrmReport,
+    Drain,
+    Finding,
+    Health,
+    InstallStep,
+    Setting,
+    Undrained,
+)
 
 
 class Event(Told):
@@ -165,11 +178,6 @@ class LaneStatus(Lane):
     wait_seconds_mean: float | None
 
 
-class ChannelState(Told):
-    name: str
-    state: str
-
-
 class NextSchedule(Told):
     name: str
     seconds: float
@@ -179,7 +187,7 @@ class Status(Told):
     now: datetime
     workers: list[Worker]
     lanes: list[LaneStatus]
-    channels: list[ChannelState]
+    channels: list[NameAndState]
     next_schedule: NextSchedule | None
 
 
@@ -275,95 +283,36 @@ class NewToken(Told):
     token: str
 
 
-class TokenTold(Told):
+class NameAndState(Told):
     name: str
     state: str
-
-
-class Finding(Told):
-    layer: str
-    what: str
-    level: str
-    why: str
-    fix: str
-
-
-class Setting(Told):
-    value: str
-    origin: str
-
-
-class InstallStep(Told):
-    what: str
-    needed: bool
-    why_not: str | None
-
-
-class Undrained(Told):
-    id: str
-    worker: str
-
-
-class Running(Told):
-    worker: str
-    host: str
-    id: int
-    kind: str
-    running_seconds: float
-    left_seconds: float | None
-    repeated_seconds: float
-    steps: int
-
-
-class Drain(Told):
-    """What a stop of this machine's daemons costs; of workers that were named only what runs, for how long, and which they are."""
-
-    running: int
-    seconds_max: float | None
-    may_be_cut: int | None = None
-    repeated_seconds_max: float | None = None
-    steps_kept: int | None = None
-    jobs: list[Running]
-    others: int
-    workers: list[Undrained] | None = None
-
-
-class Bundle(Told):
-    output: str | None
-    files: dict[str, int]
-
-
-class Health(Told):
-    ok: bool
-    status: int | None
-    said: str
-
-
-class Crawl(Told):
-    id: int
-    url: str
-    state: str
-    pages: int | None
-    links: int | None
-    errors: int | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    error: str | None
-    score: float | None
-    issues: Any
-    reports: str | None
-
-
-class CrmReport(Told):
-    job: int
-    created_at: datetime
-    body_bytes: int
-    formats: list[str]
 
 
 class Topic(Told):
     topic: str
     text: str
+
+
+class ExecStep(Told):
+    name: str
+    state: str
+    attempts: int
+    error: str | None
+
+
+class Executed(Told):
+    kind: str
+    state: str
+    partial: bool
+    result: Any
+    error: str | None
+    counters: dict[str, float]
+    steps: list[ExecStep]
+
+
+class Written(Told):
+    kind: str
+    files: list[str]
 
 
 Variables = dict[str, str]
@@ -379,8 +328,9 @@ SHAPES: dict[str, Any] = {
     "kinds": list[KindInFull] | KindInFull, "kinds publish": Names, "failures": list[Failure] | FailureInFull | Muted,
     "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels test": Delivery, "channels enable": ChannelTold, "channels disable": ChannelTold,
     "channels replay": Replayed, "lane limit": LaneTold, "lane pause": LaneTold, "lane resume": LaneTold,
-    "token create": NewToken, "token list": list[Token], "token revoke": TokenTold, "migrate": Migrated, "migrate plan": MigrationPlan,
+    "token create": NewToken, "token list": list[Token], "token revoke": NameAndState, "migrate": Migrated, "migrate plan": MigrationPlan,
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
     "install": list[InstallStep], "uninstall": list[InstallStep], "drain": Drain, "undrain": list[Undrained], "support-bundle": Bundle, "health": Health,
-    "seo crawls": list[Crawl], "crm reports": list[CrmReport], "help": list[Topic] | Topic,
+    "seo crawls": list[Crawl], "crm reports": list[CrmReport], "lanes": list[LaneStatus], "workers": list[Worker],
+    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
 }  # fmt: skip

@@ -1,0 +1,89 @@
+"""What the commands print that look after an installation: findings, services, files, reports of families."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from bellhand.api.told import Told
+
+
+class Finding(Told):
+    layer: str
+    what: str
+    level: str
+    why: str
+    fix: str
+
+
+class Setting(Told):
+    value: str
+    origin: str
+
+
+class InstallStep(Told):
+    what: str
+    needed: bool
+    why_not: str | None
+
+
+class Undrained(Told):
+    id: str
+    worker: str
+
+
+class Running(Told):
+    worker: str
+    host: str
+    id: int
+    kind: str
+    running_seconds: float
+    left_seconds: float | None
+    repeated_seconds: float
+    steps: int
+
+
+class Drain(Told):
+    """What a stop of this machine's daemons costs; of workers that were named only what runs, for how long, and which they are."""
+
+    running: int
+    seconds_max: float | None
+    may_be_cut: int | None = None
+    repeated_seconds_max: float | None = None
+    steps_kept: int | None = None
+    jobs: list[Running]
+    others: int
+    workers: list[Undrained] | None = None
+
+
+class Bundle(Told):
+    output: str | None
+    files: dict[str, int]
+
+
+class Health(Told):
+    ok: bool
+    status: int | None
+    said: str
+
+
+class Crawl(Told):
+    id: int
+    url: str
+    state: str
+    pages: int | None
+    links: int | None
+    errors: int | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    score: float | None
+    issues: Any
+    reports: str | None
+
+
+class CrmReport(Told):
+    job: int
+    created_at: datetime
+    body_bytes: int
+    formats: list[str]

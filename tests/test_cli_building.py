@@ -1,0 +1,90 @@
+"""Something to begin with: a configuration, a handler, a run without a queue; and looks again and again."""
+
+# ruff: noqa: F401, F811 (fixtures are used by name)
+
+import json
+import signal
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bellhand.settings import Settings
+from commands import Bellhand, bare, bellhand, process
+
+Process = Callable[..., subprocess.Popen[str]]
+
+
+def test_init_writes_every_setting_and_nothing_over_what_is_there(
+    bellhand: Bellhand, tmp_path: Path
+) -> None:
+    assert bellhand.ok("init").out == "config.toml\n"
+    text = (tmp_path / "config.toml").read_text()
+    assert Settings.model_validate(tomllib.loads(text)) == Settings()
+    again = bellhand("init")
+    assert (again.code, "config.toml could not be written" in again.err) == (1, True)
+    assert (tmp_path / "config.toml").read_text() == text
+
+
+def test_a_new_handler_runs_without_a_queue_and_its_test_passes(
+    bare: None, process: Process, tmp_path: Path
+) -> None:
+    """In processes of their own: what runs a handler there starts a database of its own."""
+
+    def said(*words: str) -> tuple[int, str, str]:
+        program = process(*words)
+        out, err = program.communicate(timeout=60)
+        return program.returncode, out, err
+
+    code, out, err = said("new", "handler", "shop.count_all")
+    assert (code, out) == (0, "shop.py\ntest_shop.py\n"), err
+    assert "bellhand exec shop.count_all --module shop" in err
+    assert said("new", "handler", "shop.other")[0] == 1, "what is there stays"
+    assert said("new", "handler", "../x")[0] == 2
+    compile((tmp_path / "test_shop.py").read_text(), "test_shop.py", "exec")
+    code, out, err = said("exec", "shop.count_all", "--module", "shop", "items=a,b", "--json")
+    assert code == 0, err
+    done = json.loads(out)
+    assert (done["state"], done["result"], done["counters"]) == ("completed", {"done": ["A", "B"]}, {"items": 2})  # fmt: skip
+    assert [step["name"] for step in done["steps"]] == ["item a", "item b"]
+    code, _, err = said("exec", "shop.count_al", "--module", "shop")
+    assert (code, "did you mean shop.count_all?" in err) == (3, True)
+
+
+def test_jobs_are_reprioritized_and_the_audit_says_by_whom(bellhand: Bellhand) -> None:
+    bellhand.kind()
+    job, over = bellhand.job(), bellhand.over("completed")
+    said = bellhand("reprioritize", str(job), str(over), "--priority", "9")
+    assert (said.code, said.out) == (1, f"{job}  priority 9\n")
+    assert bellhand.ok("show", str(job), "--json", "priority").json == {"priority": 9}
+    bellhand.ok("pause", str(job))
+    (event,) = bellhand.ok("audit", str(job), "--type", "paused", "--json").json
+    assert event["actor"].startswith("cli:")
+    assert "paused" in bellhand.ok("audit", "--actor", event["actor"]).out
+    assert bellhand.ok("audit", "--type", "nothing").out == ""
+
+
+def test_stats_are_what_the_workers_counted(bellhand: Bellhand) -> None:
+    bellhand.kind()
+    bellhand.sql("insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram) "
+                 "values (date_trunc('minute', now()), 'a', 'completed', gen_random_uuid(), 3, 6, 12, '{}'), "
+                 "(date_trunc('minute', now()), 'a', 'fail', gen_random_uuid(), 1, 2, 4, '{}')")  # fmt: skip
+    assert {row["outcome"]: row["jobs"] for row in bellhand.ok("stats", "--json").json} == {"completed": 3, "failed": 1}  # fmt: skip
+    (line,) = bellhand.ok("stats").out.splitlines()[1:]
+    assert line.split("ago")[1].split() == ["3", "1", "0", "0", "2.0", "s", "4.0", "s"]
+    assert bellhand("stats", "--every", "10s").code == 2
+    assert bellhand.ok("stats", "--kind", "b").out == ""
+
+
+def test_a_list_is_watched_until_ctrl_c(bellhand: Bellhand, process: Process) -> None:
+    bellhand.kind()
+    job = bellhand.job()
+    watching = process("list", "--watch", "--format", "{id} {state}")
+    assert watching.stdout is not None
+    assert watching.stdout.readline() == f"{job} pending\n"
+    bellhand.ok("pause", str(job))
+    assert watching.stdout.readline() == f"{job} paused\n"
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 130
