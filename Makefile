@@ -78,7 +78,7 @@ test-pages: .venv/dev
 
 test-browser: .venv/dev .browser/ready  ## Tests in a browser, with Chromium (installed if need be), playwright and axe-core
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
-	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m browser tests/test_browser.py tests/test_pages_browser.py tests/test_pages_tabs.py tests/test_progress_browser.py
+	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m browser tests/test_browser.py tests/test_pages_browser.py tests/test_pages_keys.py tests/test_pages_tabs.py tests/test_progress_browser.py
 
 # axe-core looks for what keeps people out; without npm its test says that it was skipped.
 .browser/ready: pyproject.toml .venv/dev

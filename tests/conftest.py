@@ -52,6 +52,7 @@ FAMILIES = re.compile(
 BROWSER = {
     "test_browser.py",
     "test_pages_browser.py",
+    "test_pages_keys.py",
     "test_pages_tabs.py",
     "test_progress_browser.py",
 }

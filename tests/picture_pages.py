@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,25 @@ PAST = """
         else 8 + round(6 * sin(m / 7.0) + m % 3) end, 5, 20, array[0, 0, 1, 2, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     from generate_series(1, 60) m, unnest(array['demo.report', 'demo.letters']) k, unnest(array['completed', 'fail', 'retry']) o"""
 
+# What a day of work would have left: how long runs took, a deploy by a script, a search with a name.
+MEASURED = """
+    insert into bellhand.run_times (kind, step, samples, mean, deviation, quantiles, since)
+      select 'pages.steps', '', 214, 40, 20, array(select 15 + 80 * (n / 40.0) ^ 2 from generate_series(0, 40) n), now() - interval '6 days';
+    insert into bellhand.deploys (at, version, note, actor) values (now() - interval '25 minutes', 'a1b2c3d', 'faster letters', 'http:release');
+    insert into bellhand.views (name, path) values ('core team''s failures', '/jobs?q=tag.team%3Acore+state%3Afailed')"""
+
 
 async def main(dsn: str) -> None:
     """Fill, wait until some jobs run, and look at everything."""
     random.seed(1)
     conn = await asyncpg.connect(dsn)
-    sections: dict[str, Any] = {"lanes": {"demo": {"concurrency": 4}}}
     async with (
-        at_work(dsn, *HANDLERS, *DEMO, worker={"concurrency": 16}, **sections) as daemon,
+        at_work(dsn, *HANDLERS, *DEMO, worker={"concurrency": 16}) as daemon,
         async_playwright() as playwright,
     ):
         await conn.execute(FAMILIES)
         await conn.execute(PAST)
+        await conn.execute("select bellhand.limit_lane('demo', '{\"concurrency\": 4}')")
         for number in range(14):
             await insert(conn, "demo.letters", '{"step_seconds": 0.05}', owner=f"u_{number % 5}")
             await insert(conn, "demo.greet", json.dumps({"name": "Ada"}), owner="website")
@@ -85,7 +93,10 @@ async def main(dsn: str) -> None:
             GO[f"picture.{number}"].set()
         await asyncio.sleep(2)
         await conn.execute("select bellhand.group_failures()")
+        await conn.execute(MEASURED)
+        worker = await conn.fetchval("select id from bellhand.workers")
         paths = {
+            "lane": "/lanes/demo?concurrency=8", "drain": f"/workers/{worker}/drain",
             "overview": "/", "jobs": "/jobs", "job": f"/jobs/{running}", "report": f"/jobs/{report}", "failures": "/failures", "lanes": "/lanes", "kinds": "/kinds", "new-job": "/kinds/demo.report",
             "schedules": "/schedules", "workers": "/workers", "system": "/system", "leads": "/leads", "matching": "/matching", "sites": "/sites", "seo": "/seo", "mail": "/crm",
         }  # fmt: skip
@@ -108,7 +119,9 @@ async def main(dsn: str) -> None:
         await browser.close()
         for number in range(1, 6):
             GO.setdefault(f"picture.{number}", asyncio.Event()).set()
-        await conn.execute("select bellhand.cancel(id) from bellhand.jobs")
+        for row in await conn.fetch("select id from bellhand.jobs"):
+            with suppress(asyncpg.PostgresError):  # it ended meanwhile
+                await conn.execute("select bellhand.cancel($1)", row["id"])
     await conn.close()
 
 

@@ -82,6 +82,7 @@ async def test_a_failure_is_found_by_its_fingerprint(dsn, conn):
         failure = await conn.fetchval("select fingerprint from bellhand.failures")
         _, page, _ = await browser.get(f"/jobs?q={failure}")
         assert "ValueError" in text_of(page, "h1")
+        assert "after the deploy of 0" in text_of(page, "#group")
         _, page, _ = await browser.get(f"/jobs?q={failure[::-1]}")
         assert "No job matches" in text_of(page)
 

@@ -48,7 +48,7 @@ class Failures:
         jobs = await self.jobs.of_ids(row["ids"])
         return await self.site.page(
             request, "failure.html", title=f"{row['kind']}: {row['error_class']}", group=row, jobs=jobs,
-            contrast=json.loads(row["contrast"] or "[]"), filter=json.dumps({"failure": row["fingerprint"]}),
+            contrast=json.loads(row["contrast"] or "[]"), deploy=json.loads(row["deploy"] or "null"), filter=json.dumps({"failure": row["fingerprint"]}),
         )  # fmt: skip
 
     async def mute(self, request: web.Request) -> web.Response:

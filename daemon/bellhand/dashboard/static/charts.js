@@ -10,12 +10,12 @@ function drawMarks(plot) {
   const { ctx, bbox, scales } = plot;
   ctx.save();
   ctx.strokeStyle = colour("notice");
-  ctx.setLineDash([2, 3]);
+  ctx.setLineDash([4, 3]);
   ctx.lineWidth = devicePixelRatio;
   for (const time of $$("[data-mark] time")) {
     const at = Date.parse(time.dateTime) / 1000;
     if (at < scales.x.min || at > scales.x.max) continue;
-    const x = Math.round(plot.valToPos(at, "x", true));
+    const x = Math.round(plot.valToPos(at, "x", true)) + 0.5; // on a pixel, not between two
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
@@ -41,8 +41,9 @@ export function drawCharts(anew) {
   if (!window.uPlot) return;
   for (const figure of $$("[data-chart]")) {
     const place = $("[data-keep]", figure);
-    const heads = $$("thead th", figure);
-    const rows = $$("tbody tr", figure).map((row) => $$("th, td", row).map((cell) => Number(cell.dataset.value ?? cell.textContent)));
+    const table = $("details table", figure); // the chart's own legend is a table too
+    const heads = $$("thead th", table);
+    const rows = $$("tbody tr", table).map((row) => $$("th, td", row).map((cell) => Number(cell.dataset.value ?? cell.textContent)));
     if (!rows.length) continue;
     const data = heads.map((_, at) => rows.map((row) => row[at]));
     const drawn = charts.get(figure);
