@@ -87,3 +87,21 @@ async def test_notices_that_missed_their_digest_get_another(conn: asyncpg.Connec
         ("notify.email", "digest:a@b.example"),
         ("notify.slack", "digest:ops"),
     ]
+
+
+async def test_what_fails_together_counts_once_for_how_long_an_endpoint_is_left_alone(
+    conn: asyncpg.Connection,
+) -> None:
+    """Sixteen that were under way while it was away for a second must not cost it five minutes."""
+    await conn.execute("select bellhand.set_channel('shop', 'webhook', 'http://127.0.0.1:1/hook')")
+    waits = []
+    for after in ("00:00:00", "00:00:03", "00:00:09"):
+        await conn.execute(f"set bellhand.now = '2026-03-01 {after}'")
+        for _ in range(16):
+            assert not await conn.fetchval(
+                "select bellhand.channel_fared('shop', 'away', false, 9e9)"
+            )
+        waits.append(await conn.fetchval("select retry_at - bellhand.now() from bellhand.channels"))
+    assert [wait.total_seconds() for wait in waits] == [2, 4, 8]
+    await conn.execute("select bellhand.channel_fared('shop', null, false, 9e9)")
+    assert await conn.fetchval("select retry_at is null and failures = 0 from bellhand.channels")
