@@ -14,6 +14,7 @@ from bellhand.clients.guard import allowed
 from bellhand.clients.urls import parse
 from bellhand.clients.web import Web, WebLimits
 from daemons import at_work, insert, until
+from security import OURS, public_strings
 from support import ROOT
 from websites import Names, StraightHome, local_web, raw_server, redirect, serving
 
@@ -33,6 +34,7 @@ METADATA = {
     "translated.internal": "64:ff9b::a9fe:a9fe",
     "tunnelled.internal": "2002:a9fe:a9fe::1",
 }
+USUAL = (b"Host", b"User-Agent", b"Accept", b"Accept-Encoding", b"Accept-Language")
 NOT_FOR_WEBSITES = (
     *(1, 11, 19, 21, 22, 23, 25, 53, 110, 111, 135, 139, 143, 389, 445, 465, 514, 587, 636, 873),
     *(993, 1433, 1521, 2049, 2181, 2375, 2379, 3306, 3389, 5432, 5601, 5672, 5900, 5984, 6379),
@@ -252,6 +254,33 @@ async def test_no_header_becomes_another_or_another_request(headers):
     assert connections == []
 
 
+async def test_a_text_in_a_header_is_a_value_or_refused(test_data):
+    """Whatever is let through arrives as one header of the name that was given."""
+    requests = []
+
+    async def talk(reader, writer):
+        while True:
+            requests.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    refused = {}
+    sent = 0
+    async with raw_server(talk) as port, local_web(port) as fetcher:
+        for text in [*OURS, *public_strings(test_data)]:
+            try:
+                await fetcher.get(f"http://127.0.0.1:{port}/", headers={"X-Note": text})
+            except Forbidden as error:
+                refused[text] = error.code
+                continue
+            sent += 1
+            names = [line.partition(b":")[0] for line in requests[-1].split(b"\r\n")[1:-2]]
+            assert names.count(b"X-Note") == 1, text
+            assert set(names) == {b"X-Note", *USUAL}, text
+    assert len(requests) == sent > 500
+    assert set(refused.values()) == {"bad_header"}
+    assert not [text for text in refused if text.isprintable() and text.isascii()]
+
+
 async def test_headers_of_other_alphabets_pass_as_they_are():
     seen = []
 
@@ -297,8 +326,7 @@ async def test_a_cookie_or_an_address_of_a_site_cannot_write_into_our_next_reque
     assert page.text == "ok"
     assert len(requests) == 2
     sent = [line.partition(b":")[0].lower() for line in requests[1].split(b"\r\n")[1:]]
-    allowed_names = {b"host", b"user-agent", b"accept", b"accept-encoding", b"accept-language"}
-    assert set(sent) - {b""} == {*allowed_names, b"cookie"}
+    assert set(sent) - {b""} == {*(name.lower() for name in USUAL), b"cookie"}
     (carried,) = re.findall(rb"Cookie: (.*)\r\n", requests[1])
     assert {"plain"} <= set(SimpleCookie(carried.decode())) <= {"plain", "a"}
     assert b"\0" not in requests[1]

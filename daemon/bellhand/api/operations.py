@@ -27,6 +27,7 @@ from bellhand.problems import HttpProblem
 OWN: tuple[Scope, ...] = ("read", "enqueue")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+ERRORS_MAX = 50  # that a refusal names
 ENCODINGS = ("identity", "gzip", "deflate")
 JOB_PATH = (
     "/v1/jobs/{job:(?!batch$)[^{}/]+}"  # what is done to a batch is no act on a job of that name
@@ -197,15 +198,20 @@ def _finite(text: str) -> float:
 
 
 def checked(adapter: TypeAdapter[Any], value: Any, root: str) -> Any:
-    """The value as the adapter's type; else the problem with a pointer to every place that does not fit."""
+    """The value as the adapter's type; else the problem with a pointer to every place that does not fit, of many to the first."""
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
         said: dict[str, list[str]] = {}
-        for one in error.errors(include_url=False, include_input=False):
+        found = error.errors(include_url=False, include_input=False)
+        unknown = any(one["type"] == "extra_forbidden" for one in found)
+        names = _names(adapter.json_schema()) if unknown else set()
+        for one in found[:ERRORS_MAX]:
             place = pointer(root, _place(one["loc"], value)) if root else ".".join(map(str, one["loc"])) or "query"  # fmt: skip
-            said.setdefault(place, []).append(_said(one, adapter))
+            said.setdefault(place, []).append(_said(one, names))
         errors = [(place, ", or ".join(dict.fromkeys(words))) for place, words in said.items()]
+        if len(found) > ERRORS_MAX:
+            errors.append((root or "query", f"{len(found) - ERRORS_MAX} more things do not fit"))
         raise HttpProblem("invalid-request", errors=errors) from None
 
 
@@ -234,9 +240,8 @@ def _place(steps: Sequence[int | str], value: Any) -> list[int | str]:
     return found
 
 
-def _said(error: Mapping[str, Any], adapter: TypeAdapter[Any]) -> str:
+def _said(error: Mapping[str, Any], known: set[str]) -> str:
     if error["type"] == "extra_forbidden":
-        known = _names(adapter.json_schema())
         near = get_close_matches(str(error["loc"][-1]), known, 1)
         there = f"there is {', '.join(sorted(known))}" if known else "this takes no parameters"
         meant = f"did you mean {near[0]!r}?" if near else there

@@ -1,0 +1,85 @@
+"""Every kind of JSON there is, through HTTP: taken as it is or refused with a reason, never an error of ours.
+
+Through SQL, with what daemons make of it, the same texts go in the fault F34.
+"""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from desk import Desk
+from faults.texts import OWN_PAYLOADS, payloads
+from ports import whole
+
+JSON = {"Content-Type": "application/json"}
+BYTES_MAX = 3_000_000  # what is larger costs the client more than the port
+REFUSED = (400, 413, 422)
+FRAMES = {
+    "inside the payload": (b'{"kind": "s.json", "payload": {"x": ', b"}}"),
+    "a batch": (b'{"jobs": [{"kind": "s.json", "payload": {"x": ', b"}}]}"),
+    "the whole body": (b"", b""),
+}
+
+
+@pytest.fixture(params=["ours", "public"])
+def texts(request: pytest.FixtureRequest) -> dict[str, str]:
+    if request.param == "ours":
+        return {name: text for name, text in OWN_PAYLOADS.items() if len(text) < BYTES_MAX}
+    folder: Path = request.getfixturevalue("test_data")
+    assert len(list((folder / "json" / "test_parsing").glob("*.json"))) > 300
+    return {name: text for name, text in payloads().items() if name not in OWN_PAYLOADS}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+async def test_no_json_breaks_the_port(
+    dsn: str, conn: asyncpg.Connection, texts: dict[str, str], frame: str
+) -> None:
+    await Desk(conn).publish("s.json")
+    before, after = FRAMES[frame]
+    path = "/v1/jobs/batch" if frame == "a batch" else "/v1/jobs"
+    taken: list[Any] = []
+    async with (
+        whole(dsn, requests_burst=100_000) as port,
+        aiohttp.ClientSession(port.base) as session,
+    ):
+        for name, text in texts.items():
+            body = before + text.encode(errors="surrogateescape") + after
+            async with session.post(path, data=io.BytesIO(body), headers=JSON) as answer:
+                told = await answer.json(content_type=None)
+            if answer.status == 202:
+                taken.append(text)
+                continue
+            assert answer.status in REFUSED, (name, answer.status, told)
+            assert answer.content_type == "application/problem+json", name
+            assert (told["status"], bool(told["title"])) == (answer.status, True), name
+    rows = await conn.fetch("select payload::text, tags::text from bellhand.jobs order by id")
+    assert len(rows) == len(taken)
+    if frame in ("inside the payload", "a batch"):
+        assert len(taken) > len(texts) / 6
+        for text, row in zip(taken, rows, strict=True):
+            stored = number_by_number(row["payload"])["x"]
+            assert stored == number_by_number(text), text[:200]
+
+
+@pytest.mark.timeout(30)
+async def test_ten_thousand_unknown_names_cost_no_more_than_a_few(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """Each cost a schema of its own once: one request of 100 kB held the daemon up for minutes."""
+    body = {"kind": "s.json"} | {f"kin{n}": n for n in range(10_000)}
+    async with whole(dsn) as port:
+        code, told, _ = await port.post("/v1/jobs", body)
+    assert code == 422
+    assert len(told["errors"]) == 51
+    assert told["errors"][0]["detail"] == "is unknown; did you mean 'kind'?"
+    assert told["errors"][-1]["detail"] == "9950 more things do not fit"
+
+
+def number_by_number(text: str) -> Any:
+    """Postgres keeps 1e3 as 1000: what counts is the number."""
+    return json.loads(text, parse_int=float)
