@@ -10,6 +10,7 @@ BENCH ?=
 SEO ?= check
 FAULTS ?= --all
 HOURS ?= 8
+RATE ?= 30
 MINUTES ?= 12
 SOURCES := daemon tests bench faults docs/reference.py deploy
 PG15 := /usr/lib/postgresql/15/bin/initdb
@@ -114,8 +115,8 @@ faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2"
 fleet: .venv/dev  ## Several machines: shared limits, machines cut off, a rolling upgrade, failover, poolers (needs root, and pgbouncer for some)
 	@$(BIN)/python -m faults --fleet
 
-soak: .venv/dev  ## Seeded random faults for hours (HOURS=8), with the memory watched
-	@$(BIN)/python -m faults soak --hours $(HOURS)
+soak: .venv/dev  ## Seeded random faults for hours (HOURS=8, RATE=30 jobs a second), with the memory watched
+	@$(BIN)/python -m faults soak --hours $(HOURS) --rate $(RATE)
 
 matching: .venv/dev  ## How well matching does on public data (BELLHAND_TEST_DATA: where the data is)
 	@PYTHONPATH=daemon:tests $(BIN)/python tests/matching_figures.py

@@ -17,7 +17,8 @@ from .fault import Fault, load
 from .fleet import ROOT
 from .history import check
 from .play import play
-from .soak import CHAPTER_SECONDS, soak
+from .report import table
+from .soak import CHAPTER_SECONDS, JOBS_PER_SECOND, soak
 from .witness import read
 
 OUT = ROOT / "build" / "faults"
@@ -29,6 +30,9 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.judge:
         return _judge(chosen.judge)
+    if chosen.table:
+        print(table(chosen.table))
+        return 0
     if chosen.names == ["soak"]:
         return asyncio.run(_soak(chosen))
     faults = load()
@@ -67,6 +71,7 @@ async def _soak(chosen: argparse.Namespace) -> int:
         seed=chosen.seed,
         postgres=chosen.postgres,
         chapter_seconds=chosen.seconds or CHAPTER_SECONDS,
+        jobs_per_second=chosen.rate,
     )
     return 0 if held else 1
 
@@ -128,7 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--judge", type=Path, metavar="EVENTS", help="judge an earlier run's events.jsonl again"
     )
+    parser.add_argument(
+        "--table", type=Path, nargs="+", metavar="FOLDER", help="a table of the verdicts in folders of earlier runs"
+    )  # fmt: skip
     parser.add_argument("--hours", type=float, default=8.0, help="how long a soak goes on")
+    parser.add_argument(
+        "--rate", type=float, default=JOBS_PER_SECOND, help="jobs a second that a soak's clients insert"
+    )  # fmt: skip
     return parser
 
 

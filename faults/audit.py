@@ -19,7 +19,8 @@ create table faults.effects (job bigint not null, epoch integer not null, token 
 create table faults.jobs (
   seq bigint not null default nextval('faults.seq'), at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
   op text not null, place text not null, job bigint not null, state text, epoch integer, attempts smallint, attempts_max smallint,
-  crashes smallint, kind text, key text, token text, schedule text, tick text, done float8, stop text, error text);
+  crashes smallint, kind text, key text, token text, schedule text, tick text, done float8, stop text, error text,
+  lane smallint, priority smallint, due boolean);
 create table faults.workers (
   seq bigint not null default nextval('faults.seq'), at timestamptz not null default clock_timestamp(), xid xid8 not null default pg_current_xact_id(),
   op text not null, worker uuid not null, name text not null, pid integer not null, beat timestamptz not null);
@@ -32,12 +33,13 @@ declare
   j record;
 begin
   if tg_op = 'DELETE' then j := old; else j := new; end if;
-  insert into faults.jobs (op, place, job, state, epoch, attempts, attempts_max, crashes, kind, key, token, schedule, tick, done, stop, error)
+  insert into faults.jobs (op, place, job, state, epoch, attempts, attempts_max, crashes, kind, key, token, schedule, tick, done, stop, error, lane, priority, due)
     values (left(tg_op, 1), tg_argv[0], j.id, j.state, j.epoch, j.attempts,
       coalesce(j.attempts_max, (select k.attempts_max from bellhand.kinds k where k.name = j.kind)), j.crashes, j.kind, j.unique_key,
       case when jsonb_typeof(j.payload) = 'object' then j.payload ->> 'token' end, j.tags ->> 'schedule', j.tags ->> 'tick',
       coalesce((j.progress ->> 'steps_done')::float8, (j.progress ->> 'done')::float8),
-      to_jsonb(j) ->> 'stop', left(j.error, 200));
+      to_jsonb(j) ->> 'stop', left(j.error, 200),
+      case when tg_op = 'INSERT' then (select k.lane from bellhand.kinds k where k.name = j.kind) end, j.priority, j.run_at <= bellhand.now());
   return null;
 end $$;
 create trigger faults_saw after insert or update or delete on bellhand.jobs for each row execute function faults.saw_job('jobs');
@@ -66,7 +68,7 @@ create trigger faults_saw after insert or update or delete on bellhand.workers f
 
 JOBS = """
 select seq, extract(epoch from at)::float8 as at, xid::text::bigint as xid, op, place, job, state, epoch, attempts, attempts_max, crashes,
-  kind, key, token, schedule, tick, done, stop, error from faults.jobs order by seq
+  kind, key, token, schedule, tick, done, stop, error, lane, priority, due from faults.jobs order by seq
 """
 WORKERS = """
 select seq, extract(epoch from at)::float8 as at, xid::text::bigint as xid, op, worker::text, name, pid,

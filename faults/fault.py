@@ -53,9 +53,10 @@ def load() -> dict[str, Fault]:
     """All faults by name, in the order of their numbers."""
     for module in pkgutil.iter_modules(catalogue.__path__):
         importlib.import_module(f"{catalogue.__name__}.{module.name}")
-    return dict(sorted(FAULTS.items(), key=lambda item: _order(item[0])))
+    return dict(sorted(FAULTS.items(), key=lambda item: in_order(item[0])))
 
 
-def _order(name: str) -> tuple[int, str]:
+def in_order(name: str) -> tuple[int, str]:
+    """Faults by their numbers, those of one number by their names."""
     digits = "".join(c for c in name.partition("-")[0] if c.isdigit())
     return int(digits or 0), name

@@ -23,6 +23,7 @@ RESTART_SECONDS = 0.1
 BAD_START_SECONDS = 2.0  # after one that said what only a person can put right
 NEEDS_A_PERSON = 78
 TERM_SECONDS = 40.0
+READY = b'"event":"ready"'
 
 
 def toml(settings: dict[str, Any]) -> str:
@@ -68,6 +69,7 @@ class Daemon:
         self.log = folder / "log"
         self.child: asyncio.subprocess.Process | None = None
         self.since = 0.0
+        self.heard_bytes = 0  # of the log, before this process
         self.starts = 0
         self.wanted = True
         self.told: set[int] = set()  # processes whose end we caused
@@ -88,6 +90,7 @@ class Daemon:
     async def _again_and_again(self) -> None:
         while self.wanted:
             with self.log.open("ab") as log:
+                self.heard_bytes = log.tell()
                 given: dict[str, Any] = {
                     "stdin": asyncio.subprocess.DEVNULL,
                     "stdout": log,
@@ -154,6 +157,14 @@ class Daemon:
                     if entry.get("event") == event:
                         found.append(entry)
         return found
+
+    def at_work(self) -> bool:
+        """Whether the process that runs now has said that it is ready, and does not stand still."""
+        if not self.pid or self.pid in self.stopped:
+            return False
+        with self.log.open("rb") as log:
+            log.seek(self.heard_bytes)
+            return READY in log.read()
 
     def rss_bytes(self) -> int:
         """What the process takes of memory now."""

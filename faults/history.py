@@ -1,7 +1,7 @@
 """What happened, joined from the three witnesses, and the verdict on it.
 
 Events are dicts with `src`: run (the settings), client, handler, nemesis, db (changes of jobs), leases, workers (changes
-of these), effect, metrics, final. Their times are seconds of one monotonic clock. The order of what happened to one job
+of these), effect, hook (what a receiver of webhooks got), metrics, final. Their times are seconds of one monotonic clock. The order of what happened to one job
 is the order of `seq`. That a job runs is told by its lease alone: a claim is a lease's row, and it ends when the job's
 epoch moves on. Everything is sorting and one pass: O(n log n).
 """
@@ -18,6 +18,9 @@ from .witness import Event
 
 OVER = frozenset({"completed", "failed", "cancelled"})
 NEVER = float("inf")
+CLOCKS_APART_SECONDS = (
+    0.05  # the database's clock against ours, and a statement against its trigger
+)
 LIST_MAX = 5  # violations of one sort that are shown
 
 
@@ -63,6 +66,7 @@ class History:
     changes: list[Event]  # of jobs, and claims (op C, D where a lease went), by seq
     beats: dict[str, list[Event]]  # by worker, by seq
     effects: list[Event]
+    hooks: list[Event]
     final: Event | None
     metrics: Event | None = None  # what the daemons counted
     of_job: dict[int, list[Event]] = field(default_factory=dict)
@@ -77,6 +81,10 @@ class History:
     @property
     def lease_seconds(self) -> float:
         return float(self.settings["lease_seconds"])
+
+    def witnessed(self, job: int) -> bool:
+        """Whether the handler of the job writes down its runs."""
+        return self.of_job[job][0].get("kind") not in self.settings.get("unwitnessed", ())
 
     def claim(self, job: int, epoch: int) -> Claim | None:
         """The claim of a job at an epoch, unless a crash of the server undid it."""
@@ -117,7 +125,7 @@ def join(events: Iterable[Event]) -> History:
         settings=by["run"][0] if by["run"] else {"lease_seconds": 30.0},
         client=by["client"], handler=sorted(by["handler"], key=lambda event: event["t"]),
         nemesis=sorted(by["nemesis"], key=lambda event: event["t"]), changes=sorted(by["db"] + _expanded(by["leases"]), key=lambda event: event["seq"]),
-        beats=beats, effects=by["effect"], final=by["final"][-1] if by["final"] else None, metrics=by["metrics"][-1] if by["metrics"] else None, torn=len(by["torn"]),
+        beats=beats, effects=by["effect"], hooks=by["hook"], final=by["final"][-1] if by["final"] else None, metrics=by["metrics"][-1] if by["metrics"] else None, torn=len(by["torn"]),
     )  # fmt: skip
     for event in sorted(by["db"] + by["leases"] + by["workers"], key=lambda event: event["seq"]):
         first, _ = history.spans.get(event["xid"], (event["seq"], 0))

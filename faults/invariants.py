@@ -1,6 +1,7 @@
 """What must hold in every history, whatever was broken: one function each, which tells (name, detail) of every breach.
 
-The numbers I1 to I17 are those of the list of promises; order at the claim (I8) is proved by the tests of the claim.
+The numbers I1 to I17 are those of the list of promises; order at the claim (I8) and what receivers hear (I18)
+have modules of their own.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .history import NEVER, OVER, Claim, History, Run
+from .history import CLOCKS_APART_SECONDS, NEVER, OVER, Claim, History, Run
+from .order import claims_are_in_order
+from .told import who_asked_is_told
 from .witness import Event
 
 Breaches = Iterator[tuple[str, Any]]
-CLOCKS_APART_SECONDS = (
-    0.05  # the database's clock against ours, and a statement against its trigger
-)
 RECOVERY_SECONDS_MAX = 35.0
 
 ROW = (
@@ -249,7 +249,7 @@ def everything_ends(h: History) -> Breaches:
 def completed_was_run(h: History) -> Breaches:
     """I11: what is completed was run to its end, at the epoch it was completed with."""
     for job, changes in h.of_job.items():
-        for change in changes:
+        for change in changes if h.witnessed(job) else ():
             if (
                 change["place"] == "history"
                 and change["op"] == "I"
@@ -364,7 +364,7 @@ def recoveries(h: History) -> Iterator[tuple[Claim, float | None]]:
     for job, claims in h.claims.items():
         for claim in claims:
             lost = gone.get(process.get(claim.worker, 0))
-            if lost is None or not claim.begun <= lost < claim.ended:
+            if lost is None or not claim.begun <= lost < claim.ended or not h.witnessed(job):
                 continue
             if claim.became in OVER and (claim.worker, claim.end_xid) not in rescues:
                 continue  # its last statement was on its way
@@ -385,5 +385,5 @@ def recoveries(h: History) -> Iterator[tuple[Claim, float | None]]:
 INVARIANTS: list[Callable[[History], Breaches]] = [
     nothing_lost, ends_as_expected, one_run_in_a_lease, epochs_grow, states_are_legal, keys_are_unique, attempts_are_counted,
     progress_grows, ticks_fire_once, everything_ends, completed_was_run, lanes_keep_their_limits, effects_happen_once,
-    cancelled_does_not_start, counts_are_true, nothing_is_left, lost_jobs_run_again,
+    claims_are_in_order, cancelled_does_not_start, counts_are_true, nothing_is_left, lost_jobs_run_again, who_asked_is_told,
 ]  # fmt: skip

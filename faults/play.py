@@ -66,7 +66,7 @@ async def play(
     prepare: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
 ) -> Verdict:
     """Play one fault in a folder of its own and judge it; `prepare` may change the database before."""
-    begun = time.monotonic()
+    begun, load = time.monotonic(), os.getloadavg()[0]
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     server = DevPostgres(
@@ -100,7 +100,7 @@ async def play(
             shutil.copy(server.home / "log", folder / "postgres.log")
     finally:
         await asyncio.to_thread(server.close)
-    return _judge(stage, events, time.monotonic() - begun)
+    return _judge(stage, events, time.monotonic() - begun, load)
 
 
 async def _heal(stage: Stage) -> None:
@@ -125,6 +125,7 @@ async def _end(stage: Stage) -> list[Event]:
         "fault": stage.fault.name,
         "seed": stage.seed,
         "lease_seconds": stage.lease_seconds,
+        "postgres": str(await stage.value("show server_version")).split()[0],
     } | stage.settings
     found = await audit.collect(await stage.oracle())
     files = (stage.said.path, stage.fleet.journal, stage.nemesis.path)
@@ -172,7 +173,7 @@ async def roll_call(stage: Stage) -> None:
     client.drop()
 
 
-def _judge(stage: Stage, events: list[Event], seconds: float) -> Verdict:
+def _judge(stage: Stage, events: list[Event], seconds: float, load: float) -> Verdict:
     write(stage.folder / "events.jsonl", events)
     verdict = check(events)
     violations = verdict["counts"] | {name: details[:3] for name, details in stage.breaches.items()}
@@ -186,7 +187,8 @@ def _judge(stage: Stage, events: list[Event], seconds: float) -> Verdict:
         json.dumps(
             {
                 "fault": stage.fault.name, "title": stage.fault.title, "held": made.valid, "seed": stage.seed,
-                "commit": _commit(), "postgres": stage.server.programs.parts[-2], "python": platform.python_version(),
+                "commit": _commit(), "postgres": events[0]["postgres"], "python": platform.python_version(),
+                "cores": os.cpu_count(), "load": [round(one, 2) for one in (load, os.getloadavg()[0])],
                 "seconds": round(seconds, 1), "figures": verdict["figures"] | stage.figures,
                 "violations": verdict["violations"] | stage.breaches,
             },

@@ -45,12 +45,19 @@ class Replica:
         await self.stage.until(lambda: self.stage.value(CAUGHT_UP), 30, "the replica has caught up")
 
     def freeze(self) -> None:
-        """From now on nothing more reaches it: its receiver stands still."""
+        """From now on, until `thaw` or `promote`, nothing more reaches it: its receiver stands still."""
         for pid in children(self.server.pid or 0):
             if b"walreceiver" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGSTOP)
                 self.receiver = pid
         self.stage.must(self.receiver > 0, "no_receiver")
+
+    def thaw(self) -> None:
+        """It goes on."""
+        if self.receiver:
+            with suppress(ProcessLookupError):
+                os.kill(self.receiver, signal.SIGCONT)
+        self.receiver = 0
 
     async def promote(self) -> None:
         """It takes writes from now on, and is what the stage looks at."""

@@ -10,10 +10,14 @@ import asyncio
 import os
 import shutil
 import time
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bellhand.dev.postgres import DevPostgres
 from bellhand.dev.programs import Preference
@@ -34,6 +38,8 @@ JOBS_PER_SECOND = 30.0
 GROWTH_BYTES_MAX = 4_000_000  # of the median of the last quarter over that of the second one
 DESCRIPTORS_GROWTH_MAX = 8
 SUMS = ("live", "over", "counted")  # of the final row, which count from the beginning
+ADDED = ("faults", "jobs", "acked", "indeterminate", "lost", "settled_twice", "reruns", "zombies", "undone", "recoveries")  # fmt: skip
+SHOWN = (*ADDED, "recovery_p99_s", "recovery_max_s")
 FORGET = """
 truncate faults.jobs, faults.leases, faults.effects;
 delete from faults.workers a where not exists (select from bellhand.workers w where w.id = a.worker)
@@ -56,15 +62,25 @@ class Curve:
 
     def growth(self) -> tuple[float, float]:
         """Bytes and descriptors: the median of the last quarter less that of the second."""
-        return tuple(
-            median(last) - median(early)
-            for early, last in (_quarters(self.bytes), _quarters(self.descriptors))
-        )  # type: ignore[return-value]
+        memory, descriptors = _quarters(self.bytes), _quarters(self.descriptors)
+        return memory[3] - memory[1], descriptors[3] - descriptors[1]
 
 
-def _quarters(values: list[int]) -> tuple[list[int], list[int]]:
-    quarter = max(1, len(values) // 4)
-    return values[quarter : 2 * quarter] or values[:1] or [0], values[-quarter:] or [0]
+@dataclass
+class Soak:
+    """What goes on from chapter to chapter."""
+
+    stage: Stage
+    jobs_per_second: float
+    curve: Curve = field(default_factory=Curve)
+    sums: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SUMS, 0))
+    total: Counter[str] = field(default_factory=Counter)  # of what the chapters print
+
+
+def _quarters(values: list[int]) -> list[float]:
+    """The median of each quarter."""
+    at = [len(values) * n // 4 for n in range(5)]
+    return [median(values[a : max(a + 1, b)] or [0]) for a, b in pairwise(at)]
 
 
 async def soak(
@@ -74,6 +90,7 @@ async def soak(
     seed: int,
     postgres: Preference,
     chapter_seconds: float = CHAPTER_SECONDS,
+    jobs_per_second: float = JOBS_PER_SECOND,
 ) -> bool:
     """Run for so many hours, printing a line a chapter; whether everything held."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -93,18 +110,15 @@ async def soak(
         try:
             await audit.install(await stage.oracle())
             await stage.daemons(4)
-            curve, sums = Curve(), dict.fromkeys(SUMS, 0)
+            going = Soak(stage, jobs_per_second)
             number = 0
             while time.monotonic() < end or number == 0:
                 number += 1
-                held = (
-                    await _chapter(
-                        stage, number, curve, sums, min(chapter_seconds, end - time.monotonic())
-                    )
-                    and held
-                )
+                seconds = min(chapter_seconds, end - time.monotonic())
+                held = await _chapter(going, number, seconds) and held
             await stop_all(stage)
-            held = _flat(curve) and not stage.breaches and held
+            print(f"in all: chapters {number}  {_shown(going.total)}", flush=True)
+            held = _flat(going.curve) and not stage.breaches and held
             if stage.breaches:
                 print(f"BROKEN: {stage.breaches}")
         finally:
@@ -119,11 +133,10 @@ async def _no_body(_stage: Stage) -> None:
     """A soak has chapters instead."""
 
 
-async def _chapter(
-    stage: Stage, number: int, curve: Curve, sums: dict[str, int], seconds: float
-) -> bool:
+async def _chapter(going: Soak, number: int, seconds: float) -> bool:
+    stage, curve = going.stage, going.curve
     done: list[str] = []
-    async with stage.clients(JOBS_PER_SECOND):
+    async with stage.clients(going.jobs_per_second):
         sampling = asyncio.create_task(_sample(stage, curve))
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -138,37 +151,25 @@ async def _chapter(
     await drained(stage)
     await roll_call(stage)
     await drained(stage)
-    events = await _events(stage, sums)
+    events = await _events(stage, going.sums)
     verdict = check(events)
-    shown = (
-        "acked",
-        "indeterminate",
-        "lost",
-        "settled_twice",
-        "reruns",
-        "zombies",
-        "undone",
-        "recoveries",
-        "recovery_p99_s",
-        "recovery_max_s",
-    )
-    figures = "  ".join(
-        f"{name} {verdict['figures'][name]}" for name in shown if name in verdict["figures"]
-    )
-    memory = (
-        f"{curve.bytes[-1] / 1e6:.1f} MB, {curve.descriptors[-1]} descriptors"
-        if curve.bytes
-        else "unknown"
-    )
-    print(
-        f"chapter {number}: {'held' if verdict['valid'] else 'BROKEN'}  |  {figures}  |  faults {len(done)}  |  memory {memory}",
-        flush=True,
-    )
+    figures = verdict["figures"] | {"faults": len(done)}
+    for name in ADDED:
+        going.total[name] += figures[name]
+    memory = "unknown"
+    if curve.bytes:
+        memory = f"{curve.bytes[-1] / 1e6:.1f} MB, {curve.descriptors[-1]} descriptors"
+    how = "held" if verdict["valid"] else "BROKEN"
+    print(f"chapter {number}: {how}  |  {_shown(figures)}  |  memory {memory}", flush=True)
     if not verdict["valid"]:
         print(f"  {verdict['violations']}  after {' '.join(done)}", flush=True)
         _keep(stage, number, events)
     await _forget(stage)
     return bool(verdict["valid"])
+
+
+def _shown(figures: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name} {figures[name]}" for name in SHOWN if name in figures)
 
 
 async def _sample(stage: Stage, curve: Curve) -> None:
@@ -219,6 +220,8 @@ def _flat(curve: Curve) -> bool:
         "memory of the spared daemon (MB): "
         + " ".join(f"{value / 1e6:.1f}" for value in curve.bytes[::steps])
     )
+    quarters = " ".join(f"{value / 1e6:.1f}" for value in _quarters(curve.bytes))
+    print(f"median of each quarter (MB): {quarters}")
     print(
         f"{'flat' if flat else 'NOT FLAT'}: grown by {grown / 1e6:.2f} MB and {descriptors:.0f} descriptors"
     )

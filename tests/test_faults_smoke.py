@@ -33,9 +33,11 @@ UNFENCED = [
     Mutant("still_held", "if p_held is null or", "if true or"),
     Mutant("settle_completed", " and j.epoch = coalesce(u.epoch, p_epochs[1])", ""),
 ]
+LEAST_FIRST = Mutant("claim", "for k in 1 .. cardinality(p_lanes) loop\n    exit", "for k in reverse cardinality(p_lanes) .. 1 loop\n    exit")  # fmt: skip
 BROKEN = {
     "a completion is not fenced": (UNFENCED, "F2", 9.0, "completed_without_run"),
     "a lane's limit is off by one": ([MUTANTS["a lane's limit is off by one"]], "F0", 3.0, "lane_over_limit"),
+    "what matters least goes first": ([LEAST_FIRST], "F0", 2.0, "passed_over"),
     "made ready without a new epoch": (
         [MUTANTS["made ready without a new epoch"]], "F0", 2.0, "epoch_claimed_twice"),
 }  # fmt: skip

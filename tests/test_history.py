@@ -1,199 +1,60 @@
-"""The history checker: good histories pass, and for every invariant there are bad ones that it must reject.
+"""The history checker: good histories pass, and for every invariant there are bad ones that it must reject."""
 
-A history here is written as its witnesses would: `Story` keeps time, sequence numbers and transactions.
-"""
-
-import random
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from faults.history import check
 from faults.invariants import INVARIANTS
-
-LEASE_SECONDS = 3.0
-W1, W2 = "worker-1", "worker-2"
-PIDS = {W1: 101, W2: 102}
-
-
-class Story:
-    """Events as they happen; `at` moves the clock."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = [
-            {"src": "run", "lease_seconds": LEASE_SECONDS, "limits": {"limited": 1}}
-        ]
-        self.t = 10.0
-        self.seq = 0
-        self.xid = 0
-        self.rows: dict[int, dict[str, Any]] = {}
-        for worker in (W1, W2):
-            self.worker("I", worker)
-
-    def at(self, t: float) -> "Story":
-        self.t = t
-        return self
-
-    def put(self, src: str, **event: Any) -> "Story":
-        self.events.append({"src": src, "t": self.t} | event)
-        return self
-
-    def transaction(self) -> "Story":
-        self.xid += 1
-        return self
-
-    # -- the witnesses
-
-    def client(self, job: int, res: str = "ok", f: str = "enqueue", **event: Any) -> "Story":
-        event = {"token": f"T{job}", "job": job, "key": None, "t0": self.t, "t1": self.t} | event
-        return self.put("client", f=f, res=res, **event)
-
-    def db(self, job: int, state: str, op: str = "U", place: str = "jobs", **row: Any) -> "Story":
-        """A change of the job; what is not given stays as it was."""
-        self.seq += 1
-        first = {
-            "epoch": 1, "attempts": 0, "attempts_max": 3, "crashes": 0, "kind": "k", "key": None,
-            "token": f"T{job}", "schedule": None, "tick": None, "done": None, "stop": None, "error": None,
-        }  # fmt: skip
-        self.rows[job] = self.rows.get(job, first) | row
-        return self.put(
-            "db",
-            seq=self.seq,
-            xid=self.xid,
-            op=op,
-            place=place,
-            job=job,
-            state=state,
-            **self.rows[job],
-        )
-
-    def worker(self, op: str, worker: str) -> "Story":
-        self.seq += 1
-        self.put("workers", seq=self.seq, xid=self.xid, op=op, worker=worker, name=worker, pid=PIDS[worker], beat=self.t)  # fmt: skip
-        return self
-
-    def handler(self, f: str, job: int, epoch: int, worker: str = W1, **event: Any) -> "Story":
-        known = {"kind": "k", "lane": "default", "token": f"T{job}"} if f == "start" else {}
-        return self.put("handler", f=f, job=job, epoch=epoch, pid=PIDS[worker], **known | event)
-
-    # -- what usually happens
-
-    def inserted(self, job: int, **row: Any) -> "Story":
-        return self.transaction().client(job).db(job, "pending", "I", **row)
-
-    def lease(self, op: str, job: int, epoch: int, worker: str = W1) -> "Story":
-        self.seq += 1
-        return self.put("leases", seq=self.seq, xid=self.xid, op=op, lease=job * 100 + epoch, worker=worker, ids=[job], epochs=[epoch])  # fmt: skip
-
-    def claimed(self, job: int, epoch: int, worker: str = W1) -> "Story":
-        return self.transaction().lease("I", job, epoch, worker)
-
-    def started(self, job: int, epoch: int, worker: str = W1, **traits: Any) -> "Story":
-        return self.handler("start", job, epoch, worker, **traits)
-
-    def stopped(self, job: int, epoch: int, worker: str = W1, out: str = "ok") -> "Story":
-        return self.handler("stop", job, epoch, worker, out=out)
-
-    def back(self, job: int, epoch: int, **row: Any) -> "Story":
-        return self.transaction().db(job, "pending", epoch=epoch, **row)
-
-    def over(self, job: int, state: str = "completed", **row: Any) -> "Story":
-        self.transaction().db(job, "pending", "D", **row)
-        return self.db(job, state, "I", "history", **row)
-
-    def ran(self, job: int, **traits: Any) -> "Story":
-        """A whole life, from 1 to 2 seconds after now."""
-        begun = self.t
-        self.inserted(job).at(begun + 1).claimed(job, 1).started(job, 1, **traits)
-        return self.at(begun + 2).stopped(job, 1).over(job)
-
-    def rescued(self, job: int, worker: str, epoch: int) -> "Story":
-        """Its worker's row goes, and the job is ready again, in one transaction."""
-        self.transaction().db(
-            job, "pending", epoch=epoch, attempts=1, crashes=1, error="worker_lost: x"
-        )
-        return self.worker("D", worker)
-
-    def final(self, **counts: Any) -> "Story":
-        jobs = len(self.rows)
-        return self.put("final", **{"live": 0, "over": jobs, "dead_leases": 0, "dead_slots": 0, "counted": jobs} | counts)  # fmt: skip
-
-    def verdict(self, shuffled: bool = True) -> dict[str, Any]:
-        events = list(self.events)
-        if shuffled:  # nothing may depend on which file was read first
-            random.Random(len(events)).shuffle(events)
-        return check(events)
-
-
-def taken_over(second_at: float, first_ends: float, **traits: Any) -> Story:
-    """Worker 1 goes silent at 10 s; worker 2 runs its job from `second_at` on, and the first run ends at `first_ends`."""
-    story = Story().inserted(1).claimed(1, 1).started(1, 1, **traits)
-    story.at(second_at - 0.1).rescued(1, W1, 2).claimed(1, 2, W2).at(second_at).started(1, 2, W2)
-    story.at(second_at + 1).stopped(1, 2, W2).over(1)
-    return story.at(first_ends).stopped(1, 1).at(max(first_ends, second_at + 1)).final()
-
-
-# -- good histories
-
-
-def cancelled_in_time() -> Story:
-    story = Story().inserted(1).at(11).client(1, f="cancel", answer="cancelled")
-    story.transaction().db(1, "pending", "D").db(1, "cancelled", "I", "history")
-    return story.final(counted=0)
-
-
-def retried_by_hand() -> Story:
-    story = Story().inserted(1).claimed(1, 1).started(1, 1).stopped(1, 1, out="err")
-    story.over(1, "failed", attempts=1)
-    story.events[-1]["expect"] = "any"
-    story.client(1, f="retry").transaction().db(1, "failed", "D", "history")
-    story.db(1, "pending", "I", attempts=0, epoch=2).claimed(1, 2).started(1, 2).stopped(1, 2)
-    return story.over(1).final()
-
-
-def settled_by_its_own_transaction_then_killed() -> Story:
-    story = Story().inserted(1).claimed(1, 1).started(1, 1, settles=True).over(1)
-    return story.put("effect", job=1, epoch=1, n=1).put("nemesis", f="death", pid=101).final()
-
-
-def started_after_its_lease_was_lost() -> Story:
-    """The daemon stood still between its claim and the start of the handler; another one runs the job meanwhile."""
-    story = Story().inserted(1).claimed(1, 1)
-    story.at(13.5).rescued(1, W1, 2).claimed(1, 2, W2).started(1, 2, W2)
-    story.at(14).started(1, 1).at(14.1).stopped(1, 1, out="cancelled")
-    return story.at(15).stopped(1, 2, W2).over(1).final()
-
-
-def crash_of_the_server_undid_a_claim() -> Story:
-    story = Story().inserted(1).started(1, 1).put("nemesis", f="server_crash", server="crash")
-    story.at(11).claimed(1, 1, W2).started(1, 1, W2).at(12).stopped(1, 1, W2).over(1)
-    return story.put("nemesis", f="death", pid=101).final()
-
-
-def progress_of_an_earlier_attempt() -> Story:
-    story = Story().inserted(1).claimed(1, 1).started(1, 1).transaction().db(1, "pending", done=7)
-    story.stopped(1, 1, out="err").back(1, 2, attempts=1).claimed(1, 2).started(1, 2)
-    story.db(1, "pending", stop="pause").db(1, "pending", done=2, stop=None)
-    return story.db(1, "pending", done=3).stopped(1, 2).over(1).final()
-
-
-def isolated_run_knows_no_epoch() -> Story:
-    story = Story().inserted(1).claimed(1, 1)
-    story.handler("start", 1, None, daemon=101).handler("stop", 1, None, out="ok")  # type: ignore[arg-type]
-    return story.over(1).final()
-
-
-def rescue_and_settle_that_cross() -> Story:
-    story = Story().inserted(1).claimed(1, 1).started(1, 1).at(10.5).stopped(1, 1)
-    story.transaction().lease("D", 1, 1)
-    rescue = story.xid
-    story.at(11).over(1)
-    story.xid = rescue
-    return story.worker("D", W1).final()
-
+from histories import (
+    W2,
+    Story,
+    a_younger_one_leaves_unclaimed,
+    an_older_one,
+    cancelled_in_time,
+    claimed_while_it_was_being_cancelled,
+    crash_of_the_server_undid_a_claim,
+    failed_as_expected,
+    isolated_run_knows_no_epoch,
+    its_worker_was_killed,
+    killed,
+    killed_in_a_handler_that_writes_nothing_down,
+    passed,
+    passed_by_the_second_of_three,
+    progress_of_an_earlier_attempt,
+    rescue_and_settle_that_cross,
+    retried_by_hand,
+    settled_by_its_own_transaction_then_killed,
+    started_after_its_lease_was_lost,
+    taken_over,
+    the_older_one_was_not_yet_acknowledged,
+    two_at_once_in_the_limited_lane,
+    undone_by_a_crash_before_it_started,
+    undone_without_a_crash,
+)
 
 GOOD: dict[str, Callable[[], Story]] = {
+    "all attempts used": failed_as_expected,
+    "its own transaction, and it failed": lambda: failed_as_expected(settles=True),
+    "a crash undid a claim before the start": undone_by_a_crash_before_it_started,
+    "claimed while it was being cancelled": claimed_while_it_was_being_cancelled,
+    "over before its worker was killed": lambda: its_worker_was_killed("after"),
+    "its last statement was on its way": lambda: its_worker_was_killed("settling"),
+    "counts of one that was killed": lambda: killed(13.5).final(counted=0),
+    "an older one is blocked": lambda: an_older_one("blocked"),
+    "the older one's answer got lost": lambda: an_older_one(res="info"),
+    "a younger one leaves unclaimed": a_younger_one_leaves_unclaimed,
+    "nobody's job is not told of": lambda: (
+        Story()
+        .ran(1)
+        .hook(1)
+        .transaction()
+        .db(2, "pending", "I", token=None)
+        .claimed(2, 1)
+        .started(2, 1)
+        .stopped(2, 1)
+        .over(2)
+        .final()
+    ),
     "one job": lambda: Story().ran(1).put("metrics", finished={"completed": 1}).final(),
     "info is absent": lambda: Story().client(1, "info"),
     "rolled back": lambda: Story().client(1, "fail"),
@@ -207,6 +68,16 @@ GOOD: dict[str, Callable[[], Story]] = {
     "a crash undid a claim": crash_of_the_server_undid_a_claim,
     "progress of an earlier attempt": progress_of_an_earlier_attempt,
     "isolated": isolated_run_knows_no_epoch,
+    "an older one that matters less waits": lambda: passed(4, 15.0),
+    "an older one was locked for a moment": lambda: passed(10, 13.9),
+    "an older one waits in another lane": lambda: passed(10, 15.0, lane=2),
+    "an older one is not due": lambda: passed(10, 15.0, due=False),
+    "told, and told again": lambda: (
+        Story().ran(1).hook(1, answer="503").hook(1, answer="lost").hook(1).final()
+    ),
+    "nobody asked": lambda: Story().ran(1).final(),
+    "a handler that writes nothing down": killed_in_a_handler_that_writes_nothing_down,
+    "the older one was not yet acknowledged": the_older_one_was_not_yet_acknowledged,
 }
 
 
@@ -219,25 +90,6 @@ def test_a_good_history_is_valid(name: str) -> None:
 # -- bad ones: what must be found, in what
 
 
-def two_at_once_in_the_limited_lane() -> Story:
-    story = Story()
-    for job in (1, 2):
-        story.inserted(job).claimed(job, 1).started(job, 1, lane="limited")
-    story.at(11)
-    for job in (1, 2):
-        story.stopped(job, 1).over(job)
-    return story.final()
-
-
-def killed(again_at: float | None) -> Story:
-    story = Story().inserted(1).claimed(1, 1).started(1, 1)
-    story.put("nemesis", f="kill", pid=101, gone=101).put("nemesis", f="death", pid=101)
-    if again_at is None:
-        return story
-    story.at(again_at - 0.1).rescued(1, W1, 2).claimed(1, 2, W2).at(again_at).started(1, 2, W2)
-    return story.at(again_at + 1).stopped(1, 2, W2).over(1).final()
-
-
 BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I1 acked, never there": ("lost_job", lambda: Story().ran(1).client(2)),
     "I1 rolled back, yet there": ("phantom_job", lambda: Story().client(1, "fail").db(1, "pending", "I")),
@@ -247,6 +99,9 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I1 a torn line": ("torn_witness", lambda: Story().put("torn", f="torn")),
     "I1 it should have completed": ("wrong_end", lambda: Story().inserted(1).transaction().db(1, "pending", "D").db(1, "failed", "I", "history")),
     "I1 nobody cancelled it": ("wrong_end", lambda: Story().inserted(1).transaction().db(1, "pending", "D").db(1, "cancelled", "I", "history")),
+    "I1 cancelled, and it failed": ("wrong_end", lambda: Story().inserted(1).client(1, f="cancel", answer="cancelled").over(1, "failed")),
+    "I2 an undone claim, the server was restarted": ("double_run_inside_lease", lambda: undone_without_a_crash(server="restart")),
+    "I2 an undone claim, a crash long before": ("double_run_inside_lease", lambda: undone_without_a_crash(server="crash")),
     "I2 inside the lease": ("double_run_inside_lease", lambda: taken_over(12.0, 12.5)),
     "I2 the claim still stands": ("double_run_inside_lease", lambda: Story().inserted(1).claimed(1, 1).started(1, 1).at(11).started(1, 2, W2)),
     "I2 an undone claim without a crash": ("double_run_inside_lease", lambda: Story().inserted(1).started(1, 1).at(11).claimed(1, 2, W2).started(1, 2, W2)),
@@ -255,6 +110,8 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I3 a claim of another epoch": ("claimed_at_another_epoch", lambda: Story().inserted(1).claimed(1, 2)),
     "I3 two runs of one epoch": ("epoch_run_twice", lambda: Story().ran(1).started(1, 1, W2)),
     "I4 over, and changed": ("terminal_changed", lambda: Story().ran(1).transaction().db(1, "completed", "D", "history").db(1, "pending", "I")),
+    "I4 over, and over in another way": ("terminal_changed", lambda: Story().ran(1).transaction().db(1, "failed", "U", "history")),
+    "I4 a retry that ends it again": ("settled_twice", lambda: Story().ran(1).client(1, f="retry").transaction().db(1, "completed", "D", "history").db(1, "failed", "I", "history")),
     "I4 over twice": ("settled_twice", lambda: Story().ran(1).transaction().db(1, "failed", "I", "history")),
     "I4 from pending to completed": ("illegal_transition", lambda: Story().inserted(1).transaction().db(1, "pending", "D").db(1, "completed", "I", "history")),
     "I4 claimed, and claimed again": ("claimed_while_leased", lambda: Story().inserted(1).claimed(1, 1).claimed(1, 2, W2)),
@@ -267,6 +124,10 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I6 two attempts for one": ("attempts_jumped", lambda: Story().inserted(1).claimed(1, 1).back(1, 2, attempts=2)),
     "I6 an attempt taken back": ("attempts_jumped", lambda: Story().inserted(1).claimed(1, 1).back(1, 2, attempts=1).back(1, 3, attempts=0)),
     "I7 progress falls": ("progress_back", lambda: Story().inserted(1).claimed(1, 1).db(1, "pending", done=5).db(1, "pending", done=4)),
+    "I8 a lesser one that came later goes first": ("passed_over", lambda: passed(10, 15.0)),
+    "I8 one that came later goes first": ("passed_over", lambda: passed(5, 15.0)),
+    "I8 a lesser one that came later goes first, the other never": ("passed_over", lambda: Story().inserted(1, priority=6).at(11).ran(2)),
+    "I8 the second of three goes first": ("passed_over", passed_by_the_second_of_three),
     "I9 one tick, two jobs": ("tick_twice", lambda: Story().inserted(1, schedule="s", tick="12:00").inserted(2, schedule="s", tick="12:00")),
     "I10 it never ends": ("not_drained", lambda: Story().inserted(1)),
     "I11 completed, never run": ("completed_without_run", lambda: Story().inserted(1).claimed(1, 1).over(1)),
@@ -288,7 +149,17 @@ BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I17 a lease of nobody": ("dead_leases", lambda: Story().ran(1).final(dead_leases=1)),
     "I17 a slot of nobody": ("dead_slots", lambda: Story().ran(1).final(dead_slots=1)),
     "I17 never run again": ("never_recovered", lambda: killed(None)),
+    "I17 started by the lost one alone": ("never_recovered", lambda: its_worker_was_killed("zombie")),
+    "I17 retried, lost, and never run again": ("never_recovered", lambda: its_worker_was_killed("retried")),
     "I17 run again too late": ("recovered_late", lambda: killed(50.0)),
+    "I18 an end that nobody was told of": ("not_told", lambda: Story().ran(1).ran(2).hook(1)),
+    "I18 an end that was refused, and not told again": ("not_told", lambda: Story().ran(1).hook(1, answer="503")),
+    "I18 an end whose answer got lost, and not told again": ("not_told", lambda: Story().ran(1).hook(1, answer="lost")),
+    "I18 told of an end that never was": ("told_of_no_end", lambda: Story().ran(1).hook(1).hook(1, "n", state="failed")),
+    "I18 told of an end before it was": ("told_of_no_end", lambda: Story().hook(1).ran(1)),
+    "I18 told under two names": ("told_under_two_ids", lambda: Story().ran(1).hook(1, "m").hook(1, "n")),
+    "I18 two ends told under one name": ("two_told_under_one_id", lambda: Story().ran(1).ran(2).hook(1, message="m").hook(2, message="m")),
+    "I18 told by somebody who cannot sign": ("told_unsigned", lambda: Story().ran(1).hook(1).hook(1, signed=False)),
 }  # fmt: skip
 
 
@@ -305,8 +176,6 @@ def test_every_breach_has_a_bad_history() -> None:
     import ast
     import inspect
 
-    from faults import invariants
-
     def names(node: ast.AST) -> set[str]:
         found = set()
         for part in ast.walk(node):
@@ -317,12 +186,9 @@ def test_every_breach_has_a_bad_history() -> None:
                 found.add(part.value.elt.elts[0])
         return {constant.value for constant in found if isinstance(constant, ast.Constant)}
 
-    tree = ast.parse(inspect.getsource(invariants))
-    told = {function.__name__ for function in INVARIANTS}
     known = set()
-    for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and function.name in told:
-            known |= names(function)
+    for function in INVARIANTS:
+        known |= names(ast.parse(inspect.getsource(function)))
     known |= {"dead_leases", "dead_slots"}  # these two by a loop
     assert known == {wanted for wanted, _ in BAD.values()}
 
@@ -330,6 +196,12 @@ def test_every_breach_has_a_bad_history() -> None:
 def test_figures_say_how_long_recovery_took_and_how_far_runs_overlapped() -> None:
     figures = killed(13.5).verdict()["figures"]
     assert (figures["recoveries"], figures["recovery_max_s"], figures["reruns"]) == (1, 3.5, 1)
+    assert (figures["zombies"], figures["lost"], figures["settled_twice"]) == (0, 0, 0)
+    figures = its_worker_was_killed("given up").verdict()["figures"]
+    assert (figures["recoveries"], figures["recovery_max_s"]) == (1, 3.5)
+    assert its_worker_was_killed("settling").verdict()["figures"]["recoveries"] == 0
+    assert BAD["I1 acked, never there"][1]().verdict()["figures"]["lost"] == 1
+    assert BAD["I4 over twice"][1]().verdict()["figures"]["settled_twice"] == 1
     figures = taken_over(14.0, 14.5).verdict()["figures"]
     assert (figures["zombies"], figures["overlap_max_s"], figures["abandoned"]) == (1, 0.5, 0)
     figures = taken_over(11.0, 12.0, stubborn=True).verdict()["figures"]

@@ -14,7 +14,7 @@ async def nothing(stage: Stage) -> None:
     client = stage.client()
     async with stage.clients(60):
         await asyncio.sleep(stage.seconds / 2)
-        for _ in range(30):  # more than their lane may run at once
-            await client.enqueue("f.limited", {"seconds": 0.1})
+        for number in range(60):  # more than their lane may run at once, so that they wait in order
+            await client.enqueue("f.limited", {"seconds": 0.1}, priority=(10, 1, 5)[number % 3])
         await asyncio.sleep(stage.seconds / 2)
     client.drop()

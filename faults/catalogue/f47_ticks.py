@@ -97,7 +97,6 @@ async def schedulers_die(stage: Stage) -> None:
     orphaned = await stage.value("select count(*) from bellhand.schedule_ticks where job is null")
     stage.figures |= {
         "schedules": count,
-        "kills": stage.many(40) // 4 * 4,
         "doubled": doubled,
         "fewest_ticks": least,
     }

@@ -1,4 +1,4 @@
-"""F51: nobody reads what the daemon says; its standard output is a full pipe."""
+"""F51 and F24: what the daemon says goes nowhere; its standard output is a full pipe, or a file on a full disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .f38_blocked import GAPS
 
 HELD_BYTES_MAX = 5_000_000  # more than the pipe and the daemon's own buffer hold
 LINES, LINE_BYTES = 500, 600
+UNREAD_SECONDS = 20.0  # until what was dropped must be told, once somebody reads
 
 
 @fault("F51", "standard output is a pipe that nobody reads", seconds=20)
@@ -21,7 +22,32 @@ async def unread(stage: Stage) -> None:
     out, into = os.pipe()
     stage.at_end.callback(os.close, into)
     stage.at_end.callback(os.close, out)
-    stage.daemon(options={"stdout": into, "stderr": into}, modules=["faults.rough_handlers"])
+    await _talking(stage, into)
+    end = time.monotonic() + UNREAD_SECONDS
+    os.set_blocking(out, False)
+    dropped = b""
+    while True:  # read at last: it says what it dropped
+        try:
+            dropped += os.read(out, 65536)
+        except BlockingIOError:
+            if b"dropped" in dropped or time.monotonic() > end:
+                break
+            await asyncio.sleep(0.1)
+    stage.must(b"dropped" in dropped, "dropped_lines_not_told")
+
+
+@fault("F24", "the disk that the daemon's log goes to is full", seconds=20)
+async def own_disk_full(stage: Stage) -> None:
+    into = os.open("/dev/full", os.O_WRONLY)  # every write to it finds no space left
+    stage.at_end.callback(os.close, into)
+    await _talking(stage, into)
+
+
+async def _talking(stage: Stage, into: int) -> None:
+    """A daemon with much to say, all of it into that file, must work on and keep its leases."""
+    daemon = stage.daemon(
+        options={"stdout": into, "stderr": into}, modules=["faults.rough_handlers"]
+    )
 
     async def registered() -> bool:
         return bool(await stage.value("select count(*) from bellhand.workers"))
@@ -37,6 +63,7 @@ async def unread(stage: Stage) -> None:
                 said += LINES * LINE_BYTES
             await asyncio.sleep(1.0)
     client.drop()
+    stage.must(daemon.starts == 1, "the_daemon_ended", daemon.codes)
     events = read(stage.fleet.journal)
     inserted = {
         event["token"]: event["t1"]
@@ -54,13 +81,3 @@ async def unread(stage: Stage) -> None:
     }  # fmt: skip
     stage.must(said > HELD_BYTES_MAX, "too_little_said", said)
     stage.must(stage.figures["beat_gap_max_s"] < stage.lease_seconds, "heartbeat_held_up")
-    os.set_blocking(out, False)
-    dropped = b""
-    while True:  # read at last: it says what it dropped
-        try:
-            dropped += os.read(out, 65536)
-        except BlockingIOError:
-            if b"dropped" in dropped or time.monotonic() > end + 20:
-                break
-            await asyncio.sleep(0.1)
-    stage.must(b"dropped" in dropped, "dropped_lines_not_told")
