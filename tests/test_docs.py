@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -159,3 +160,6 @@ def test_the_site_is_built_without_a_broken_link(tmp_path: Path) -> None:
         if 'src="http' in line or 'rel="stylesheet" href="http' in line
     ]
     assert outside == [], "a page fetches something from elsewhere"
+    listed = re.findall(r"\]\((.+?)\)", (tmp_path / "site" / "llms.txt").read_text())
+    built_pages = {str(page.relative_to(tmp_path / "site")) for page in tmp_path.rglob("*.html")}
+    assert set(listed) == built_pages - {"404.html"}

@@ -1,10 +1,14 @@
 """What the README shows works as it stands there."""
 
+import ast
+import asyncio
 import re
 import types
 
 import asyncpg
 
+from bellhand import Job, job_kind
+from bellhand.dev import demo
 from bellhand.kinds import ATTRIBUTE
 from daemons import at_work, insert, until
 from desk import Desk
@@ -38,13 +42,39 @@ async def test_the_handler_of_the_readme_runs(dsn: str, conn: asyncpg.Connection
 
 
 async def test_the_sql_of_the_readme_enqueues(conn: asyncpg.Connection) -> None:
-    await Desk(conn).publish("sites.validate", "sites.emails")
-    await conn.execute("create temp table businesses (id bigint, website text)")
+    await Desk(conn).publish("demo.greet")
+    await conn.execute("create temp table orders (id bigint)")
     plain, enqueue = blocks("sql")
     await conn.execute(plain)
     parent = await conn.fetchval("select id from bellhand.jobs")
-    row = await conn.fetchrow(enqueue.strip().rstrip(";").replace("4711", str(parent)))
+    row = await conn.fetchrow(enqueue.strip().rstrip(";").replace("array[1]", f"array[{parent}]"))
     assert row["created"]
+
+
+async def test_the_request_of_the_readme_enqueues(dsn: str, conn: asyncpg.Connection) -> None:
+    (request,) = blocks("sh")
+    async with at_work(dsn, demo.greet) as daemon:
+        here = request.replace("127.0.0.1:7700", f"127.0.0.1:{daemon.status.port}")
+        shell = await asyncio.create_subprocess_shell(
+            f"set -e\n{here.replace('curl', 'curl -sSf')}"
+        )
+        assert await shell.wait() == 0
+        assert (await until(conn, 1, "completed"))["result"] == '{"said": "Hello, Ada!"}'
+
+
+async def test_the_line_of_python_of_the_readme_enqueues(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    (line,) = re.findall(r"^await job\.enqueue.*$", README, re.MULTILINE)
+
+    @job_kind("acme.parent")
+    async def parent(job: Job) -> None:
+        await eval(compile(line, "README.md", "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {"job": job})
+
+    async with at_work(dsn, parent, demo.greet):
+        first = await insert(conn, "acme.parent")
+        await until(conn, first, "completed")
+        await until(conn, first + 1, "completed")
 
 
 def test_every_command_of_the_readme_exists() -> None:

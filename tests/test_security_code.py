@@ -3,6 +3,8 @@
 import ast
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -305,3 +307,15 @@ async def test_no_address_of_the_status_port_is_a_path(dsn: str) -> None:
             writer.close()
             assert answer.split(b" ")[1] in (b"400", b"404", b"422"), (target, answer[:200])
             assert b"root:" not in answer
+
+
+def test_what_lies_where_a_command_is_given_stands_for_no_library_of_ours(tmp_path: Path) -> None:
+    """Root may look at a service from a folder that others write to (CWE-427)."""
+    (tmp_path / "shop.py").write_text("import stripe\n")
+    (tmp_path / "stripe.py").write_text("raise SystemExit('somebody else runs')\n")
+    program = Path(sys.executable).with_name("bellhand")
+    said = subprocess.run(
+        [program, "check", "--no-environment"], cwd=tmp_path, env={"BELLHAND_MODULES": "shop"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (said.returncode, said.stderr) == (0, ""), said.stdout

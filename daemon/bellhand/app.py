@@ -194,7 +194,7 @@ class Daemon:
         await self.worker.first_claim.wait()
         await self.listener.settled.wait()
         self.ready.set()
-        systemd.notify("READY=1")
+        systemd.notify("READY=1", f"STATUS={self.vitals.status(self.vitals.health())}")
         log.info("ready", kinds=len(self.kinds), listening=self.sleep.listening, status_port=self.status.port)  # fmt: skip
 
     async def _drain(self, loop: asyncio.Task[None]) -> None:

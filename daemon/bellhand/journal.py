@@ -1,4 +1,4 @@
-"""Tells journald events as fields of their own, so that `journalctl JOB_ID=42` is the log of a job.
+"""Tells journald events as fields of their own, so that `journalctl -t bellhand JOB_ID=42` is the log of a job (systemd has a JOB_ID too).
 
 https://systemd.io/JOURNAL_NATIVE_PROTOCOL
 """

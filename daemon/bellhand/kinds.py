@@ -211,9 +211,10 @@ def find_kinds(modules: Iterable[str]) -> dict[str, Kind]:
 
 
 def _load(name: str) -> Any:
-    # As `python` does: the user's modules may lie in the folder the daemon was started in.
+    # The user's modules may lie in the folder the daemon was started in; last, since root may stand in one that others
+    # write to, and what lies there must not come before a library of ours.
     if "" not in sys.path:
-        sys.path.insert(0, "")
+        sys.path.append("")
     try:
         return importlib.import_module(name)
     except Problem:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from . import systemd
 from .db import Away, Backoff, Database, describe
 from .errors import Problem
 from .migrate import pending
@@ -32,6 +33,7 @@ async def wait_for_database(database: Database, random: Callable[[], float]) -> 
                 await _find_out(database, str(error))
                 continue
             wait = backoff.next_seconds()
+            systemd.notify(f"STATUS=database away, trying: {error}")
             if backoff.tries in (1, 10) or backoff.tries % 60 == 0:
                 log.warning("database_away", error=str(error), wait_seconds=round(wait, 2))
             await asyncio.sleep(wait)

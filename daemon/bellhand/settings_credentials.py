@@ -19,8 +19,10 @@ BYTES_MAX = 65_536
 
 def read_credentials(config: Path | None) -> dict[str, Any]:
     """What the files say, as the configuration would: `{"status": {"token": "..."}}`; raises SettingsError."""
+    fix = "run it as root (sudo), which they belong to"
     if given := os.environ.get("CREDENTIALS_DIRECTORY"):
         folder, prefix = Path(given), PREFIX
+        fix = "systemd should have handed them over: see LoadCredential= in `systemctl cat bellhand`, and `journalctl -b _PID=1`"
     elif config is not None:
         folder, prefix = config.parent / FOLDER, ""
     else:
@@ -36,7 +38,7 @@ def read_credentials(config: Path | None) -> dict[str, Any]:
         raise SettingsError(
             f"the secrets in {folder} cannot be read",
             why=str(error),
-            fix="run it as root (sudo), which they belong to",
+            fix=fix,
         ) from error
     return found
 

@@ -34,7 +34,8 @@ def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
         fix = "correct the name (--config or BELLHAND_CONFIG), or start from config.example.toml"
         raise SettingsError(f"there is no file {file}", fix=fix) from error
     except (OSError, UnicodeError) as error:
-        raise SettingsError(f"{file} cannot be read", why=str(error)) from error
+        fix = "run it with sudo: it belongs to root and the service" if isinstance(error, PermissionError) else ""  # fmt: skip
+        raise SettingsError(f"{file} cannot be read", why=str(error), fix=fix) from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
             f"{file} is not TOML: {error}",

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -94,6 +95,8 @@ async def _port(cli: Cli) -> Finding:
     except ConnectionRefusedError:
         return _free(status.host, status.port, where)
     except (OSError, TimeoutError) as error:
+        if (not_ours := _free(status.host, status.port, where)).level == "error":
+            return not_ours
         return Finding("port", f"{where} does not answer", "warning", str(error) or "it took too long",
                        "see what it does: journalctl -u bellhand -n 50")  # fmt: skip
     if "ok" in answer.partition("\r\n\r\n")[2] and "401" not in answer.split("\r\n")[0]:
@@ -104,16 +107,26 @@ async def _port(cli: Cli) -> Finding:
 
 
 def _free(host: str, port: int, where: str) -> Finding:
-    """Nobody listens there; may we?"""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    """Whether a daemon may listen there; root may more than the service."""
+    if port < (first := _first_free_port()):
+        return Finding("port", f"{where} cannot be had", "error", f"ports below {first} are for programs with more rights than the service has", f"give [status] port a number from {first} on")  # fmt: skip
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            fix = "choose a port above 1023" if error.errno == errno.EACCES else "give [status] host an address of this machine"  # fmt: skip
-            return Finding("port", f"{where} cannot be had", "error", str(error), fix)
+            if error.errno == errno.EADDRINUSE:
+                return Finding("port", f"somebody has {where} and does not answer", "warning", str(error), "ss -ltnp shows whose it is")  # fmt: skip
+            return Finding("port", f"{where} cannot be had", "error", str(error), "give [status] host an address of this machine")  # fmt: skip
     return Finding("port", f"no daemon listens on {where} of this machine; it is free")
+
+
+def _first_free_port() -> int:
+    """The first port that anybody may listen on."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    except (OSError, ValueError):
+        return 1024
 
 
 def _clock(server: float, asked: float, answered: float) -> Finding:

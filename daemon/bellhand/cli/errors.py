@@ -100,6 +100,8 @@ def translated(error: Exception) -> Problem | None:
     state = getattr(error, "sqlstate", None) or ""
     if state in _OURS:
         return _ours(state, error)
+    if state.startswith("28") and (fix := _peer(error)):
+        return BadConfig("the database refused us", why=describe(error), fix=fix)
     for prefix, (what, fix) in _MISFITS.items():
         if state.startswith(prefix):
             return BadConfig(what, why=describe(error), fix=fix)
@@ -124,6 +126,13 @@ def translated(error: Exception) -> Problem | None:
             fix=getattr(error, "hint", None) or "see why",
         )
     return None
+
+
+def _peer(error: Exception) -> str:
+    """What helps where Postgres asks the system who we are, as Debian's does over a socket; empty elsewhere."""
+    if "Peer authentication" in str(error) or 'role "root"' in str(error):
+        return "over a socket Postgres takes the role named as the system's user; give the role a password, and dsn the host 127.0.0.1"
+    return ""
 
 
 def unreadable_dsn(error: Exception) -> Problem:

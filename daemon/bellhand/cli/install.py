@@ -13,7 +13,17 @@ from cyclopts import Parameter
 from bellhand.cli import installing
 from bellhand.cli.context import Cli, Given
 from bellhand.cli.errors import Refused, unreadable_dsn
-from bellhand.cli.installing import CONFIG, CREDENTIALS, STATE, UNITS, USER, Place, Step, run
+from bellhand.cli.installing import (
+    CONFIG,
+    CREDENTIALS,
+    HANDLERS,
+    STATE,
+    UNITS,
+    USER,
+    Place,
+    Step,
+    run,
+)
 from bellhand.cli.output import paint, plain, say, say_json, tell
 
 HIDDEN_HOMES = ("/home", "/root", "/run/user", "/tmp")  # noqa: S108 (ProtectHome and PrivateTmp: the unit does not see them)
@@ -122,6 +132,7 @@ def _files(place: Place, program: str) -> list[Step]:
     return [
         *shipped,
         place.folder(CONFIG, 0o750, shared=True),
+        place.folder(HANDLERS.lstrip("/"), 0o750, shared=True),
         place.folder(f"{CONFIG}/lanes", 0o750, shared=True),
         place.folder(CREDENTIALS, 0o700),
         place.file(f"{CONFIG}/config.toml", installing.starter(), 0o640, keep=True, shared=True),

@@ -20,6 +20,7 @@ EXAMPLE = (_packaged if _packaged.is_dir() else _tree) / "config.example.toml"
 USER = "bellhand"
 PROGRAM = "/opt/bellhand/bin/bellhand"
 CONFIG, CREDENTIALS, STATE = "etc/bellhand", "etc/bellhand/credentials", "var/lib/bellhand"
+HANDLERS = "/etc/bellhand/handlers"
 UNITS = ("bellhand.service", "bellhand@.service")
 PACKAGED_UNIT = "usr/lib/systemd/system/bellhand.service"
 RELOADS_SINCE = 253  # systemd's version with Type=notify-reload
@@ -156,5 +157,11 @@ def starter() -> str:
 
 
 def launcher(program: str) -> str:
-    """A command for people that finds the configuration of the service."""
-    return f'#!/bin/sh\n# The program, with the configuration of the service.\n: "${{BELLHAND_CONFIG:=/etc/bellhand/config.toml}}"\nexport BELLHAND_CONFIG\nexec {program} "$@"\n'
+    """A command for people that finds the configuration and the modules of the service."""
+    return f"""\
+#!/bin/sh
+# The program, with the configuration and the modules of the service.
+: "${{BELLHAND_CONFIG:=/etc/bellhand/config.toml}}" "${{PYTHONPATH:={HANDLERS}}}"
+export BELLHAND_CONFIG PYTHONPATH
+exec {program} "$@"
+"""

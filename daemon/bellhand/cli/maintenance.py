@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from bellhand import __version__
 from bellhand.cli.channels import fares
 from bellhand.cli.context import Cli, Database, Given, close, connect
-from bellhand.cli.errors import BAD_CONFIG, translated
+from bellhand.cli.errors import BAD_CONFIG, BadConfig, Unreachable, translated
 from bellhand.cli.output import paint, plain, say, say_json
 from bellhand.dev.programs import MAJOR_MIN
 from bellhand.errors import Problem
@@ -67,7 +67,7 @@ async def examine(cli: Cli, *, environment: bool) -> list[Finding]:
                 problem = translated(error)
                 if problem is None:
                     raise
-                findings.append(_finding("environment", problem))
+                findings.append(_unfit(problem, cli.settings.dsn))
     return findings
 
 
@@ -82,6 +82,18 @@ def _try(findings: list[Finding], layer: str, look: Callable[[], str]) -> bool:
 
 def _finding(layer: str, problem: Problem) -> Finding:
     return Finding(layer, problem.what, "error", problem.why, problem.fix)
+
+
+def _unfit(problem: Problem, dsn: str) -> Finding:
+    """What kept us from the database, with the place that was tried."""
+    from bellhand.cli.config import masked_dsn  # only here: it waits for pydantic
+
+    found = _finding("environment", problem)
+    if isinstance(problem, Unreachable):
+        found.fix = "see that Postgres runs there and lets this machine in (pg_isready with that host and port); else correct dsn"
+    if not isinstance(problem, BadConfig) or "DSN" not in problem.what:
+        found.why = f"{found.why}; tried {masked_dsn(dsn)}"
+    return found
 
 
 def report_finding(finding: Finding) -> None:
