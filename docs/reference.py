@@ -28,12 +28,12 @@ LLMS = """\
 > hears of it by LISTEN, runs it and loses nothing: at least once, fenced, with steps that checkpoint.
 
 Enqueue: `insert into bellhand.jobs (kind, payload) values ('family.verb', '{...}')`, or `select * from bellhand.enqueue('family.verb', '{...}', ...)`.
-Look: `bellhand.all_jobs`. Act: `bellhand.cancel(id)`, `pause`, `resume`, `retry`, `run_now`, `why`. Everything else in the schema is private.
+Look: `bellhand.all_jobs`. Act: `bellhand.cancel(id)`, `pause`, `resume`, `retry`, `run_now`, `change`, `purge`, `why`. What a handler logged: `bellhand.job_log(id)`. Everything else in the schema is private.
 A handler is a function under `@job_kind("family.verb")` in a module that `modules` of config.toml names.
 """
 # Functions that an app or an operator calls; the others are private.
 CONTRACT = (
-    "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "bulk_preview", "bulk_act",
+    "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "purge", "job_log", "bulk_preview", "bulk_act",
     "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule", "drain_worker", "undrain_worker",
     "failure_contrast", "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
     "create_token", "revoke_token",

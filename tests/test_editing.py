@@ -195,7 +195,7 @@ async def test_a_purge_leaves_nothing_but_a_tombstone(dsn: str, port: Client, de
     for word in (job, key):
         code, problem, _ = await port.ask(f"/v1/jobs/{word}")
         assert (code, problem["code"]) == (410, "purged")
-        assert "it was a a job that failed at" in problem["detail"]
+        assert "it was a job of kind a that failed at" in problem["detail"]
         assert "http:loopback purged it" in problem["detail"]
         assert "(GDPR)" in problem["detail"]
     assert await port.status(f"/v1/jobs/{other}") == 200

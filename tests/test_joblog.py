@@ -255,7 +255,7 @@ async def test_logs_over_http_page_by_page_waiting_and_as_a_stream(
 
 
 def test_logs_on_the_command_line_need_no_daemon(bellhand: Bellhand) -> None:
-    """As a daemon wrote them, with two attempts, a gap and what a terminal must not see."""
+    """S3-20: as a daemon wrote them, with two attempts, a gap and what a terminal must not see; followed, the last, searched."""
     bellhand.kind()
     number = bellhand.over("completed")
     job = str(number)

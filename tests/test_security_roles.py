@@ -56,7 +56,7 @@ CRM_SOURCE = [
 CRM_SYNC = ["syncs", "sync_problems", "synced_customers"]
 LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
-    "channel_status", "subscriptions", "totals", "eta_calibration", "failure_groups", "deploys",
+    "channel_status", "subscriptions", "totals", "eta_calibration", "failure_groups", "deploys", "job_lines",
 ]  # fmt: skip
 
 # What may be done, beside what the worker may: everything to the rows of every table.

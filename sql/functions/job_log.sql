@@ -21,4 +21,3 @@ language sql stable set plan_cache_mode = force_generic_plan set enable_seqscan 
     and (p_words is null or strpos(lower(t.message || ' ' || t.fields::text), lower(p_words)) > 0)
   order by t.epoch, t.number
 $$;
-select bellhand.allow('worker', 'execute on function bellhand.job_log');

@@ -2,7 +2,7 @@
 -- retention. p_key: only if it had that key.
 create or replace function bellhand.tombstone(p_id bigint, p_key uuid default null) returns text language sql stable as $$
   select coalesce(
-    (select format('it was a %s job that %s at %s; %s purged it at %s%s', t.kind,
+    (select format('it was a job of kind %s that %s at %s; %s purged it at %s%s', t.kind,
         case when t.partial then 'completed in part' when t.state = 'cancelled' then 'was cancelled' else t.state end,
         to_char(t.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), t.purged_by,
         to_char(t.purged_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), coalesce(format(' (%s)', t.reason), ''))

@@ -17,3 +17,4 @@ create index job_lines_job on bellhand.job_lines (job, epoch, first);
 create table bellhand.job_lines_default partition of bellhand.job_lines default;
 
 select bellhand.allow('worker', 'select, insert, update, delete on bellhand.job_lines, bellhand.job_lines_default');
+select bellhand.allow('reader', 'select on bellhand.job_lines');   -- job_log reads it as who asks
