@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from bellhand.api import listing
 from desk import Desk
 from ports import Client, whole
+from support import eventually
 from test_api_jobs import ended
 
 
@@ -81,3 +83,31 @@ async def test_a_request_has_a_name_that_its_answer_and_its_problem_bear(port: C
     _, again, _ = await port.ask("/v1/none")
     assert again["request_id"] != problem["request_id"]
     assert json.dumps(problem).count("request_id") == 1
+
+
+async def test_about_how_many_fit_is_told_where_it_is_asked_for(
+    port: Client, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.conn.execute(
+        "insert into bellhand.jobs (kind, owner) select 'a', case when g % 4 = 0 then 'ann' end from generate_series(1, 400) g"
+    )
+    for _ in range(3):
+        await ended(desk, await desk.insert("b"), "failed")
+    assert "count" not in (await port.ask("/v1/jobs"))[1]
+    for question, exactly in (
+        ("", 403),
+        ("owner=ann", 100),
+        ("state=failed", 3),
+        ("kind=b", 3),
+        ("state=running", 0),
+    ):
+        _, page, _ = await port.ask(f"/v1/jobs?limit=1&count=estimated&{question}")
+        assert page["count"] == {"estimated": exactly, "exact": True}, question
+    monkeypatch.setattr(listing, "WALK", 40)
+
+    async def about() -> bool:
+        _, page, _ = await port.ask("/v1/jobs?limit=1&count=estimated&owner=ann")
+        assert not page["count"]["exact"]
+        return bool(90 <= page["count"]["estimated"] <= 110)
+
+    await eventually(about, 20)  # Postgres counts with a delay

@@ -221,6 +221,8 @@ class ListQuery(Query):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=400)] | None = None
     """next_cursor of the page before."""
+    count: Literal["estimated"] | None = None
+    """`estimated`: say about how many jobs fit the question in all."""
 
 
 class JobQuery(Query):

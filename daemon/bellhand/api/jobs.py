@@ -13,7 +13,7 @@ from asyncpg import Record
 from bellhand.api import told
 from bellhand.api.etags import etag, matches
 from bellhand.api.given import JobQuery, ListQuery
-from bellhand.api.listing import link, page, wanted_of
+from bellhand.api.listing import counted, link, page, wanted_of
 from bellhand.api.naming import job_row
 from bellhand.api.operations import OWN, answer, operation
 from bellhand.api.veil import hidden, veiled, veils
@@ -46,11 +46,13 @@ class Jobs:
         `tag.NAME=value` picks jobs with that tag, `payload.a.b=value` those whose payload holds that. With `kind`, or only states that went
         wrong, jobs that are over come by the time they ended, unless `sort` says otherwise. A page costs the same whatever is asked for,
         so it may hold fewer than `limit` jobs while has_more is true; `warnings` then names what no index knows. Payloads and results are
-        left out.
+        left out. How many fit is not counted unless `count=estimated` asks for it, which costs as much as a page that finds nothing.
         """
         more = {n: v for n, v in request.query.items() if n.startswith(ListQuery.open_prefix)}
         wanted = await wanted_of(self.look, query, caller_of(request), more)
         found = await page(self.look, wanted, query.cursor, query.limit)
+        if query.count:
+            found["count"] = await counted(self.look, wanted)
         cursor = found["next_cursor"]
         return answer(found, headers={"Link": link(request, cursor)} if cursor else {})
 

@@ -160,6 +160,28 @@ def _no_index(wanted: Wanted) -> dict[str, str]:
     return {"code": "no_index", "detail": detail}
 
 
+async def counted(look: Look, wanted: Wanted) -> dict[str, Any]:
+    """About how many jobs fit: counted where a bounded walk reaches the end, else by their share of what it walked."""
+    totals = await look.row("api_totals")
+    assert totals
+    most = WALK_INSIDE if wanted.inside else WALK
+    estimated, exact = 0, True
+    for way in wanted.ways:
+        row = await _walk(look, wanted, Place(way), most, most)
+        found = len(row["ids"])
+        if way != "running" and row["more"]:
+            exact = False
+            live = way == "live"
+            # Ways by kind or by trouble walk only what is of that sort.
+            plain: Way = "live" if live else "over"
+            if way != plain:
+                row = await _walk(look, wanted, Place(plain), most, most)
+            share = len(row["ids"]) / most
+            found = max(found, round(share * totals["live" if live else "over"]))
+        estimated += found
+    return {"estimated": estimated, "exact": exact}
+
+
 def link(request: web.Request, cursor: str) -> str:
     """The header Link to the next page (RFC 8288)."""
     kept = [(name, value) for name, value in request.query.items() if name != "cursor"]

@@ -42,6 +42,12 @@ class Readiness(Probing):
     verbose: str | None = None
 
 
+class Version(told.Told):
+    """Which program this is."""
+
+    bellhand: str
+
+
 class Probes:
     """/livez, /readyz, /metrics, /version."""
 
@@ -77,7 +83,7 @@ class Probes:
         text = await asyncio.get_running_loop().run_in_executor(self._thread, self.metrics.render)
         return web.Response(body=text, headers={hdrs.CONTENT_TYPE: PROMETHEUS_TEXT})
 
-    @operation("GET", "/version", "read", answers={200: told.Version})
+    @operation("GET", "/version", "read", answers={200: Version})
     async def get_version(self, request: web.Request) -> web.StreamResponse:
         """Which Bellhand this is."""
         return answer({"bellhand": __version__})

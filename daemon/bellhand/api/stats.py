@@ -11,6 +11,7 @@ from bellhand.api import told
 from bellhand.api.control import worker_told
 from bellhand.api.given import SeriesQuery
 from bellhand.api.operations import answer, operation
+from bellhand.api.told import Told
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
 from bellhand.resource import rfc3339
@@ -19,6 +20,11 @@ FRESH_SECONDS = 1.0
 WINDOW_SECONDS = 3600.0
 COUNTED_MAX = 100_000  # lane_stats counts no further
 BUCKETS_MAX = 1500
+
+
+class Series(Told):
+    bucket_seconds: int
+    data: list[told.Bucket]
 
 
 class Stats:
@@ -38,7 +44,7 @@ class Stats:
                 self._last = clock(), await self._count()
         return answer(self._last[1])
 
-    @operation("GET", "/v1/stats/series", "read", answers={200: told.Series})
+    @operation("GET", "/v1/stats/series", "read", answers={200: Series})
     async def get_series(self, request: web.Request, query: SeriesQuery) -> web.StreamResponse:
         """How attempts ended over time, in buckets, by outcome: of all kinds together, or of one.
 

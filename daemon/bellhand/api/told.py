@@ -143,6 +143,13 @@ class MadeJobs(Told):
     warnings: list[Waits]
 
 
+class Count(Told):
+    """How many jobs fit the question; unless it is exact, by the share of the newest 10,000 that do."""
+
+    estimated: int
+    exact: bool
+
+
 class JobPage(Told):
     """A page; it may hold fewer than `limit`, or none, while has_more is true."""
 
@@ -150,6 +157,7 @@ class JobPage(Told):
     has_more: bool
     next_cursor: str | None
     warnings: list[Waits] | None = None
+    count: Count | None = None
 
 
 class Step(Told):
@@ -355,11 +363,6 @@ class Bucket(Told):
     run_seconds: float
 
 
-class Series(Told):
-    bucket_seconds: int
-    data: list[Bucket]
-
-
 class Token(Told):
     """A token without what opens anything."""
 
@@ -395,7 +398,3 @@ class Problem(Told):
     detail: str | None = None
     hint: str | None = None
     errors: list[Pointed] | None = None
-
-
-class Version(Told):
-    bellhand: str
