@@ -48,7 +48,7 @@ WELL = Health(
 PATHS = (
     "/", "/jobs", "/jobs?q=state:over", "/jobs?q=state:failed", "/jobs?q=state:pending", "/jobs?q=kind:demo.report", "/jobs?q=kind:demo.report+state:failed",
     "/jobs?q=owner:u_77", "/jobs?q=payload.n:4711", "/jobs?q=kind:demo.report+nowhere", "/jobs/{done}", "/jobs/{failed}", "/jobs/{pending}", "/jobs/{running}",
-    "/failures", "/failures/{failure}", "/lanes", "/kinds", "/kinds/demo.report", "/kinds/demo.report/quote", "/schedules", "/workers", "/system", "/leads", "/matching", "/sites", "/seo", "/crm",
+    "/failures", "/failures/{failure}", "/lanes", "/lanes/demo", "/lanes/demo/forecast?concurrency=8", "/jobs/words?q=owner:u_1", "/jobs/words?q=payload.region:r", "/kinds", "/kinds/demo.report", "/kinds/demo.report/quote", "/schedules", "/workers", "/system", "/leads", "/matching", "/sites", "/seo", "/crm",
 )  # fmt: skip
 FILL = (
     # A partition a day, as the keeper would have made them.

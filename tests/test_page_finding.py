@@ -108,3 +108,37 @@ async def test_who_may_only_look_finds_no_secret_by_looking_for_it(dsn, conn):
                 assert len(rows_of(page)) == count, (words, headers)
                 told = "is looked for only by who may operate" in text_of(page)
                 assert told == (bool(headers) and "api_key" in words)
+
+
+async def test_a_kind_tells_how_long_it_takes_by_which_code_it_fails_and_what_fits_no_longer(dsn, conn):  # fmt: skip
+    async with browsing(dsn) as browser:
+        await fill(conn)
+        _, page, _ = await browser.get("/kinds/pages.steps")
+        assert not page.css_first("#times-title")
+        assert "50.0 %" in text_of(page, "section[aria-labelledby='codes-title']")
+        await conn.execute(
+            """insert into bellhand.run_times (kind, step, samples, mean, deviation, quantiles, since)
+                 select 'pages.steps', s, 214, 20, 9, array(select n::float8 from generate_series(0, 40) n), bellhand.now() from unnest(array['', 'first']) s"""
+        )
+        await insert(conn, "pages.steps", '{"names": ["a"]}', run_at=await conn.fetchval("select bellhand.now() + interval '1 hour'"))  # fmt: skip
+        _, page, _ = await browser.get("/kinds/pages.steps")
+        times = [row.text(separator=" ").split() for row in page.css("section[aria-labelledby='times-title'] tbody tr")]  # fmt: skip
+        assert times == [
+            ["the", "whole", "run", "20", "s", "38", "s", "214"],
+            ["first", "20", "s", "38", "s", "214"],
+        ]
+        assert "takes no longer" not in text_of(page)
+        await conn.execute("update bellhand.kinds set checks = jsonb_set(checks, '{0}', '{\"key\": \"colour\", \"types\": [\"string\"], \"required\": true}') where name = 'pages.steps'")  # fmt: skip
+        _, page, _ = await browser.get("/kinds/pages.steps")
+        assert "of its jobs that wait" in text_of(page)
+
+
+async def test_a_schedule_tells_how_its_last_job_ended(dsn, conn):
+    async with browsing(dsn) as browser:
+        await fill(conn)
+        await browser.post("/schedules/nightly/run")
+        job = await conn.fetchval("select max(id) from bellhand.all_jobs")
+        await until(conn, job, "completed")
+        await conn.execute("update bellhand.schedules set last_job = $1, last_at = bellhand.now()", job)  # fmt: skip
+        _, page, _ = await browser.get("/schedules")
+        assert "completed" in text_of(page, "#schedule-table")

@@ -8,8 +8,8 @@ declare
 begin
   select * into look from bellhand.looks x where x.name = 'failures' for update skip locked;
   if not found then return 0; end if;
-  insert into bellhand.workers_seen as s (id, name, host, version, started_at)
-    select w.id, w.name, w.host, w.version, w.started_at from bellhand.workers w
+  insert into bellhand.workers_seen as s (id, name, host, version, code, started_at)
+    select w.id, w.name, w.host, w.version, w.code, w.started_at from bellhand.workers w
       where not exists (select from bellhand.workers_seen x where x.id = w.id and x.seen_at > bellhand.now() - interval '1 hour') order by w.id
     on conflict (id) do update set seen_at = excluded.seen_at;
   with fresh as (

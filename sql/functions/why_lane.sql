@@ -7,7 +7,7 @@ begin
     from (select * from bellhand.running_in(p_lane.id, 1000) r order by r.seconds desc limit 3) x);
   if p_lane.concurrency is not null and p_lane.concurrency <= (select coalesce(sum(h.slots), 0) from bellhand.lane_holds h where h.lane = p_lane.id) then
     return query select 'lane_full'::text, format('Lane %s allows %s at once, and all are taken%s.', p_lane.name, p_lane.concurrency, coalesce(', longest by ' || holders, '')),
-      format('raise concurrency under [lanes.%s]', p_lane.name);
+      format(case p_lane.source when 'config' then 'raise concurrency under [lanes.%s]' else 'bellhand lane limit %s --concurrency N' end, p_lane.name);
   end if;
   select sum(w.capacity) as capacity, sum(w.busy) as busy, count(*) as n into hands
     from bellhand.workers w where p_job.kind = any (w.kinds) and (w.lanes = '{}' or p_lane.name = any (w.lanes)) and not w.draining;
@@ -19,7 +19,8 @@ begin
     tokens := least(p_lane.rate_burst, p_lane.tokens + extract(epoch from bellhand.now() - p_lane.tokens_at) * p_lane.rate_per_second);
     if tokens < 1 then
       return query select 'lane_rate'::text, format('Lane %s starts %s jobs a second; the next token comes in %s.', p_lane.name, p_lane.rate_per_second,
-        bellhand.for_people((1 - tokens) / p_lane.rate_per_second)), format('raise rate_per_second under [lanes.%s]', p_lane.name);
+        bellhand.for_people((1 - tokens) / p_lane.rate_per_second)),
+        format(case p_lane.source when 'config' then 'raise rate_per_second under [lanes.%s]' else 'bellhand lane limit %s --rate N' end, p_lane.name);
     end if;
   end if;
   select e.* into wait from bellhand.eta(p_job.id) e;

@@ -111,6 +111,7 @@ create table bellhand.workers_seen (
   name       text        not null,
   host       text        not null,
   version    text        not null,
+  code       text,                        -- digest of its handlers' sources
   started_at timestamptz not null,
   seen_at    timestamptz not null default bellhand.now()
 );

@@ -1,10 +1,13 @@
 -- Every lane with what it holds and runs, its limits, who has its slots, its pulse, and the last $1 seconds of it: how attempts ended, how long
 -- they waited, and jobs that ended in each five minutes. From positions, leases, and the minutes that workers counted; never from jobs.
 -- Sums are of floats, which take a third of the time of exact ones.
-with ended as materialized (
-  select s.kind, floor(extract(epoch from bellhand.now() - s.minute)::float8 / 300)::int as part, case s.outcome when 'partial' then 'completed' else s.outcome end as outcome,
-    sum(s.jobs::float8) as jobs, sum(s.wait_seconds) as wait_seconds, sum(s.run_seconds) as run_seconds
-  from bellhand.stats s where s.minute > bellhand.now() - make_interval(secs => $1) group by 1, 2, 3),
+with minutes as materialized (
+  select s.minute, s.kind, s.outcome, sum(s.jobs::float8) as jobs, sum(s.wait_seconds) as wait_seconds, sum(s.run_seconds) as run_seconds
+  from bellhand.stats s where s.minute between (select bellhand.now() - make_interval(secs => $1)) and (select bellhand.now()) group by 1, 2, 3),
+ended as materialized (
+  select m.kind, floor(extract(epoch from c.now - m.minute)::float8 / 300)::int as part, case m.outcome when 'partial' then 'completed' else m.outcome end as outcome,
+    sum(m.jobs) as jobs, sum(m.wait_seconds) as wait_seconds, sum(m.run_seconds) as run_seconds
+  from minutes m cross join (select bellhand.now() as now offset 0) c group by 1, 2, 3),
 of_lane as (
   select k.lane, sum(e.jobs) filter (where e.outcome = 'completed') as done, sum(e.jobs) filter (where e.outcome = 'fail') as failed, sum(e.jobs) as attempts,
     sum(e.wait_seconds) as wait_seconds, sum(e.run_seconds) as run_seconds

@@ -5,7 +5,7 @@ with clock as materialized (select bellhand.now() as now, date_trunc('minute', b
 minutes as (
   select s.minute, sum(s.jobs::float8) filter (where s.outcome in ('completed', 'partial')) as done, sum(s.jobs::float8) filter (where s.outcome = 'fail') as failed,
     sum(s.jobs::float8) filter (where s.outcome in ('retry', 'crash')) as again, sum(s.run_seconds) / nullif(sum(s.jobs::float8), 0) as run_seconds
-  from bellhand.stats s where s.minute > bellhand.now() - make_interval(secs => $1) group by 1)
+  from bellhand.stats s where s.minute between (select bellhand.now() - make_interval(secs => $1)) and (select bellhand.now()) group by 1)
 select
   (select jsonb_agg(jsonb_build_array(extract(epoch from g.minute)::bigint, coalesce(m.done, 0)::bigint, coalesce(m.failed, 0)::bigint, coalesce(m.again, 0)::bigint,
       round(coalesce(m.run_seconds, 0)::numeric, 3)) order by g.minute)

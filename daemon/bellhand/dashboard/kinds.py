@@ -50,10 +50,11 @@ class Kinds:
     ) -> web.Response:  # fmt: skip
         kind = await self._kind(request)
         fared = {row["kind"]: row for row in await self.site.often("page_kinds", WINDOW_SECONDS)}
+        more = (await self.site.look.fetch("page_kind", kind["name"]))[0]
         return await self.site.page(
             request, "kind.html", title=kind["name"], live=False, status=problem.status if problem else 422 if wrong else 200,
             kind=kind | how(fared.get(kind["name"])), fields=fields(kind["schema"], given), given=given, wrong=wrong or {}, problem=problem,
-            schema=loads(kind["schema_text"]), has_properties=bool((kind["schema"] or {}).get("properties")),
+            times=json.loads(more["times"] or "[]"), codes=json.loads(more["codes"] or "[]"), unfit=more["unfit"], schema=loads(kind["schema_text"]), has_properties=bool((kind["schema"] or {}).get("properties")),
         )  # fmt: skip
 
     async def _kind(self, request: web.Request) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from aiohttp import web
 from bellhand.callers import caller_of
 from bellhand.cron import in_words, ticks_after
 from bellhand.dashboard.site import Site
+from bellhand.dashboard.words import shown
+from bellhand.resource import resource
 
 TICKS_SHOWN = 5
 DAYS_LOOKED_AT = 7
@@ -29,9 +31,16 @@ class Works:
     async def schedules(self, request: web.Request) -> web.Response:
         """Each in words, with its next ticks, or why it has none."""
         rows = []
-        for row in await self.site.look.fetch("cli_schedules"):
+        found = await self.site.look.fetch("cli_schedules")
+        last = [row["last_job"] for row in found if row["last_job"]]
+        jobs = [
+            resource(row)
+            for row in (await self.site.look.fetch("status_jobs", last) if last else [])
+        ]
+        states = {job["id"]: shown(job) for job in jobs}
+        for row in found:
             words, ticks, wrong = told(row["cron"], row["timezone"], row["now"])
-            more = {"words": words, "ticks": ticks, "error": row["error"] or wrong}
+            more = {"words": words, "ticks": ticks, "error": row["error"] or wrong, "ended": states.get(row["last_job"])}  # fmt: skip
             rows.append(dict(row) | more)
         return await self.site.page(request, "schedules.html", title="Schedules", schedules=rows)
 

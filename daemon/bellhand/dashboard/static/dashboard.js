@@ -11,13 +11,20 @@ const poll = $("#poll");
 
 // Times: relative to the database's clock, local, or UTC.
 
+const SKEW_SECONDS_MAX = 2;
 const ZONES = ["relative", "local", "UTC"];
 let zone = ZONES.includes(stored.get("zone")) ? stored.get("zone") : "relative";
 let ahead = 0; // how far the database's clock is ahead of this machine's, in milliseconds
 
 function noteClock(root) {
   const clock = $("[data-clock]", root);
-  if (clock) ahead = Date.parse(clock.dateTime) - Date.now();
+  if (!clock || document.documentElement.classList.contains("stale")) return;
+  ahead = Date.parse(clock.dateTime) - Date.now();
+  const seconds = Math.round(Math.abs(ahead) / 1000);
+  const told = $("[data-skew]");
+  // What comes late looks like a clock that goes ahead: less than that is no news.
+  told.hidden = seconds <= SKEW_SECONDS_MAX;
+  told.textContent = `this clock is ${seconds} s ${ahead > 0 ? "behind" : "ahead of"} the database's, which all times here are by`;
 }
 
 function ago(milliseconds) {
