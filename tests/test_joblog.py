@@ -18,8 +18,10 @@ from bellhand import Job, Retry, job_kind, logs
 from bellhand.db import Away
 from bellhand.joblog import JobLines, line_of
 from bellhand.settings import Log
+from bellhand.sql import query
 from commands import Bellhand, bare, bellhand
 from daemons import at_work, insert, until
+from desk import Desk
 from isolated_handlers import chatty
 from pages import browsing, fill, text_of
 from ports import client_of
@@ -178,7 +180,7 @@ class Sink:
 async def test_a_flood_while_the_database_is_away_stays_within_bounds() -> None:
     """A million bytes a moment of one job: memory is bounded, and a quiet job beside it keeps its line."""
     sink = Sink()
-    lines = JobLines(sink, Log(), lambda: 0.0, lambda: 0.5)  # type: ignore[arg-type]
+    lines = JobLines(sink, Log(), {}, lambda: 0.0, lambda: 0.5)  # type: ignore[arg-type]
     jobs = [SimpleNamespace(id=n, epoch=1, attempt=1) for n in range(40)]
     lines.keep(jobs[0], {"level": "info", "event": "the only one"})
     for n in range(600):
@@ -318,3 +320,22 @@ async def test_the_page_of_a_job_shows_its_log_and_filters_it(
         for asked, count in (("level=error", 1), ("step=s+1", 1), ("find=ONE", 1), ("find=%00", 0)):
             _, page, _ = await browser.get(f"/jobs/{job}?{asked}")
             assert len(page.css("#log li")) == count, asked
+
+
+async def test_lines_go_with_the_days_of_history(conn: asyncpg.Connection) -> None:
+    desk = Desk(conn)
+    await desk.at("2030-01-07 12:00Z")
+    await desk.publish("a")
+    assert await conn.fetchval("select bellhand.prepare_history(1)") > 0
+    (sampled,) = await conn.fetch(query("sample_database"), 30)
+    tables = json.loads(sampled["tables"])
+    assert [name for name in tables if name.startswith("job_lines")] == ["job_lines"], "one series"
+    job = await desk.insert()
+    write = "insert into bellhand.job_lines (job, epoch, first, last, attempt, bytes, lines) values ($1, 1, 1, 1, 1, 9, $2)"
+    await conn.execute(write, job, '[[0, "info", null, "x", {}]]')
+    assert [row["message"] for row in await told(conn, job)] == ["x"]
+    for day, left in (("2030-02-06 00:00Z", 1), ("2030-02-07 00:00Z", 0)):
+        await desk.at(day)
+        while await conn.fetchval("select bellhand.drop_history(30)"):
+            pass
+        assert len(await told(conn, job)) == left

@@ -108,7 +108,7 @@ class Daemon:
         self.stop_asked = asyncio.Event()
         self.hurry = asyncio.Event()
         self.progress = ProgressWriter(self.store, self.worker.running, self.metrics)
-        self.lines = JobLines(self.store, settings.log, self.clock, random)
+        self.lines = JobLines(self.store, settings.log, self.worker.running, self.clock, random)
         self.reloading: set[asyncio.Task[None]] = set()
 
     # -- life
@@ -280,7 +280,6 @@ class Daemon:
     def _settled(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         """Postgres accepted (or fenced) how an attempt ended: count it."""
         self.progress.forget(job.id)
-        self.lines.settled(job)
         if job.kind == canary.NAME:
             self.keeper.canary_bell.ring()
             return
@@ -294,6 +293,7 @@ class Daemon:
     def _written(self) -> None:
         """A batch of outcomes is durable: they are counted together, and there may be room again."""
         self.counts.written()
+        self.lines.settled()
         self.worker.room_again()
 
     # -- the outside -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import json
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,11 +82,13 @@ class JobLines:
         self,
         store: Store,
         settings: Log,
+        running: Mapping[int, Job],
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self.store = store
         self.lines_max, self.bytes_max = settings.job_lines_max, settings.job_bytes_max
+        self.running = running
         self.clock = clock
         self.backoff = Backoff(random, first_seconds=0.5, max_seconds=10.0)
         self._bell, self._hurry = Bell(), Bell()
@@ -143,9 +145,9 @@ class JobLines:
         finally:
             tell_jobs(None)
 
-    def settled(self, job: Job) -> None:
-        """It is over, or goes back: if it logged, whoever reads it wants its last lines now."""
-        if "tail" in job.__dict__:
+    def settled(self) -> None:
+        """Some attempts are written down: if one of them logged, whoever reads it wants its last lines now."""
+        if self._waiting and any(tail.job not in self.running for tail in list(self._waiting)):
             self._hurry.ring()
 
     async def flush(self) -> bool:

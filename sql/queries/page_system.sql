@@ -12,7 +12,7 @@ select current_setting('server_version') as version, pg_database_size(current_da
   (select jsonb_object_agg(c.name, c.n) from (select coalesce(nullif(o.application_name, ''), 'other') as name, count(*) as n from others o
     group by 1 order by 2 desc limit 20) c)::text as connections,
   (select jsonb_agg(to_jsonb(t)) from (
-    select s.schemaname || '.' || regexp_replace(s.relname, '^history_.*', 'history (all days)') as name, sum(pg_total_relation_size(s.relid))::bigint as bytes,
+    select s.schemaname || '.' || regexp_replace(s.relname, '^(history|job_lines)_.*', '\1 (all days)') as name, sum(pg_total_relation_size(s.relid))::bigint as bytes,
       sum(s.n_live_tup)::bigint as live, sum(s.n_dead_tup)::bigint as dead, max(greatest(s.last_autovacuum, s.last_vacuum)) as vacuumed_at
     from pg_stat_user_tables s where s.schemaname like 'bellhand%' group by 1 order by 2 desc limit 15) t)::text as tables,
   (select jsonb_agg(jsonb_build_object('bytes', d.bytes, 'rows', d.live, 'part', d.part) order by d.name desc) from (

@@ -4,7 +4,7 @@
 -- Sessions of other users are seen only by members of pg_read_all_stats; prepared transactions by everybody.
 select
   (select jsonb_object_agg(t.name, jsonb_build_array(t.bytes, t.dead, t.live)) from (
-    select case when s.relname like 'history%' then 'history' else s.relname end as name, sum(pg_total_relation_size(s.relid)) as bytes,
+    select case when s.relname like 'history%' then 'history' when s.relname like 'job_lines%' then 'job_lines' else s.relname end as name, sum(pg_total_relation_size(s.relid)) as bytes,
       sum(s.n_dead_tup) as dead, sum(s.n_live_tup) as live
     from pg_stat_user_tables s where s.schemaname = 'bellhand' group by 1) t)::text as tables,
   coalesce(greatest(
