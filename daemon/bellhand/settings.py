@@ -29,6 +29,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
 
 from .cron import ticks_after
+from .job_links import PLACE, problem_of
+from .logs import SECRET_NAME
 from .settings_credentials import read_credentials
 from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
 from .settings_notify import Mail, Notify, Wish
@@ -148,6 +150,19 @@ class Status(Section):
     requests_burst: PositiveInt = 200
     cron_secret: SecretStr | None = None
     cors_origins: Names = ()
+    links: Mapping[Annotated[str, Field(min_length=1, max_length=80)], str] = {}
+
+    @field_validator("links")
+    @classmethod
+    def _are_addresses(cls, links: Mapping[str, str]) -> Mapping[str, str]:
+        for template in links.values():
+            if wrong := problem_of(template):
+                raise ValueError(wrong)
+            if any("." in name and SECRET_NAME.search(name) for name in PLACE.findall(template)):  # fmt: skip
+                raise ValueError(
+                    f"{template!r} would put what is secret by its name into an address"
+                )
+        return links
 
     @field_validator("cors_origins")
     @classmethod

@@ -19,6 +19,7 @@ from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.words import lasted, moment, rough, shown
 from bellhand.gone import gone
+from bellhand.job_links import links_of
 from bellhand.problems import HttpProblem, not_found
 from bellhand.resource import number_and_key, resource
 from bellhand.tickets import make_ticket
@@ -36,8 +37,9 @@ GANTT_WIDTH_MIN = 6
 class JobPage:
     """GET /jobs/{job}, and the acts on it."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
+        self.links: dict[str, str] = settings.get("status", {}).get("links", {})
 
     async def show(self, request: web.Request) -> web.Response:
         """Everything about the job."""
@@ -61,6 +63,7 @@ class JobPage:
             alike=alike(json.loads(found[0]["alike"] or "null"), seconds, over=bool(job["finished_at"])), lengths=LINK_HOURS,
             version=found[0]["version"] or "", fresh=not steps and not job["started_at"],
             actions=[(name, word) for name, word in ACTIONS.items() if name in job["allowed_actions"]],
+            known_at=links_of(self.links, job, job["payload"]),
             again=f"/kinds/{job['kind']}?{urlencode({'like': number})}" if job["lane"] else "",
         )  # fmt: skip
 

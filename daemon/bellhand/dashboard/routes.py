@@ -26,7 +26,7 @@ from bellhand.dashboard.works import Works
 def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, str, str]] = ()) -> list[web.RouteDef]:  # fmt: skip
     """Every page and act; `settings` are those of the daemon without secrets, `origins` where each is from."""
     editing = Editing(site)
-    overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site), Kinds(site)
+    overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site, settings), Kinds(site)
     failures, works, results = Failures(site, jobs), Works(site, settings, origins), Results(site)
     workers, runbooks = Workers(site, settings), Runbooks(site)
     lanes, completion, views = Lanes(site), Completion(site), Views(site)
