@@ -8,6 +8,7 @@ say so.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -30,7 +31,9 @@ from bellhand.states import OVER, PARTIAL, STATES, states_named
 Way = Literal["running", "live", "trouble", "kind", "over"]
 FIRST_WALK_PER_JOB = 4
 WALK = 10_000
-WALK_INSIDE = 2_000  # where payloads are read, which may be large
+# Where payloads are read, which may be large: a few, and as many more as that took time for.
+WALKS_INSIDE = (50, 150, 400, 1_400)
+INSIDE_SECONDS = 0.8  # that the next walk may be expected to take
 TROUBLE = frozenset({"failed", "cancelled", PARTIAL})
 ID_END = 2**63 - 1
 LEFT_OUT = ("payload", "result")  # of jobs in a list: 200 of them may be 200 MB
@@ -124,20 +127,24 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
         raise HttpProblem("bad-cursor")
     found: list[int] = []
     following: Place | None = None
-    walks = [FIRST_WALK_PER_JOB * (limit + 1), WALK_INSIDE if wanted.inside else WALK]
+    walks = [*WALKS_INSIDE] if wanted.inside else [FIRST_WALK_PER_JOB * (limit + 1), WALK]
+    clock = asyncio.get_running_loop().time
     for way in ways[ways.index(place.way) :] if place else ():
         assert place
         following = place if way == place.way else Place(way)
         while following is not None and walks:
             room = limit - len(found)
-            start, row = following, await _walk(look, wanted, following, room + 1, walks[0])
+            start, began = following, clock()
+            row = await _walk(look, wanted, following, room + 1, walks[0])
             found += row["ids"][:room]
             if len(row["ids"]) > room:
                 following = Place(way, row["ids"][room - 1], _at(row, room - 1)) if room else start
                 walks = []
             elif row["more"]:
                 following = Place(way, row["reached"], row["reached_at"])
-                walks = walks[1:]
+                took, walks = (clock() - began) / walks[0], walks[1:]
+                if wanted.inside and walks and took * walks[0] > INSIDE_SECONDS:
+                    walks = []
             else:
                 following = None
         if following is not None:
@@ -152,10 +159,11 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
 
 
 def _no_index(wanted: Wanted) -> dict[str, str]:
-    names, most = ", ".join(wanted.unindexed), WALK_INSIDE if wanted.inside else WALK
+    names = ", ".join(wanted.unindexed)
+    most = f"{sum(WALKS_INSIDE):,} jobs at most, fewer where payloads are large" if wanted.inside else f"{WALK:,} jobs at most"  # fmt: skip
     detail = (
-        f"no index knows {names}: a page looks at {most:,} jobs at most, and next_cursor goes on behind them; "
-        "kind, state and created_after narrow it"
+        f"no index knows {names}: a page looks at {most}, and next_cursor goes on behind them; "
+        "kind and state narrow it"
     )
     return {"code": "no_index", "detail": detail}
 
@@ -164,7 +172,7 @@ async def counted(look: Look, wanted: Wanted) -> dict[str, Any]:
     """About how many jobs fit: counted where a bounded walk reaches the end, else by their share of what it walked."""
     totals = await look.row("api_totals")
     assert totals
-    most = WALK_INSIDE if wanted.inside else WALK
+    most = sum(WALKS_INSIDE[:2]) if wanted.inside else WALK
     estimated, exact = 0, True
     for way in wanted.ways:
         row = await _walk(look, wanted, Place(way), most, most)

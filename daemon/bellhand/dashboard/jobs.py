@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ ROWS = 50
 FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
 LOOKED_AT_FIRST = 500
 LOOKED_AT_MAX = 5_000  # of what no index knows, in one page
+SECOND_LOOK_SECONDS = 1.0  # that it may be expected to take
 REASON_CHARS_MAX = 500
 ENDED = OVER | {PARTIAL}
 LIVE = frozenset(STATES) - OVER
@@ -72,7 +74,7 @@ class Jobs:
             older=f"/jobs?{urlencode(here | {'before': older})}" if older else "",
             newest=f"/jobs?{urlencode(here)}" if here else "/jobs", here_again=request.path_qs,
             whole=json.dumps(whole) if whole else "",
-            scanned_short=search.looks_inside and looked_at >= LOOKED_AT_MAX,
+            scanned_short=search.looks_inside and bool(older) and len(jobs) < ROWS,
             caption=f"{len(jobs)} jobs" + (f" for {text}" if text else ", those that run first"),
         )  # fmt: skip
 
@@ -113,8 +115,12 @@ class Jobs:
         """
         known = known and not (search.looks_inside or search.since_seconds)
         most = rows if known else LOOKED_AT_FIRST
+        clock = asyncio.get_running_loop().time
+        began = clock()
         row = await self._look(name, search, states, place, rows, most, *more)
-        if not known and len(row["ids"]) < rows and row["looked_at"] >= most:
+        # Large payloads take their time to be looked into.
+        quick = (clock() - began) * LOOKED_AT_MAX / LOOKED_AT_FIRST < SECOND_LOOK_SECONDS
+        if not known and quick and len(row["ids"]) < rows and row["looked_at"] >= most:
             most = LOOKED_AT_MAX
             row = await self._look(name, search, states, place, rows, most, *more)
         return row, most
