@@ -357,3 +357,34 @@ async def test_a_job_that_was_due_before_its_commit_is_not_waited_for(
         before = time.monotonic()
         await until(conn, job, "completed")
         assert time.monotonic() - before < 3
+
+
+async def test_nothing_begins_beside_a_suspect_before_it_is_written_down_that_it_waits(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """Else whatever kills the worker at once takes the suspect with it, which had not even begun."""
+    began: list[str] = []
+
+    @job_kind("t.beside")
+    async def beside(args: dict[str, str]) -> None:
+        began.append(args["name"])
+
+    async with at_work(dsn, beside, worker={"crashes_max": 3}) as daemon:
+        locker = await asyncpg.connect(dsn, timeout=10)
+        try:
+            await conn.execute("select bellhand.pause_lane('default')")
+            await eventually(lambda: daemon.worker.positions.paused("default"))
+            suspect = await insert(conn, "t.beside", '{"name": "suspect"}')
+            await conn.execute("update bellhand.jobs set crashes = 2 where id = $1", suspect)
+            other = await insert(conn, "t.beside", '{"name": "other"}')
+            async with locker.transaction():  # claims pass it by, the note must wait
+                await locker.execute("select from bellhand.workers for no key update")
+                await conn.execute("select bellhand.resume_lane('default')")
+                await eventually(lambda: len(daemon.worker.running) == 2, 5)
+                await asyncio.sleep(0.3)  # for what must not happen
+                assert began == []
+            for job in (suspect, other):
+                await until(conn, job, "completed")
+            assert sorted(began) == ["other", "suspect"]
+        finally:
+            await locker.close(timeout=5)

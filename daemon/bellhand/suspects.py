@@ -34,12 +34,14 @@ class Suspects:
         """Whether there are some: then nothing is claimed beside them."""
         return bool(self.waiting) or self.alone is not None
 
-    def add(self, jobs: Iterable[Job]) -> None:
-        """Take in claimed ones; the first begins when nothing else runs."""
+    def add(self, jobs: Iterable[Job], beside: list[Job]) -> None:
+        """Take in claimed ones, and begin what was claimed beside them; the first of them begins when nothing else runs."""
         self.waiting.extend(jobs)
         if self.waiting:
-            self.noting = asyncio.get_running_loop().create_task(self._note_waiting())
+            self.noting = asyncio.get_running_loop().create_task(self._note_waiting(beside))
             self.next()
+        else:
+            self.begin(beside)
 
     def ended(self, job: Job) -> None:
         """A job is over."""
@@ -62,12 +64,13 @@ class Suspects:
             self.alone = self.waiting.popleft()
             self.alone.task = asyncio.get_running_loop().create_task(self._run(self.alone))
 
-    async def _note_waiting(self) -> None:
-        """They have not begun: should the worker die, it was none of them."""
+    async def _note_waiting(self, beside: list[Job]) -> None:
+        """They have not begun: should the worker die, it was none of them. What may be its death begins once that is written."""
         try:
             await self.store.suspects(None, [job.id for job in self.waiting])
         except (Away, Again) as error:
             log.warning("suspects_not_noted", error=str(error))
+        self.begin(beside)
 
     async def _run(self, job: Job) -> None:
         try:

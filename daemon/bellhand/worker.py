@@ -235,8 +235,7 @@ class Worker:
                 jobs.append(job)
         self.started_jobs += len(rows)
         self.metrics.claimed(len(rows))
-        self._begin(jobs)
-        self.suspects.add(suspects)
+        self.suspects.add(suspects, jobs)
 
     def _begin(self, jobs: list[Job]) -> None:
         """Make tasks of some, of the others at the loop's next turn; one that is told to stop meanwhile never runs."""
