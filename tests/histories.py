@@ -339,3 +339,58 @@ def a_younger_one_leaves_unclaimed() -> Story:
     story = Story().inserted(1).at(11).inserted(2).client(2, f="cancel", answer="cancelled")
     story.transaction().db(2, "pending", "D").db(2, "cancelled", "I", "history")
     return story.at(15).claimed(1, 1).started(1, 1).at(15.1).stopped(1, 1).over(1).final(counted=1)
+
+
+def a_key_is_free_again() -> Story:
+    story = Story().inserted(1, key="a").claimed(1, 1).started(1, 1).at(11).stopped(1, 1).over(1)
+    story.at(13).inserted(2, key="a").claimed(2, 1).started(2, 1)
+    return story.at(15).stopped(2, 1).over(2).final()
+
+
+def one_after_the_other_in_the_limited_lane() -> Story:
+    return Story().ran(1, lane="limited").at(13).ran(2, lane="limited").final()
+
+
+def started_while_it_was_being_cancelled() -> Story:
+    story = Story().inserted(1).at(11).claimed(1, 1).client(1, f="cancel", answer="cancelling")
+    story.at(11.01).started(1, 1).at(11.1).stopped(1, 1, out="cancelled")
+    return story.over(1, "cancelled").final(counted=0)
+
+
+def cancelled(res: str) -> Story:
+    """After a cancel that was answered so."""
+    story = Story().inserted(1).client(1, res, f="cancel", answer="cancelled")
+    return (
+        story.transaction()
+        .db(1, "pending", "D")
+        .db(1, "cancelled", "I", "history")
+        .final(counted=0)
+    )
+
+
+def retried(res: str) -> Story:
+    """Pending once more, after a retry that was answered so."""
+    story = Story().ran(1).client(1, res, f="retry")
+    return story.transaction().db(1, "completed", "D", "history").db(1, "pending", "I", epoch=2)
+
+
+def third_run_overlaps_the_first() -> Story:
+    story = (
+        Story()
+        .inserted(1)
+        .claimed(1, 1)
+        .started(1, 1)
+        .at(11)
+        .started(1, 1, W2)
+        .at(12)
+        .stopped(1, 1, W2)
+    )
+    return story.at(13).started(1, 2, W2).at(14).stopped(1, 2, W2).at(20).stopped(1, 1)
+
+
+def counted_wrong(*saw: str, code: int = 0) -> Story:
+    """More than there were, after these events."""
+    story = Story().ran(1)
+    for what in saw:
+        story.put("nemesis", f=what, pid=101, **({"code": code} if what == "death" else {}))
+    return story.final(counted=2)
