@@ -29,7 +29,7 @@ def table(folders: Iterable[Path]) -> str:
 
 def _row(name: str, plays: list[dict[str, Any]]) -> list[str]:
     def each(figure: str) -> str:
-        return _joined(str(play["figures"].get(figure, 0)) for play in plays)
+        return _joined(f"{round(play['figures'].get(figure, 0), 2):g}" for play in plays)
 
     versions = (play["postgres"] + ("" if play["held"] else " BROKEN") for play in plays)
     return [

@@ -23,9 +23,9 @@ def test_a_fault_is_a_row_with_the_values_of_each_version(tmp_path: Path) -> Non
     verdict(tmp_path / "a" / "F2", fault="F2", title="stopped")
     rows = [line.strip("| ").split(" | ") for line in table([tmp_path]).splitlines()[2:]]
     assert rows == [
-        ["F1 killed", "15.18, 18.4", "12, 10", "0", "0", "2", "-, 2.8 / 3.0 / 3.2", "0.0", "1.2"],
-        ["F2 stopped", "18.4", "10", "0", "0", "2", "-", "0.0", "1.2"],
-        ["F10-frozen frozen", "18.4 BROKEN", "10", "0", "0", "2", "-", "0.0", "3.0"],
+        ["F1 killed", "15.18, 18.4", "12, 10", "0", "0", "2", "-, 2.8 / 3.0 / 3.2", "0", "1.2"],
+        ["F2 stopped", "18.4", "10", "0", "0", "2", "-", "0", "1.2"],
+        ["F10-frozen frozen", "18.4 BROKEN", "10", "0", "0", "2", "-", "0", "3.0"],
     ]
 
 

@@ -15,6 +15,7 @@ from ..stage import Stage
 from .f01_killed import longer
 
 DOOMED = 100
+AFTER_SECONDS = 3.0  # for work to come after the last return
 INSERT = """
 insert into bellhand.jobs (kind, payload) select 'f.nap', '{"seconds": 0.05}' from generate_series(1, $1::int) returning id, key::text
 """
@@ -89,6 +90,7 @@ async def commits_hang(stage: Stage) -> None:
             await asyncio.sleep(seconds / 2)
             follower.thaw()
             returns.came()
+        await asyncio.sleep(AFTER_SECONDS)
     stage.figures |= {"longest_s": round(longest, 1), "commits_given_up": given_up}
     stage.figures |= returns.figures()
 
