@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -9,8 +10,11 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from bellhand.cli.context import Database
+from bellhand.cli.tour import OBJECTIVES, Tour
 from bellhand.settings import Settings
 from commands import Bellhand, bare, bellhand, process
 
@@ -88,3 +92,47 @@ def test_a_list_is_watched_until_ctrl_c(bellhand: Bellhand, process: Process) ->
     assert watching.stdout.readline() == f"{job} paused\n"
     watching.send_signal(signal.SIGINT)
     assert watching.wait(20) == 130
+
+
+def test_the_tour_ticks_off_what_has_really_happened(
+    bellhand: Bellhand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bellhand.cli.tour.LOOKS_APART_SECONDS", 0.0)
+    for kind in ("demo.x", "own.kind"):
+        bellhand.kind(kind)
+    watching: list[int] = []
+
+    async def walk() -> None:
+        connection = await asyncpg.connect(bellhand.dsn, timeout=10)
+        database = Database(connection, 10)
+        try:
+            tour = Tour(database, ["own.kind"], "bellhand", "http://h/", lambda: len(watching))
+            await tour.begin()
+            await tour.look()
+            assert tour.done == set()
+            await asyncio.to_thread(bellhand.job, "demo.x", source="schedule")
+            job = await asyncio.to_thread(bellhand.job, "demo.x", source="cli")
+            await tour.look()
+            assert tour.done == {"queued"}
+            watching.append(1)
+            await tour.look()
+            watching.clear()
+            await asyncio.to_thread(bellhand.ok, "cancel", str(job))
+            await tour.look()
+            await asyncio.to_thread(bellhand.ok, "retry", str(job))
+            again = Tour(database, ["own.kind"], "bellhand", "http://h/", lambda: 0)
+            await again.begin()  # as after a kill: what was done stays done
+            assert again.done == {"queued", "watched", "cancelled", "retried"}
+            saved = await asyncio.to_thread(bellhand.over, "completed", kind="demo.x")
+            await again.look()
+            assert len(again.done) == 4, "that one never lost its worker"
+            await connection.execute("update bellhand.history set crashes = 1 where id = $1", saved)
+            await asyncio.to_thread(bellhand.over, "completed", kind="own.kind")
+            await again.look()
+            assert again.done == set(OBJECTIVES)
+            await tour.begin()
+            assert tour.done == set(), "who has been to its end begins anew"
+        finally:
+            await connection.close(timeout=5)
+
+    asyncio.run(walk())

@@ -215,6 +215,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         self._jobs = _Jobs(kinds)
         self._own = _Own()
+        self.followers: Callable[[], int] = int
         self.sampled = Sampled(kinds.values())
         for collector in (self._jobs, self._own, self.sampled):
             self.registry.register(collector)
@@ -373,7 +374,7 @@ class Metrics:
 
     def follow(self, followers: Callable[[], int]) -> None:
         """`followers` says how many streams are followed now."""
-        self._own.followers = followers
+        self.followers = self._own.followers = followers
 
     def set_calibration(self, what: str, held: float, error: float) -> None:
         """How well `start` or `finish` was foretold."""

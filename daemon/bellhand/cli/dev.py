@@ -20,11 +20,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from bellhand import __version__
-from bellhand.cli.board import Board
+from bellhand.cli.board import CLEAR_LINE, Board
 from bellhand.cli.context import Cli, Database, Given, close, connect
 from bellhand.cli.errors import FAILED, BadConfig, Refused
 from bellhand.cli.output import duration, paint, say
 from bellhand.cli.run import logging
+from bellhand.cli.tour import SHIPPED, Tour
 from bellhand.dev.state import DevState, folder
 from bellhand.sql import query
 
@@ -43,6 +44,7 @@ READY_SECONDS = 30
 STOP_SECONDS = 30
 GRACE_SECONDS = 3.0
 SOON_SECONDS = 4.0
+LEASE = {"lease_seconds": 6.0, "heartbeat_seconds": 2.0}
 MODE = "development"
 
 
@@ -68,6 +70,9 @@ async def dev(
     until_demo_done: Annotated[
         bool, Parameter(negative=(), help="Stop when the jobs of the demo are over.")
     ] = False,
+    tour: Annotated[
+        bool, Parameter(negative=(), help="Six things to try, ticked off as they happen.")
+    ] = False,
     cli: Given,
 ) -> int:
     """Run a database of its own, the daemon and a demo, until Ctrl-C.
@@ -82,7 +87,9 @@ async def dev(
         with _database(cli, home, checklist) as (dsn, psql):
             await _prepare(dsn, checklist)
             state.publish(dsn)
-            code = await _run(cli, dsn, psql, home, checklist, (demo, for_seconds, until_demo_done))
+            code = await _run(
+                cli, dsn, psql, home, checklist, (demo, for_seconds, until_demo_done, tour)
+            )
     say("stopped")
     return code
 
@@ -93,17 +100,17 @@ async def _run(
     psql: str,
     home: Path,
     checklist: Checklist,
-    how: tuple[bool, float | None, bool],
+    how: tuple[bool, float | None, bool, bool],
 ) -> int:
     """The daemon over a database that is ready; its log goes to a file, the terminal is ours."""
-    demo, for_seconds, until_demo_done = how
+    demo, for_seconds, until_demo_done, tour = how
     async with _website() as port, _stand_ins() as stand_ins:
-        settings = _settings(cli, dsn, port, stand_ins)
+        settings = _settings(cli, dsn, port, stand_ins, hurry=tour)
         if settings.services.allow_networks != cli.configured.services.allow_networks:
             checklist.done("services", f"stand-ins at http://127.0.0.1:{stand_ins.port}")
         with (home / "log").open("w") as log, logging(settings.log, log):
             async with _working(settings, cli, checklist) as (daemon, ended):
-                run = _Run(daemon, settings, psql, home, port if demo else None)
+                run = _Run(daemon, settings, psql, home, port if demo else None, tour)
                 return await run.until(ended, for_seconds, until_demo_done, checklist)
 
 
@@ -184,8 +191,10 @@ def _services(given: Settings, stand_ins: StandIns) -> dict[str, Any]:
     return services
 
 
-def _settings(cli: Cli, dsn: str, website_port: int, stand_ins: StandIns) -> Settings:
-    """The configured settings, and what the demo needs on top."""
+def _settings(
+    cli: Cli, dsn: str, website_port: int, stand_ins: StandIns, *, hurry: bool
+) -> Settings:
+    """The configured settings, and what the demo needs on top; in a hurry a daemon that was killed is given up soon."""
     from bellhand.settings import load
 
     given = cli.configured
@@ -201,6 +210,8 @@ def _settings(cli: Cli, dsn: str, website_port: int, stand_ins: StandIns) -> Set
     }
     if "grace_seconds" not in given.worker.model_fields_set:
         arguments["worker"] = {"grace_seconds": GRACE_SECONDS}
+    if hurry and not {"lease_seconds", "heartbeat_seconds"} & given.worker.model_fields_set:
+        arguments.setdefault("worker", {}).update(LEASE)
     if "port" not in given.status.model_fields_set and _taken(given.status.host, given.status.port):
         arguments["status"] = {"port": 0}
     return load(cli.options.config, **arguments)
@@ -257,6 +268,7 @@ class _Run:
     psql: str
     home: Path
     website_port: int | None  # None: no demo
+    guided: bool = False
     last: int = 0
 
     async def until(
@@ -277,8 +289,11 @@ class _Run:
                 ours = await self._enqueue(database, board)
                 checklist.done("demo", f"{len(ours)} jobs queued, and one a minute")
             self._hints()
+            tour = await self._tour(database) if self.guided else None
             while not ended.done() and (end is None or time.monotonic() < end):
                 await board.look()
+                if tour is not None:
+                    await tour.look(CLEAR_LINE if board.live else "")
                 if until_demo_done and ours <= board.ended.keys():
                     failed = [n for n in ours if board.ended[n] in ("failed", "cancelled")]
                     return FAILED if failed else 0
@@ -301,6 +316,17 @@ class _Run:
             await database.rows("dev_business", BUSINESS, website)
         rows = await database.rows("dev_new_jobs", before, 100)
         return {row["id"] for row in rows}
+
+    async def _tour(self, database: Database) -> Tour:
+        own = [
+            name
+            for name, kind in self.daemon.kinds.items()
+            if not kind.handler.__module__.startswith(SHIPPED)
+        ]
+        page = f"http://{self.settings.status.host}:{self.daemon.status.port}/"
+        tour = Tour(database, own, _command(), page, self.daemon.metrics.followers)
+        await tour.begin()
+        return tour
 
     def _hints(self) -> None:
         command = _command()
