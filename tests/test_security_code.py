@@ -114,6 +114,7 @@ FILES = {
     "cli.building": "new files that the operator names",
     "cli.bundle": "a new file that the operator names",
     "cli.completing": "the operator's configuration, and the DSN beside it",
+    "cli.doctor": "/proc/sys/net, a fixed name",
     "cli.manual": "the example configuration, and the folder that make names",
     "cli.naming": "the key of the job that this user enqueued last",
     "cli.install": "the units that come with it, and the DSN that it keeps",
