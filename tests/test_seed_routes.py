@@ -322,6 +322,8 @@ async def test_there_are_23_routes_and_each_asks_who_is_there(dsn: str, conn: as
             assert code == 403, path
         code, told = await seed.ask("GET", "/api/cron/daily", headers={"Authorization": "Bearer x"})
         assert (code, told) == (401, {"error": "Unauthorized"})
+        for path in ("/api/jobs/retry", "/api/jobs/cleanup", "/api/jobs/crawl"):
+            assert (await seed.ask("GET", path))[0] == 405, path
 
 
 async def test_a_cron_without_a_secret_is_for_this_machine_and_with_one_for_those_who_show_it(

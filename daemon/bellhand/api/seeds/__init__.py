@@ -38,6 +38,10 @@ class Batch(Loose):
     timeout: float = Field(default=BATCH_MS, ge=0)
 
 
+# What is no job's name: there another method is wrong, not the name.
+JOB_PATH = "/api/jobs/{job:(?!(?:create|process|queue|retry|status|crawl|cleanup)$)[^{}/]+}"
+
+
 class Seeds:
     """All of /api."""
 
@@ -69,8 +73,8 @@ class Seeds:
             web.post("/api/cron/monthly", self.seo.monthly),
             web.get("/api/jobs/{job}/status", self._status),
             web.post("/api/jobs/{job}/process", self._urge),
-            web.get("/api/jobs/{job}", self._job),
-            web.patch("/api/jobs/{job}", self._change),
+            web.get(JOB_PATH, self._job),
+            web.patch(JOB_PATH, self._change),
         ]
 
     @needs(None, seconds=None)
