@@ -141,6 +141,28 @@ async def test_what_commits_late_is_neither_lost_nor_told_twice(
             await other.close(timeout=5)
 
 
+async def test_a_stream_goes_on_after_an_id_in_its_address_unless_a_header_knows_better(
+    dsn: str, conn: asyncpg.Connection, session: aiohttp.ClientSession
+) -> None:
+    """As a browser's tab that takes over from another needs it: an EventSource that is new can send no header."""
+    async with at_work(dsn) as daemon:
+        await publish(conn)
+        first, second, third = [await quiet(conn) for _ in range(3)]
+        url = f"http://127.0.0.1:{daemon.status.port}/v1/events"
+        async with reading(session, url) as reader:
+            for job in (first, second):
+                await conn.execute("select bellhand.cancel($1)", job)
+                await reader.first(lambda one, job=job: one.data.get("job") == job)
+        ids = [one.id for one in reader.said]
+        await conn.execute("select bellhand.cancel($1)", third)
+        for after, last_id, wanted in ((ids[0], None, [second, third]), (ids[0], ids[1], [third])):
+            async with reading(session, f"{url}?after={after}", last_id=last_id) as again:
+                await again.first(lambda one: one.data.get("job") == third)
+                assert [one.data["job"] for one in again.said] == wanted
+        async with reading(session, f"{url}?after=nonsense") as odd:
+            await odd.until("reset")
+
+
 async def test_a_stream_goes_on_at_another_daemon_after_a_kill_without_gap_or_repeat(
     dsn: str, conn: asyncpg.Connection, session: aiohttp.ClientSession, fleet: Fleet
 ) -> None:
