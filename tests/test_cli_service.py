@@ -135,7 +135,7 @@ def test_top_on_a_terminal_redraws_leaves_by_q_and_leaves_it_as_it_was(bellhand:
 
 
 def test_the_screen_is_never_wider_nor_higher_than_the_terminal() -> None:
-    worker = {"name": "w\x1b[2J" * 9, "busy": 3, "capacity": 8, "beat_seconds": 1.0, "draining": False, "up_seconds": 60.0, "version": "1"}  # fmt: skip
+    worker = {"name": "w\x1b[2J" * 9, "busy": 3, "capacity": 8, "beat_seconds": 1.0, "draining": False, "drain_asked_at": None, "up_seconds": 60.0, "version": "1"}  # fmt: skip
     lanes = [{"lane": f"lane{n}", "pending": 1, "running": 0, "scheduled": 0, "parked": 0, "oldest_due_seconds": None,
               "paused": True, "paused_reason": "x" * 200} for n in range(40)]  # fmt: skip
     lines = picture([worker], lanes, [], width=60, height=20)
