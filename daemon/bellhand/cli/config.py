@@ -64,6 +64,8 @@ def shown(value: Any, *, reveal: bool = False) -> str:
         return value.get_secret_value() if reveal else MASK
     if value is None:
         return ""
+    if isinstance(value, Path):
+        return str(value)
     if isinstance(value, str):
         return (
             value if reveal or not ("://" in value or "password=" in value) else masked_dsn(value)
