@@ -130,7 +130,7 @@ matching: .venv/dev  ## How well matching does on public data (BELLHAND_TEST_DAT
 
 # Another Debian in namespaces of this kernel: 700 MB in build/machine, once, and minutes.
 systemd-test: deb system-debootstrap  ## The package and the service on a machine of its own that a real systemd runs (needs root, debootstrap)
-	$(BIN)/pytest -p no:randomly tests/real_systemd.py
+	$(BIN)/pytest -p no:randomly -o faulthandler_timeout=330 tests/real_systemd.py
 
 system-debootstrap:
 	@if ! command -v debootstrap >/dev/null && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

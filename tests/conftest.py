@@ -68,14 +68,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.family)
 
 
-# After connections were dropped there uvloop's loop does not always close (issue 3): twice it held a whole run up for ever.
-NEVER_UVLOOP = {"test_server_crashes.py"}
-
-
 def pytest_asyncio_loop_factories(
     item: pytest.Item,
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    if os.environ.get("BELLHAND_TEST_LOOP") == "uvloop" and item.path.name not in NEVER_UVLOOP:
+    if os.environ.get("BELLHAND_TEST_LOOP") == "uvloop":
         import uvloop
 
         return {"uvloop": uvloop.new_event_loop}
