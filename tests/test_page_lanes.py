@@ -1,10 +1,13 @@
 """The page of one lane: who has its slots, what is next, how long jobs waited, and what other limits would do."""
 
 import json
+import uuid
 
 import pytest
 
 from bellhand.dashboard.lane import Pace, forecast, histogram
+from bellhand.sql import query
+from bellhand.stats import Tally, within
 from daemons import insert, until
 from pages import browsing, text_of
 from support import eventually
@@ -19,6 +22,22 @@ def test_waits_are_counted_by_how_long_they_were():
     ]  # fmt: skip
     assert histogram([5000.0])[-1] == {"said": "longer", "jobs": 1, "share": 100.0}
     assert [one["jobs"] for one in histogram([])] == [0]
+
+
+async def test_how_long_jobs_waited_is_added_up_by_the_minute(conn):
+    """What was counted is written once, also when a write failed and is tried with what came since."""
+    tally = Tally(uuid.uuid4())
+    tally.add("a", "completed", [0.004, 0.5, 2.0], [1.0, 1.0, 1.0])
+    failed = tally.take()
+    tally.add("a", "completed", [40.0], [1.0])
+    tally.put_back(failed)
+    await conn.fetch(query("add_stats"), *tally.take())
+    tally.add("a", "completed", [4000.0], [1.0])
+    await conn.fetch(query("add_stats"), *tally.take())
+    assert tally.take() is None
+    jobs, waits = await conn.fetchrow("select sum(jobs), array[sum(waits[1]), sum(waits[3]), sum(waits[4]), sum(waits[6]), sum(waits[10])] from bellhand.stats")  # fmt: skip
+    assert (jobs, waits) == (5, [1, 1, 1, 1, 1])
+    assert [within([1, 0, 1], part, (0.1, 1.0)) for part in (0.5, 0.95)] == [0.1, float("inf")]
 
 
 @pytest.mark.parametrize(("pace", "limits", "seconds"), [
@@ -78,8 +97,9 @@ async def test_what_limits_would_do_is_said_before_they_are_set(dsn, conn):
         _, page, _ = await browser.get("/lanes/pages")
         assert "Nothing waits" in text_of(page, "#forecast")
         await conn.execute(
-            """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
-                 values (date_trunc('minute', bellhand.now()), 'pages.plain', 'completed', gen_random_uuid(), 10, 5, 300, array_fill(0, array[17]))"""
+            """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram, waits)
+                 select date_trunc('minute', bellhand.now()), 'pages.plain', o, gen_random_uuid(), n, n * 0.5, n * 30, array_fill(0, array[17]), '{0,6,0,0,4,0,0,0,0,0}'
+                 from (values ('completed', 7), ('fail', 2), ('cancel', 1)) x(o, n)"""
         )
         await conn.execute("select bellhand.limit_lane('pages', '{\"concurrency\": 1}'), bellhand.pause_lane('pages', 'stock-taking')")  # fmt: skip
 
@@ -93,7 +113,15 @@ async def test_what_limits_would_do_is_said_before_they_are_set(dsn, conn):
             return "20 wait" in text_of((await browser.get("/lanes/pages"))[1], "#forecast")
 
         await eventually(seen)
+        for path, place in (("/lanes/pages", "#lane"), ("/lanes", "#lane-cards")):
+            said = text_of((await browser.get(path))[1], place)
+            assert "half within 100 ms, 95 % within 30 s" in said
+            assert "7 done, 2 failed, 1 cancelled" in said
+        _, page, _ = await browser.get("/")
+        assert page.css_first("#lane-table td[data-label=Waited]:not(:empty)")
         _, page, _ = await browser.get("/lanes/pages?concurrency=4&rate_per_second=")
+        ended = [[cell.text() for cell in row.css("td")] for row in page.css("#hour tbody tr")]
+        assert (len(ended), ended[-1]) == (12, ["7", "2", "0", "1"])
         assert "done in about 10 min; with these limits in about 2 min, 4 at once" in text_of(page, "#forecast")  # fmt: skip
         assert (
             await conn.fetchval("select concurrency from bellhand.lanes where name = 'pages'") == 1

@@ -25,6 +25,8 @@ BUCKETS = (
     900.0,
     3600.0,
 )
+# The same of the wait-time histogram: an operator tells waits by their size, and each bucket is a sum more on the pages of lanes.
+WAITS = (0.01, 0.1, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 def count(histogram: list[int], bounds: tuple[float, ...], values: list[float]) -> None:
@@ -39,8 +41,18 @@ def count(histogram: list[int], bounds: tuple[float, ...], values: list[float]) 
     histogram[-1] += len(values) - below
 
 
+def within(counts: list[int], part: float, bounds: tuple[float, ...] = BUCKETS) -> float | None:
+    """The bound of the bucket by which so large a part had ended; infinite for the last, None for none."""
+    total, seen = sum(counts), 0
+    for bound, of_bucket in zip((*bounds, float("inf")), counts, strict=True):
+        seen += of_bucket
+        if total and seen >= part * total:
+            return bound
+    return None
+
+
 class Tally:
-    """What one worker counted since the last write: jobs, seconds waited and run, histogram of run seconds."""
+    """What one worker counted since the last write: jobs, seconds waited and run, and the histograms of both."""
 
     def __init__(self, worker: UUID) -> None:
         self.worker = worker
@@ -50,11 +62,12 @@ class Tally:
         """Count attempts by the seconds they waited and ran."""
         row = self.counts.get((kind, outcome))
         if row is None:
-            row = self.counts[kind, outcome] = [0, 0.0, 0.0, [0] * (len(BUCKETS) + 1)]
+            row = self.counts[kind, outcome] = _nothing()
         row[0] += len(runs)
         row[1] += sum(waits)
         row[2] += sum(runs)
         count(row[3], BUCKETS, runs)
+        count(row[4], WAITS, waits)
 
     def take(self) -> tuple[Any, ...] | None:
         """The columns of add_stats.sql, worker first, or None if nothing was counted; counting starts anew."""
@@ -64,14 +77,19 @@ class Tally:
         rows = [(kind, outcome, *row) for (kind, outcome), row in taken.items()]
         return (
             self.worker, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], [r[3] for r in rows],
-            [r[4] for r in rows], [",".join(map(str, r[5])) for r in rows],
+            [r[4] for r in rows], [",".join(map(str, r[5])) for r in rows], [",".join(map(str, r[6])) for r in rows],
         )  # fmt: skip
 
     def put_back(self, columns: tuple[Any, ...]) -> None:
         """The write failed: count it again, with what came since."""
-        for kind, outcome, jobs, wait, run, histogram in zip(*columns[1:], strict=True):
-            row = self.counts.setdefault((kind, outcome), [0, 0.0, 0.0, [0] * (len(BUCKETS) + 1)])
+        for kind, outcome, jobs, wait, run, *histograms in zip(*columns[1:], strict=True):
+            row = self.counts.setdefault((kind, outcome), _nothing())
             row[0] += jobs
             row[1] += wait
             row[2] += run
-            row[3] = [a + int(b) for a, b in zip(row[3], histogram.split(","), strict=True)]
+            for at, text in enumerate(histograms, start=3):
+                row[at] = [a + int(b) for a, b in zip(row[at], text.split(","), strict=True)]
+
+
+def _nothing() -> list[Any]:
+    return [0, 0.0, 0.0, [0] * (len(BUCKETS) + 1), [0] * (len(WAITS) + 1)]

@@ -324,7 +324,8 @@ create table bellhand.stats (
   jobs         bigint           not null,
   wait_seconds double precision not null,
   run_seconds  double precision not null,
-  histogram    integer[]        not null,
+  histogram    integer[]        not null,   -- of run seconds, by the bounds BUCKETS of stats.py
+  waits        integer[]        not null default '{}',   -- of wait seconds, by WAITS there; fewer, since all of a lane are summed up
   primary key (minute, kind, outcome, worker)
 );
 

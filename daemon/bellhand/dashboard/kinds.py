@@ -15,7 +15,7 @@ from bellhand.dashboard.search import duration_seconds, is_number
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.problems import HttpProblem, not_found, of_error
-from bellhand.stats import BUCKETS
+from bellhand.stats import within
 
 WINDOW_SECONDS = 3600.0
 REASON_CHARS_MAX = 500
@@ -138,16 +138,6 @@ def how(row: Any) -> dict[str, Any]:
         "done": row["done"], "failed": row["failed"], "again": row["again"], "run_seconds": row["run_seconds"],
         "half": within(counts, 0.5), "most": within(counts, 0.95),
     }  # fmt: skip
-
-
-def within(counts: list[int], part: float) -> float | None:
-    """The bound of the bucket by which so large a part had ended; infinite for the last, None for none."""
-    total, seen = sum(counts), 0
-    for bound, count in zip((*BUCKETS, float("inf")), counts, strict=True):
-        seen += count
-        if total and seen >= part * total:
-            return bound
-    return None
 
 
 def _priority(given: Mapping[str, str]) -> int | None:

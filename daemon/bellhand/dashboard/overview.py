@@ -12,9 +12,12 @@ from asyncpg import Record
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.words import shown
 from bellhand.resource import resource
+from bellhand.stats import WAITS, within
 
 WINDOW_SECONDS = 3600.0
-PARTS = 12  # five minutes each
+PARTS = 12
+PART_SECONDS = 300
+ENDS = ("done", "failed", "again", "cancelled")  # in the order of page_lanes.sql
 FAILURES_SHOWN = 5
 COUNTED_MAX = 100_000  # lane_stats counts no further
 LISTS = ("minutes", "deploys", "schedules", "failures")
@@ -44,23 +47,24 @@ class Overview:
 
 
 async def lanes_of(site: Site) -> list[dict[str, Any]]:
-    """Each lane with its last hour: what ended every five minutes, the mean wait and run, when it is empty at the pace of the last ten."""
+    """Each lane with its last hour: what ended every five minutes, how long jobs waited and ran, when it is empty at the pace of the last ten."""
     return [_lane(row) for row in await site.often("page_lanes", WINDOW_SECONDS)]
 
 
 def _lane(row: Record) -> dict[str, Any]:
-    parts = [0] * PARTS
-    for part, jobs in json.loads(row["parts"]):
-        if 0 <= part < PARTS:
-            parts[PARTS - 1 - part] = jobs
-    recent = sum(parts[-2:]) / 600
+    found = {part: counts for part, *counts in json.loads(row["parts"])}
+    hour = [dict(zip(ENDS, found.get(part, (0, 0, 0, 0)), strict=True)) for part in reversed(range(PARTS))]  # fmt: skip
+    parts = [part["done"] + part["failed"] for part in hour]
+    recent = sum(parts[-2:]) / (2 * PART_SECONDS)
     attempts = row["attempts"]
+    waits = [jobs or 0 for jobs in row["waits"] or [0] * (len(WAITS) + 1)]
     return dict(row) | {
-        "parts": parts,
+        "parts": parts, "hour": hour,
+        "wait_half": within(waits, 0.5, WAITS), "wait_most": within(waits, 0.95, WAITS),
         "wait_seconds": row["wait_seconds"] / attempts if attempts else None,
         "run_seconds": row["run_seconds"] / attempts if attempts else None,
         "drain_seconds": row["pending"] / recent if row["pending"] and recent else None,
-    }
+    }  # fmt: skip
 
 
 def counted(count: int) -> str:

@@ -124,7 +124,9 @@ def within(bound: float | None) -> str:
     """The bound of a histogram's bucket."""
     if bound is None:
         return "-"
-    return "over 1 h" if bound == float("inf") else took(bound)
+    if bound == float("inf"):
+        return "over 1 h"
+    return took(bound) if bound < 60 else rough(bound)
 
 
 FILTERS = {
