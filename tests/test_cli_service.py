@@ -49,13 +49,20 @@ def test_a_lane_is_limited_at_once_unless_the_configuration_does(bellhand: Bellh
     assert bellhand.sql("select concurrency from bellhand.lanes where name = 'slow'")[0][0] is None
     bellhand.ok("lane", "pause", "slow", "--reason", "the cat")
     assert "paused: the cat" in bellhand.ok("status").out
+    told = bellhand.ok("lane", "pause", "slow", "--for", "2h", "--json").json
+    ((left,),) = bellhand.sql("select paused_until - bellhand.now() from bellhand.lanes where name = 'slow'")  # fmt: skip
+    assert 7100 < left.total_seconds() <= 7200, told
+    assert "paused until" in bellhand.ok("lanes").out
+    bellhand.ok("lane", "pause", "slow", "--until", "2999-01-31T12:00Z")
+    assert bellhand("lane", "pause", "slow", "--until", "2020-01-31T12:00").code == 1
+    assert bellhand("lane", "pause", "slow", "--until", "2999-01-31", "--for", "2h").code == 2
     bellhand.ok("lane", "resume", "slow")
     for words, code in ((("slow",), 2), (("slow", "--rate", "-1"), 2), (("slwo", "--rate", "1"), 3)):  # fmt: skip
         assert bellhand("lane", "limit", *words).code == code, words
     bellhand.sql("update bellhand.lanes set source = 'config' where name = 'slow'")
     refused = bellhand("lane", "limit", "slow", "--rate", "1")
     assert (refused.code, "[lanes.slow]" in refused.err) == (1, True), refused
-    (event,) = bellhand.sql("select actor from bellhand.events where type = 'lane_paused'")
+    event, *_ = bellhand.sql("select actor from bellhand.events where type = 'lane_paused'")
     assert event[0].startswith("cli:")
 
 

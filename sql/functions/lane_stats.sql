@@ -12,6 +12,7 @@ create or replace view bellhand.lane_stats as
     (select extract(epoch from bellhand.now() - min(j.run_at)) from bellhand.jobs j where j.id in (
        select heads.id from unnest(l.ranks || (-1)::smallint) r cross join lateral (
          select q.id from bellhand.queue q where q.lane = l.id and (q.rank = r or (r = -1 and q.rank <> all (l.ranks)))
-         order by q.rank, q.xid, q.id limit 1) heads)) as oldest_due_seconds
+         order by q.rank, q.xid, q.id limit 1) heads)) as oldest_due_seconds,
+    l.paused_until
   from bellhand.lanes l;
 select bellhand.allow(who, 'select on bellhand.lane_stats') from unnest(array['reader', 'worker']) who;

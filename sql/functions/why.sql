@@ -38,7 +38,8 @@ begin
     end if;
   end if;
   if l.paused then
-    return query select 'lane_paused'::text, format('Lane %s is paused%s.', l.name, coalesce(': ' || l.paused_reason, '')), format('bellhand resume --lane %s', l.name);
+    return query select 'lane_paused'::text, format('Lane %s is paused%s%s.', l.name,
+      coalesce(format(' until %s (for another %s)', date_trunc('second', l.paused_until), bellhand.for_people(extract(epoch from l.paused_until - bellhand.now())::float8)), ''), coalesce(': ' || l.paused_reason, '')), format('bellhand resume --lane %s', l.name);
   end if;
   if j.state in ('pending', 'retrying') and j.run_at <= bellhand.now() and not l.paused then
     return query select * from bellhand.why_lane(j, l);

@@ -32,7 +32,8 @@ create table bellhand.lanes (
   tokens_at       timestamptz not null default bellhand.now(),
   ranks           smallint[]  not null default '{}',
   paused          boolean     not null default false,
-  paused_reason   text
+  paused_reason   text,
+  paused_until    timestamptz                      -- when the pause ends by itself; null: when somebody ends it
 );
 insert into bellhand.lanes (name) values ('default');
 

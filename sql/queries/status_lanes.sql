@@ -1,5 +1,5 @@
 -- Every lane with what it holds, how old its oldest due job is, and what runs; counts positions and leases, never jobs.
-select l.lane, l.paused, l.paused_reason, l.concurrency, l.rate_per_second, l.pending, l.scheduled, l.parked, l.oldest_due_seconds::float8 as oldest_due_seconds,
+select l.lane, l.paused, l.paused_reason, l.paused_until, l.concurrency, l.rate_per_second, l.pending, l.scheduled, l.parked, l.oldest_due_seconds::float8 as oldest_due_seconds,
   coalesce(r.running, 0) as running, extract(epoch from bellhand.now())::float8 as sampled_at
 from bellhand.lane_stats l
 left join (

@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 from asyncpg import Record
 
-from bellhand.api import told
-from bellhand.api.given import LaneLimits, Why
+from bellhand.api import control_told
+from bellhand.api.given import LaneLimits, Pausing, Why
 from bellhand.api.operations import OWN, answer, operation
 from bellhand.callers import caller_of
 from bellhand.look import Look
@@ -28,18 +28,18 @@ class Control:
 
     # Lanes
 
-    @operation("GET", "/v1/lanes", "read", answers={200: told.Lanes})
+    @operation("GET", "/v1/lanes", "read", answers={200: control_told.Lanes})
     async def list_lanes(self, request: web.Request) -> web.StreamResponse:
         """List the lanes with their limits and what they hold (counted to 100,000)."""
         return answer({"data": await self._lanes()})
 
-    @operation("GET", "/v1/lanes/{lane}", "read", answers={200: told.Lane}, problems=THING)
+    @operation("GET", "/v1/lanes/{lane}", "read", answers={200: control_told.Lane}, problems=THING)
     async def get_lane(self, request: web.Request) -> web.StreamResponse:
         """Get one lane."""
         return answer(await self._lane(request))
 
     @operation(
-        "PATCH", "/v1/lanes/{lane}", "operate", answers={200: told.Lane}, problems=(*THING, "in-configuration")
+        "PATCH", "/v1/lanes/{lane}", "operate", answers={200: control_told.Lane}, problems=(*THING, "in-configuration")
     )  # fmt: skip
     async def limit_lane(self, request: web.Request, body: LaneLimits) -> web.StreamResponse:
         """Change the limits of a lane at once, for all daemons; what is left out stays, null is no limit.
@@ -52,16 +52,23 @@ class Control:
         return answer(await self._lane(request))
 
     @operation(
-        "POST", "/v1/lanes/{lane}/pause", "operate", answers={200: told.Lane}, problems=THING
-    )
-    async def pause_lane(self, request: web.Request, body: Why | None) -> web.StreamResponse:
-        """Start nothing more from a lane; what runs goes on. The reason is shown wherever the lane is."""
-        reason, actor = body.reason if body else None, caller_of(request).actor
-        await self.look.fetch("cli_pause_lane", request.match_info["lane"], reason, actor=actor)
+        "POST", "/v1/lanes/{lane}/pause", "operate", answers={200: control_told.Lane}, problems=(*THING, "invalid-value")
+    )  # fmt: skip
+    async def pause_lane(self, request: web.Request, body: Pausing | None) -> web.StreamResponse:
+        """Start nothing more from a lane until it is resumed, or goes on by itself; what runs goes on.
+
+        The reason is shown wherever the lane is. A lane that is paused already is from now on paused for this one, and this long.
+        """
+        asked, actor = body or Pausing(), caller_of(request).actor
+        await self.look.fetch("cli_pause_lane", request.match_info["lane"], asked.reason, asked.until, actor=actor)  # fmt: skip
         return answer(await self._lane(request))
 
     @operation(
-        "POST", "/v1/lanes/{lane}/resume", "operate", answers={200: told.Lane}, problems=THING
+        "POST",
+        "/v1/lanes/{lane}/resume",
+        "operate",
+        answers={200: control_told.Lane},
+        problems=THING,
     )
     async def resume_lane(self, request: web.Request) -> web.StreamResponse:
         """Let a lane go on."""
@@ -70,7 +77,8 @@ class Control:
         return answer(await self._lane(request))
 
     async def _lanes(self) -> list[dict[str, Any]]:
-        return [dict(row) for row in await self.look.fetch("status_lanes")]
+        rows = await self.look.fetch("status_lanes")
+        return [{**row, "paused_until": rfc3339(row["paused_until"])} for row in rows]
 
     async def _lane(self, request: web.Request) -> dict[str, Any]:
         name, lanes = request.match_info["lane"], await self._lanes()
@@ -78,13 +86,13 @@ class Control:
 
     # Kinds
 
-    @operation("GET", "/v1/kinds", OWN, answers={200: told.Kinds})
+    @operation("GET", "/v1/kinds", OWN, answers={200: control_told.Kinds})
     async def list_kinds(self, request: web.Request) -> web.StreamResponse:
         """List the kinds that daemons have published, each with how many live workers handle it."""
         kinds = await self._kinds()
         return answer({"data": [_without_schema(kind) for kind in kinds.values()]})
 
-    @operation("GET", "/v1/kinds/{kind}", OWN, answers={200: told.Kind}, problems=THING)
+    @operation("GET", "/v1/kinds/{kind}", OWN, answers={200: control_told.Kind}, problems=THING)
     async def get_kind(self, request: web.Request) -> web.StreamResponse:
         """Get one kind."""
         return answer(_without_schema(await self._kind(request)))
@@ -95,7 +103,11 @@ class Control:
         return answer((await self._kind(request))["schema"] or {})
 
     @operation(
-        "POST", "/v1/kinds/{kind}/pause", "operate", answers={200: told.Kind}, problems=THING
+        "POST",
+        "/v1/kinds/{kind}/pause",
+        "operate",
+        answers={200: control_told.Kind},
+        problems=THING,
     )
     async def pause_kind(self, request: web.Request, body: Why | None) -> web.StreamResponse:
         """Start no more jobs of a kind; what runs goes on."""
@@ -105,7 +117,11 @@ class Control:
         return answer(_without_schema(await self._kind(request)))
 
     @operation(
-        "POST", "/v1/kinds/{kind}/resume", "operate", answers={200: told.Kind}, problems=THING
+        "POST",
+        "/v1/kinds/{kind}/resume",
+        "operate",
+        answers={200: control_told.Kind},
+        problems=THING,
     )
     async def resume_kind(self, request: web.Request) -> web.StreamResponse:
         """Let a kind go on, and put back what was kept aside for it."""
@@ -128,20 +144,24 @@ class Control:
 
     # Schedules
 
-    @operation("GET", "/v1/schedules", "read", answers={200: told.Schedules})
+    @operation("GET", "/v1/schedules", "read", answers={200: control_told.Schedules})
     async def list_schedules(self, request: web.Request) -> web.StreamResponse:
         """List the schedules, the next one due first."""
         return answer({"data": list((await self._schedules()).values())})
 
     @operation(
-        "GET", "/v1/schedules/{schedule}", "read", answers={200: told.Schedule}, problems=THING
+        "GET",
+        "/v1/schedules/{schedule}",
+        "read",
+        answers={200: control_told.Schedule},
+        problems=THING,
     )
     async def get_schedule(self, request: web.Request) -> web.StreamResponse:
         """Get one schedule."""
         return answer(await self._schedule(request))
 
     @operation(
-        "POST", "/v1/schedules/{schedule}/run", "operate", answers={202: told.NamedJob},
+        "POST", "/v1/schedules/{schedule}/run", "operate", answers={202: control_told.NamedJob},
         problems=(*THING, "unknown-kind", "invalid-payload"),
     )  # fmt: skip
     async def run_schedule(self, request: web.Request) -> web.StreamResponse:
@@ -156,7 +176,7 @@ class Control:
         "POST",
         "/v1/schedules/{schedule}/pause",
         "operate",
-        answers={200: told.Schedule},
+        answers={200: control_told.Schedule},
         problems=THING,
     )
     async def pause_schedule(self, request: web.Request, body: Why | None) -> web.StreamResponse:
@@ -167,7 +187,7 @@ class Control:
         "POST",
         "/v1/schedules/{schedule}/resume",
         "operate",
-        answers={200: told.Schedule},
+        answers={200: control_told.Schedule},
         problems=THING,
     )
     async def resume_schedule(self, request: web.Request) -> web.StreamResponse:
@@ -195,14 +215,14 @@ class Control:
 
     # Workers
 
-    @operation("GET", "/v1/workers", "read", answers={200: told.Workers})
+    @operation("GET", "/v1/workers", "read", answers={200: control_told.Workers})
     async def list_workers(self, request: web.Request) -> web.StreamResponse:
         """List the workers that live, with what they have in hand and when they last gave a sign."""
         rows = await self.look.fetch("status_workers")
         return answer({"data": [worker_told(row) for row in rows]})
 
     @operation(
-        "POST", "/v1/workers/{worker}/drain", "operate", answers={200: told.Worker}, problems=(*THING, "invalid-value")
+        "POST", "/v1/workers/{worker}/drain", "operate", answers={200: control_told.Worker}, problems=(*THING, "invalid-value")
     )  # fmt: skip
     async def drain_worker(self, request: web.Request, body: Why | None) -> web.StreamResponse:
         """Tell a worker, by its id or name, to claim nothing more; what runs hands itself back at its next step, or ends.
@@ -213,7 +233,7 @@ class Control:
         return await self._worker("drain_worker", request.match_info["worker"], reason, actor=actor)
 
     @operation(
-        "POST", "/v1/workers/{worker}/undrain", "operate", answers={200: told.Worker}, problems=(*THING, "invalid-value")
+        "POST", "/v1/workers/{worker}/undrain", "operate", answers={200: control_told.Worker}, problems=(*THING, "invalid-value")
     )  # fmt: skip
     async def undrain_worker(self, request: web.Request) -> web.StreamResponse:
         """Let a worker that was drained claim again."""

@@ -178,6 +178,13 @@ class Why(Body):
     reason: Reason | None = None
 
 
+class Pausing(Why):
+    """Why a lane is paused, and for how long."""
+
+    until: Moment | None = None
+    """When it goes on by itself; else when somebody resumes it."""
+
+
 class Retrying(Body):
     """What a retry runs again."""
 

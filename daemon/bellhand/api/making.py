@@ -178,7 +178,8 @@ class Making:
             text = {
                 "no_worker": f"no live worker handles {row['name']}: the job waits until one does",
                 "kind_paused": f"kind {row['name']} is paused",
-                "lane_paused": f"lane {row['lane']} is paused",
+                "lane_paused": f"lane {row['lane']} is paused"
+                + (f" until {rfc3339(row['lane_until'])}" if row["lane_until"] else ""),
             }[row["code"]]
             found.append({"code": row["code"], "detail": f"{text}: {because}" if because else text})
         return found

@@ -65,7 +65,8 @@ class Stats:
         return answer({"bucket_seconds": query.bucket_seconds, "data": data})
 
     async def _count(self) -> dict[str, Any]:
-        lanes = [dict(row) for row in await self.look.fetch("status_lanes")]
+        rows = await self.look.fetch("status_lanes")
+        lanes = [{**row, "paused_until": rfc3339(row["paused_until"])} for row in rows]
         workers = await self.look.fetch("status_workers")
         outcomes = await self.look.fetch("status_outcomes", WINDOW_SECONDS)
         clock = (await self.look.fetch("status_clock"))[0]

@@ -33,14 +33,15 @@ async def pause(
 ) -> int:
     """Hold jobs, a lane or a kind; a running job stops at its next step and keeps what is done."""
     if lane or kind:
-        return await _group(cli, "pause", jobs, lane, kind, _checked(reason))
+        why = _checked(reason)
+        return await _group(cli, "pause", jobs, lane, kind, {"lane": (why, None), "kind": (why,)})
     return await _each(cli, "pause", jobs)
 
 
 async def resume(*jobs: Jobs, lane: LaneName = None, kind: KindName = None, cli: Given) -> int:
     """Let paused jobs, a lane or a kind go on."""
     if lane or kind:
-        return await _group(cli, "resume", jobs, lane, kind)
+        return await _group(cli, "resume", jobs, lane, kind, {"lane": (), "kind": ()})
     return await _each(cli, "resume", jobs)
 
 
@@ -138,9 +139,9 @@ async def _each(cli: Any, action: str, words: Sequence[str], *arguments: Any) ->
 
 
 async def _group(
-    cli: Any, action: str, jobs: Sequence[str], lane: str | None, kind: str | None, *arguments: Any
-) -> int:
-    """Tells a lane, or a kind, or both."""
+    cli: Any, action: str, jobs: Sequence[str], lane: str | None, kind: str | None, more: dict[str, tuple[Any, ...]]
+) -> int:  # fmt: skip
+    """Tells a lane, or a kind, or both; `more` is what each is told beside its name."""
     if jobs:
         raise Usage(
             "give either jobs or --lane/--kind",
@@ -151,7 +152,7 @@ async def _group(
     async with cli.database() as database:
         for sort, name in (("lane", lane), ("kind", kind)):
             if name:
-                await _tell_one(database, f"cli_{action}_{sort}", name, *arguments)
+                await _tell_one(database, f"cli_{action}_{sort}", name, *more[sort])
                 done[sort] = name
     state = {"pause": "paused", "resume": "resumed"}[action]
     if cli.json:

@@ -129,7 +129,7 @@ def _lanes(lanes: list[dict[str, Any]]) -> None:
                 ended.get("failed", 0),
                 duration(lane["wait_seconds_mean"]),
                 " ".join(limits) or "-",
-                _paused(lane),
+                paused(lane),
             )
         )
     heads = ("LANE", "PENDING", "RUNNING", "SCHEDULED", "PARKED", "OLDEST", "DONE 1H", "FAILED 1H")
@@ -144,10 +144,16 @@ def _counted(count: int) -> str:
     return f"{COUNTED_MAX}+" if count > COUNTED_MAX else str(count)
 
 
-def _paused(row: Any) -> str:
+def paused(row: Any) -> str:
+    """That a lane, a kind or a schedule is paused, until when and why; empty if it is not."""
     if not row["paused"]:
         return ""
-    return f"paused: {row['paused_reason']}" if row.get("paused_reason") else "paused"
+    until = (
+        f" until {row['paused_until'].astimezone():%Y-%m-%d %H:%M}"
+        if row.get("paused_until")
+        else ""
+    )
+    return f"paused{until}" + (f": {row['paused_reason']}" if row.get("paused_reason") else "")
 
 
 async def schedules(*, cli: Given) -> int:
@@ -171,7 +177,7 @@ async def schedules(*, cli: Given) -> int:
                     ago(row["next_at"], row["now"]),
                     ago(row["last_at"], row["now"]),
                     row["last_job"] or "-",
-                    f"error: {row['error']}" if row["error"] else _paused(dict(row)),
+                    f"error: {row['error']}" if row["error"] else paused(dict(row)),
                 )
                 for row in rows
             ],
@@ -224,7 +230,7 @@ async def kinds_show(
                     *(one[key] for key in ("name", "lane", "priority", "attempts_max")),
                     duration(one["timeout_seconds"]),
                     one["workers"],
-                    _paused(one) or one["summary"] or "",
+                    paused(one) or one["summary"] or "",
                 )
                 for one in found
             ],
@@ -238,8 +244,8 @@ def _show_kind(kind: dict[str, Any]) -> None:
     say(f"{paint(plain(kind['name']), 'bold')}  {plain(kind['summary'] or '')}")
     say(f"  lane {kind['lane']}, priority {kind['priority']}, {kind['attempts_max']} attempts")
     say(f"  timeout {duration(kind['timeout_seconds'])}, {kind['workers']} live workers")
-    if paused := _paused(kind):
-        say(f"  {plain(paused)}")
+    if held := paused(kind):
+        say(f"  {plain(held)}")
     schema = kind["schema"] or {}
     required = schema.get("required", [])
     for name, field in schema.get("properties", {}).items():

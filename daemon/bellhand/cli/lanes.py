@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, cast
 
 from cyclopts import App, Parameter
 
@@ -12,6 +13,7 @@ from bellhand.cli.context import Cli, Given, actor
 from bellhand.cli.errors import Usage
 from bellhand.cli.inspection import schedules as list_schedules
 from bellhand.cli.output import plain, say, say_json
+from bellhand.cli.values import moment_of, seconds_of
 
 Reason = Annotated[str | None, Parameter(help="Why; shown wherever it is listed.")]
 NONE = "none"
@@ -49,11 +51,29 @@ async def limit(
 
 
 @lane.command(name="pause")
-async def pause_lane(name: Lane, /, *, reason: Reason = None, cli: Given) -> int:
-    """Start nothing more from a lane; what runs goes on."""
+async def pause_lane(
+    name: Lane,
+    /,
+    *,
+    reason: Reason = None,
+    until: Annotated[str | None, Parameter(help="When it goes on by itself: 2026-01-31T12:00.")] = None,
+    for_: Annotated[str | None, Parameter(name="--for", help="After how long it does: 90s, 15m, 2h.")] = None,
+    cli: Given,
+) -> int:  # fmt: skip
+    """Start nothing more from a lane until it is resumed, or goes on by itself; what runs goes on."""
+    if until is not None and for_ is not None:
+        raise Usage(
+            "give --until or --for, not both", fix=f"bellhand lane pause {name} --for {for_}"
+        )
+    end: datetime | float | None = moment_of(until, "--until") if until is not None else None
+    if for_ is not None:
+        end = seconds_of(for_, "--for")
     async with cli.database() as database:
-        await database.rows("cli_pause_lane", name, reason, actor())
-    return _said(cli, {"lane": name, "state": "paused"}, f"lane {name} paused")
+        if isinstance(end, float):
+            end = cast(datetime, await database.value("cli_ago", -end))
+        await database.rows("cli_pause_lane", name, reason, end, actor())
+    told = f" until {end.astimezone():%Y-%m-%d %H:%M:%S}" if end else ""
+    return _said(cli, {"lane": name, "state": "paused", "until": end}, f"lane {name} paused{told}")
 
 
 @lane.command(name="resume")

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from bellhand.api.control_told import Kind, Lane, Schedule, Worker
 from bellhand.api.told import (  # fmt: skip
     Action,
     AuditEvent,
@@ -14,15 +15,11 @@ from bellhand.api.told import (  # fmt: skip
     Channel,
     Eta,
     Job,
-    Kind,
-    Lane,
     LogLine,
     Quote,
-    Schedule,
     Step,
     Token,
     Told,
-    Worker,
 )
 from bellhand.cli.migration_shapes import Migrated, MigrationPlan
 from bellhand.cli.operating_shapes import (
@@ -268,6 +265,7 @@ class LaneTold(Told):
     concurrency: int | None = None
     rate_per_second: float | None = None
     rate_burst: int | None = None
+    until: datetime | None = None
 
 
 class ScheduleTold(Told):

@@ -17,6 +17,7 @@ from cyclopts.validators import Number
 
 from bellhand.cli.context import Database, Given
 from bellhand.cli.errors import Unreachable, translated
+from bellhand.cli.inspection import paused
 from bellhand.cli.output import bar, duration, paint, plain, say
 from bellhand.resource import resource
 
@@ -90,7 +91,7 @@ def picture(workers: list[Row], lanes: list[Row], jobs: list[Row], *, width: int
         lines.append(("no daemon runs", "red"))
     lines += [("", None), (f"{'LANE':<20} {'PENDING':>8} {'RUNNING':>8} {'SCHEDULED':>9} {'PARKED':>7}  OLDEST", "dim")]  # fmt: skip
     for lane in lanes:
-        note = f"  paused: {plain(lane['paused_reason'] or '')}" if lane["paused"] else ""
+        note = f"  {plain(paused(lane))}" if lane["paused"] else ""
         lines.append((f"{plain(lane['lane']):<20.20} {lane['pending']:>8} {lane['running']:>8} {lane['scheduled']:>9} {lane['parked']:>7}  {duration(lane['oldest_due_seconds'])}{note}", "yellow" if lane["paused"] else None))  # fmt: skip
     lines += [("", None), (f"{'JOB':>10}  {'KIND':<24} {'PROGRESS':<17} WHAT", "dim")]
     for job in jobs:

@@ -120,12 +120,15 @@ class Kinds:
         return await switch(self.site, request, "kind", request.match_info["kind"], "/kinds")
 
 
-async def switch(site: Site, request: web.Request, sort: str, name: str, back: str) -> web.Response:
-    """Pauses a lane or a kind for a reason, or lets it go on."""
+async def switch(
+    site: Site, request: web.Request, sort: str, name: str, back: str, *more: Any
+) -> web.Response:
+    """Pauses a lane or a kind for a reason, with what `more` its statement takes, or lets it go on."""
     action = request.match_info["action"]
     form = await request.post()
-    reason = (str(form.get("reason", ""))[:REASON_CHARS_MAX] or None,) if action == "pause" else ()
-    await site.look.fetch(f"cli_{action}_{sort}", name, *reason, actor=caller_of(request).actor)
+    reason = str(form.get("reason", ""))[:REASON_CHARS_MAX] or None
+    said = (reason, *more) if action == "pause" else ()
+    await site.look.fetch(f"cli_{action}_{sort}", name, *said, actor=caller_of(request).actor)
     return site.done(back, f"{action}_{sort}")
 
 

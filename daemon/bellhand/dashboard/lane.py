@@ -14,6 +14,7 @@ from asyncpg import Record
 from bellhand.callers import caller_of
 from bellhand.dashboard.kinds import switch
 from bellhand.dashboard.overview import lanes_of
+from bellhand.dashboard.search import duration_seconds
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.words import rough, took
 from bellhand.problems import HttpProblem, not_found
@@ -96,9 +97,16 @@ class Lanes:
         return self.site.done(f"/lanes/{name}", "limit_lane")
 
     async def switch(self, request: web.Request) -> web.Response:
-        """POST /lanes/{lane}/pause or resume."""
+        """POST /lanes/{lane}/pause, for a while if one is given, or resume."""
         name = request.match_info["lane"]
-        done = await switch(self.site, request, "lane", name, f"/lanes/{name}")
+        length, until = str((await request.post()).get("for", "")).strip(), None
+        if length:
+            try:
+                seconds = duration_seconds(length)
+            except ValueError as error:
+                raise HttpProblem("invalid-value", detail=str(error)) from None
+            until = (await self.site.look.fetch("cli_ago", -seconds))[0][0]
+        done = await switch(self.site, request, "lane", name, f"/lanes/{name}", until)
         self.site.forget("page_lanes")
         return done
 

@@ -101,7 +101,7 @@ async def _drain(
     conn: asyncpg.Connection[Any], daemon: Daemon, server: DevPostgres, jobs: int
 ) -> Run:
     """Fill while the lane is paused, then let it run dry; committed is what counts."""
-    await conn.fetch(query("cli_pause_lane"), "default", "to fill it", "bench")
+    await conn.fetch(query("cli_pause_lane"), "default", "to fill it", None, "bench")
     await _until(lambda: daemon.worker.positions.paused("default"))
     started = time.perf_counter()
     await conn.execute(query("bench_fill"), jobs)
