@@ -15,6 +15,28 @@ JOBS = 600
 ROUNDS = 25
 
 
+async def tell(conn: asyncpg.Connection, action: str, told: dict[str, int]) -> None:
+    """Whoever waits, a random part of them; what the look counted may be other jobs by then."""
+    chosen = await conn.fetch("select id from bellhand.jobs order by random() limit 40")
+    given = json.dumps({"ids": [row["id"] for row in chosen], "kind": "t.race"} | told)
+    more = json.dumps({"priority": 7} if action == "reprioritize" else {})
+    row = await conn.fetchrow(query("bulk_preview"), given, action, more)
+    assert row
+    try:
+        done = await conn.fetchrow(
+            query("bulk_act"), given, action, row["jobs"], "a race", more, "t"
+        )
+    except asyncpg.DeadlockDetectedError:
+        return
+    except asyncpg.PostgresError as error:
+        if error.sqlstate != "BH013":
+            raise
+        return
+    assert done
+    if action in ("cancel", "pause") or done["operation"] % 2:
+        await conn.fetchrow(query("undo"), done["operation"], "t")
+
+
 async def test_nothing_is_lost_and_nothing_runs_twice_while_jobs_are_told_and_untold(
     dsn: str, conn: asyncpg.Connection
 ) -> None:
@@ -25,27 +47,6 @@ async def test_nothing_is_lost_and_nothing_runs_twice_while_jobs_are_told_and_un
         ran[payload["n"]] += 1
         await asyncio.sleep(0.1)
 
-    async def tell(action: str, told: dict[str, int]) -> None:
-        """Whoever waits, a random part of them; what the look counted may be other jobs by then."""
-        chosen = await conn.fetch("select id from bellhand.jobs order by random() limit 40")
-        given = json.dumps({"ids": [row["id"] for row in chosen], "kind": "t.race"} | told)
-        more = json.dumps({"priority": 7} if action == "reprioritize" else {})
-        row = await conn.fetchrow(query("bulk_preview"), given, action, more)
-        assert row
-        try:
-            done = await conn.fetchrow(
-                query("bulk_act"), given, action, row["jobs"], "a race", more, "t"
-            )
-        except asyncpg.DeadlockDetectedError:
-            return
-        except asyncpg.PostgresError as error:
-            if error.sqlstate != "BH013":
-                raise
-            return
-        assert done
-        if action in ("cancel", "pause") or done["operation"] % 2:
-            await conn.fetchrow(query("undo"), done["operation"], "t")
-
     async with at_work(dsn, race, worker={"concurrency": 20}):
         await conn.execute(
             "insert into bellhand.jobs (kind, payload) select 't.race', jsonb_build_object('n', n) from generate_series(1, $1::integer) n", JOBS
@@ -53,8 +54,8 @@ async def test_nothing_is_lost_and_nothing_runs_twice_while_jobs_are_told_and_un
         waiting = {"states": ["pending", "paused"]}
         for _ in range(ROUNDS):
             for action in ("pause", "cancel", "reprioritize"):
-                await tell(action, waiting if action == "cancel" else {})
-            await tell("resume", {})
+                await tell(conn, action, waiting if action == "cancel" else {})
+            await tell(conn, "resume", {})
 
         async def over() -> bool:
             await conn.execute(

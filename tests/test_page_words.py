@@ -13,6 +13,7 @@ from bellhand.dashboard.job import gantt
 from bellhand.dashboard.search import duration_seconds, parse
 from bellhand.dashboard.site import local
 from bellhand.dashboard.tree import HIDDEN, NODES_MAX, loads, tree
+from bellhand.dashboard.words import spoken, steps_said
 from bellhand.states import OVER
 from pages import Steps
 
@@ -148,3 +149,19 @@ def test_the_strip_stays_in_its_picture(quantiles, seconds):
         assert begin >= 0
         assert begin + width <= told["width"]
     assert "nan" not in told["said"]
+
+
+@pytest.mark.parametrize(("state", "given", "seen", "heard"), [
+    ("running", {"items_done": 3, "items_total": 4, "percent": 75.0}, "75 % · 3/4", "75 percent, 3 of 4"),
+    ("running", {"items_done": 4, "items_total": 4, "percent": 99.0}, "finishing · 4/4", "finishing, 4 of 4"),
+    ("running", {"steps_done": 1, "steps_failed": 0, "steps_total": 1, "percent": 99.0},
+     "after its last known step · 1/1", "after its last known step, 1 of 1 steps"),
+    ("running", {"steps_done": 1, "steps_failed": 1, "steps_total": 3, "percent": 66.7}, "67 % · 1/3", "67 percent, 1 of 3 steps, 1 steps failed"),
+    ("retrying", {"steps_done": 1, "steps_failed": 1, "steps_total": 2, "percent": 50.0}, "50 % · 1/2", "50 percent, 1 of 2 steps, 1 steps failed"),
+    ("completed", {"items_done": 4, "items_total": 4, "percent": 100.0}, "100 % · 4/4", "100 percent, 4 of 4"),
+    ("pending", {}, "", ""),
+])  # fmt: skip
+def test_a_bar_says_finishing_where_99_percent_would_say_nothing(state, given, seen, heard) -> None:
+    names = ("percent", "items_done", "items_total", "steps_done", "steps_failed", "steps_total")
+    job = {"state": state, "progress": dict.fromkeys(names) | given}
+    assert (steps_said(job), spoken(job)) == (seen, heard)

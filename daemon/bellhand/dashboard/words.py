@@ -83,28 +83,44 @@ def last_line(text: str) -> str:
     return without_secrets(lines[-1])[:LINE_CHARS_MAX]
 
 
-def steps_said(progress: dict[str, Any]) -> str:
-    """`63 % · 4/6`, beside a bar."""
+def steps_said(job: dict[str, Any]) -> str:
+    """`63 % · 4/6`, beside a bar; once all that was counted is behind a running job, `finishing · 6/6`."""
+    progress = job["progress"]
     percent = progress["percent"]
-    parts = [] if percent is None else [f"{percent:.0f} %"]
+    said = ending(job) or ("" if percent is None else f"{percent:.0f} %")
     for done, total in (("items_done", "items_total"), ("steps_done", "steps_total")):
         if progress[total]:
-            parts.append(f"{progress[done] or 0:g}/{progress[total]:g}")
-            break
-    return " · ".join(parts)
+            return " · ".join(filter(None, (said, f"{progress[done] or 0:g}/{progress[total]:g}")))
+    return said
 
 
 def spoken(job: dict[str, Any]) -> str:
     """`63 percent, 4 of 6 steps`: what a bar is for those who hear it."""
     progress = job["progress"]
-    parts = [] if progress["percent"] is None else [f"{progress['percent']:.0f} percent"]
+    percent = progress["percent"]
+    parts = [ending(job) or ("" if percent is None else f"{percent:.0f} percent")]
     if progress["items_total"]:
         parts.append(f"{progress['items_done'] or 0:g} of {progress['items_total']:g}")
     elif progress["steps_total"]:
         parts.append(f"{progress['steps_done']} of {progress['steps_total']} steps")
     if progress["steps_failed"]:
         parts.append(f"{progress['steps_failed']} steps failed")
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
+
+
+def ending(job: dict[str, Any]) -> str:
+    """What a running job does once all that was counted is behind it, where 99 % would say nothing; "" before that.
+
+    A handler that counts its items has no more of them; one that only takes steps may begin another that nobody knows of yet.
+    """
+    progress = job["progress"]
+    if job["state"] != "running":
+        return ""
+    if progress["items_total"]:
+        return "finishing" if (progress["items_done"] or 0) >= progress["items_total"] else ""
+    behind = (progress["steps_done"] or 0) + (progress["steps_failed"] or 0)
+    all_behind = progress["steps_total"] and behind >= progress["steps_total"]
+    return "after its last known step" if all_behind else ""
 
 
 def shown(job: dict[str, Any]) -> str:
