@@ -8,12 +8,17 @@ if TYPE_CHECKING:
     from .kinds import job_kind
     from .outcomes import Cancelled, Failed, Retry, Snooze
     from .priorities import priority
+    from .producer import Enqueued, NewJob, enqueue, enqueue_many, enqueue_many_sync, enqueue_sync
 
 __version__ = "0.1.0"
-__all__ = ["Cancelled", "Failed", "Job", "Retry", "Snooze", "__version__", "job_kind", "priority"]
+__all__ = [
+    "Cancelled", "Enqueued", "Failed", "Job", "NewJob", "Retry", "Snooze", "__version__", "enqueue", "enqueue_many",
+    "enqueue_many_sync", "enqueue_sync", "job_kind", "priority",
+]  # fmt: skip
 _HOMES = {
-    "Cancelled": "outcomes", "Failed": "outcomes", "Job": "job", "Retry": "outcomes", "Snooze": "outcomes",
-    "job_kind": "kinds", "priority": "priorities",
+    "Cancelled": "outcomes", "Enqueued": "producer", "Failed": "outcomes", "Job": "job", "NewJob": "producer",
+    "Retry": "outcomes", "Snooze": "outcomes", "enqueue": "producer", "enqueue_many": "producer",
+    "enqueue_many_sync": "producer", "enqueue_sync": "producer", "job_kind": "kinds", "priority": "priorities",
 }  # fmt: skip
 
 
