@@ -19,7 +19,13 @@ from .stage import DATABASE, Stage
 # The machine's own link is down, which it sees; packets vanish both ways; those to it vanish; those from it do.
 WAYS = ("link", "packets", "answers", "questions")
 NOBODY = "02:00:00:00:00:01"
+# The bridge's own: else it takes the lowest of its ports', and forgets who was cut off when that port leaves.
+BRIDGE = "02:00:00:00:00:02"
 COMMAND_SECONDS = 20.0
+
+
+class CommandFailed(Exception):
+    """One of the commands for networks; what it said."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Hosts:
 
     async def build(self) -> None:
         """Bridge, namespaces and what connects them."""
-        await _run("ip", "link", "add", self.bridge, "type", "bridge")
+        await _run("ip", "link", "add", self.bridge, "address", BRIDGE, "type", "bridge")
         for address in (self.address, self.second):
             await _run("ip", "addr", "add", f"{address}/24", "dev", self.bridge)
         await _run("ip", "link", "set", self.bridge, "up")
@@ -65,7 +71,7 @@ class Hosts:
     async def remove(self) -> None:
         """Nothing of it is left."""
         for what in (*(("netns", "del", host.space) for host in self.all), ("link", "del", self.bridge)):  # fmt: skip
-            with suppress(Skip):
+            with suppress(CommandFailed):
                 await _run("ip", *what)
 
     async def cut(self, host: Host, way: str) -> None:
@@ -122,7 +128,7 @@ async def _run(*command: str) -> None:
     async with asyncio.timeout(COMMAND_SECONDS):
         said, _ = await child.communicate()
     if child.returncode:
-        raise Skip(f"no machines of our own: {' '.join(command)}: {said.decode().strip()}")
+        raise CommandFailed(f"{' '.join(command)}: {said.decode().strip()}")
 
 
 @asynccontextmanager
@@ -132,7 +138,10 @@ async def hosts(count: int) -> AsyncIterator[Hosts]:
         raise Skip("machines of our own need root, iproute2 and util-linux")
     made = Hosts(count)
     try:
-        await made.build()
+        try:
+            await made.build()
+        except CommandFailed as error:
+            raise Skip(f"no machines of our own: {error}") from error
         yield made
     finally:
         await made.remove()

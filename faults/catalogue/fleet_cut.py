@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from ..fault import Skip, fault
-from ..hosts import WAYS, Host, Hosts, hosts
+from ..fault import fault
+from ..hosts import WAYS, CommandFailed, Host, Hosts, hosts
 from ..noticed import noticed
 from ..stage import Stage
 from ..witness import read
@@ -68,7 +68,7 @@ async def _away(stage: Stage, machines: Hosts, number: int, way: str) -> None:
 
 
 async def _heal(machines: Hosts, host: Host, way: str) -> None:
-    with suppress(Skip):  # it was healed before: what is not there cannot be taken away
+    with suppress(CommandFailed):  # it was healed before: what is not there cannot be taken away
         await machines.heal(host, way)
 
 
