@@ -131,14 +131,3 @@ async def test_a_kind_tells_how_long_it_takes_by_which_code_it_fails_and_what_fi
         await conn.execute("update bellhand.kinds set checks = jsonb_set(checks, '{0}', '{\"key\": \"colour\", \"types\": [\"string\"], \"required\": true}') where name = 'pages.steps'")  # fmt: skip
         _, page, _ = await browser.get("/kinds/pages.steps")
         assert "of its jobs that wait" in text_of(page)
-
-
-async def test_a_schedule_tells_how_its_last_job_ended(dsn, conn):
-    async with browsing(dsn) as browser:
-        await fill(conn)
-        await browser.post("/schedules/nightly/run")
-        job = await conn.fetchval("select max(id) from bellhand.all_jobs")
-        await until(conn, job, "completed")
-        await conn.execute("update bellhand.schedules set last_job = $1, last_at = bellhand.now()", job)  # fmt: skip
-        _, page, _ = await browser.get("/schedules")
-        assert "completed" in text_of(page, "#schedule-table")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from bellhand.dashboard.system import kept
 from bellhand.dashboard.workers import mixed
-from bellhand.dashboard.works import kept
 from bellhand.settings import Settings
 from bellhand.surfaces import status_port
 from daemons import insert, until

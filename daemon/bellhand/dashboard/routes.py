@@ -17,29 +17,31 @@ from bellhand.dashboard.lane import Lanes
 from bellhand.dashboard.overview import Overview
 from bellhand.dashboard.results import Results
 from bellhand.dashboard.runbooks import Runbooks
+from bellhand.dashboard.schedules import Schedules
 from bellhand.dashboard.site import ACT_SECONDS, Site
+from bellhand.dashboard.system import System
 from bellhand.dashboard.views import Views
 from bellhand.dashboard.workers import Workers
-from bellhand.dashboard.works import Works
 
 
 def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, str, str]] = ()) -> list[web.RouteDef]:  # fmt: skip
     """Every page and act; `settings` are those of the daemon without secrets, `origins` where each is from."""
     editing = Editing(site)
     overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site, settings), Kinds(site)
-    failures, works, results = Failures(site, jobs), Works(site, settings, origins), Results(site)
+    failures, results = Failures(site, jobs), Results(site)
+    schedules, system = Schedules(site), System(site, settings, origins)
     workers, runbooks = Workers(site, settings), Runbooks(site)
     lanes, completion, views = Lanes(site), Completion(site), Views(site)
     pages = {
         "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, r"/jobs/{job}": job.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
-        "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": works.schedules, "/workers": workers.show, "/workers/{worker}/drain": workers.plan,
-        "/system": works.system, "/runbooks": runbooks.list, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
+        "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": schedules.show, "/workers": workers.show, "/workers/{worker}/drain": workers.plan,
+        "/system": system.show, "/runbooks": runbooks.list, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
     }  # fmt: skip
     acts = {
         "/jobs/{job}/priority": job.reprioritize, "/jobs/{job}/ticket": job.ticket, "/jobs/{job}/edit": editing.edit, "/jobs/{job}/{action}": job.act, r"/kinds/{kind}/{action:pause|resume}": kinds.pause,
-        r"/lanes/{lane}/{action:pause|resume}": lanes.switch, "/schedules/{schedule}/run": works.run_schedule,
-        r"/schedules/{schedule}/{action:pause|resume}": works.switch_schedule, "/lanes/{lane}/limits": lanes.limit, "/workers/{worker}/drain": workers.drain, "/workers/{worker}/undrain": workers.undrain, "/views": views.save, "/views/remove": views.remove,
+        r"/lanes/{lane}/{action:pause|resume}": lanes.switch, "/schedules/{schedule}/run": schedules.run,
+        r"/schedules/{schedule}/{action:pause|resume}": schedules.switch, "/lanes/{lane}/limits": lanes.limit, "/workers/{worker}/drain": workers.drain, "/workers/{worker}/undrain": workers.undrain, "/views": views.save, "/views/remove": views.remove,
         "/failures/{fingerprint}/mute": failures.mute, r"/matching/{match:\d{1,18}}/{verdict}": results.review,
     }  # fmt: skip
     long = {"/jobs/bulk": jobs.bulk, r"/operations/{operation:\d{1,18}}/undo": failures.undo}
