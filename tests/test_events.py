@@ -372,5 +372,5 @@ async def test_in_a_restored_dump_the_log_is_old_and_no_cursor_holds(
             assert "cancelled" in [one["type"] for one in (await answer.json())["data"]]
         async with reading(session, f"{base}/v1/events") as reader:
             await conn.execute("select bellhand.pause_lane('default')")
-            await reader.until("event")
+            await reader.until("lane.paused")
         assert [one.data["type"] for one in reader.said] == ["lane_paused"]

@@ -199,12 +199,12 @@ class Daemon:
 
     async def _drain(self, loop: asyncio.Task[None]) -> None:
         """Claim no more, let what runs end, hand back the rest; the heartbeat goes on until the last handler ended."""
-        own = self.settings.worker
-        grace = own.grace_seconds
+        own, grace = self.settings.worker, self.settings.worker.grace_seconds
         self.worker.stopping = True
         self.vitals.drains_within(grace + own.kill_grace_seconds)
         self.metrics.set_draining(True)
         log.info("draining", running=len(self.worker.running), grace_seconds=grace)
+        self.registration.leaving()
         self.bell.ring()
         # The claim that may be on its way first: what it brings must hear of the drain too.
         over = asyncio.create_task(self.worker.claims_over.wait())

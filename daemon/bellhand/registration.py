@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -31,6 +32,7 @@ class Registration:
         self.settings = settings
         self.random = random
         self.again: asyncio.Task[None] | None = None
+        self.goodbye: asyncio.Task[None] | None = None
         self.code = ""  # of the handlers, once it was read
 
     async def enter(self) -> Surroundings:
@@ -76,6 +78,14 @@ class Registration:
         """Another daemon gave us up: enter anew, under a new name."""
         self.worker.given_up()
         self.again = asyncio.create_task(self._enter_again())
+
+    def leaving(self) -> None:
+        """The daemon goes down: the others are told, and nothing waits for that."""
+        self.goodbye = asyncio.create_task(self._say_goodbye())
+
+    async def _say_goodbye(self) -> None:
+        with suppress(Away, Again):  # its beats say it too
+            await self.store.start_draining()
 
     def held(self) -> Held | None:
         """What the heartbeat keeps alive; called from its thread."""

@@ -143,6 +143,10 @@ class Store:
         own = str(self.worker)
         await self.chores.fetch(query("drain_worker"), own, reason or None, "bellhand")
 
+    async def start_draining(self) -> None:
+        """Say that the process goes down."""
+        await self.chores.fetch(query("start_draining"), self.worker)
+
     async def note_deploy(self, code: str) -> bool:
         """Say which code this worker runs; whether that is a deploy."""
         return bool((await self.chores.fetch(query("note_deploy"), self.worker, code))[0][0])

@@ -141,7 +141,8 @@ class Events:
         """What happens anywhere.
 
         With Accept: text/event-stream a stream of event (a row of the log: failures, retries, and what people did; jobs that simply
-        succeed are not in it), and of the progress of the jobs that are named. Else rows of the log as JSON: none without `after`, but
+        succeed are not in it), of lane.paused, lane.resumed, lane.limited, worker.started, worker.draining, worker.resumed, worker.stopped,
+        worker.lost (rows of the log too), and of the progress of the jobs that are named. Else rows of the log as JSON: none without `after`, but
         the cursor to go on from. A reset tells that what came after the Last-Event-ID is not known any more.
         """
         jobs = frozenset(named(word)[0] for word in query.job)

@@ -1,6 +1,6 @@
 """Server-sent events (WHATWG HTML, 9.2) about jobs and the log: each once, whatever breaks in between.
 
-Rows of the log are sent as `event`; a job whenever there is news of it, as `job.started`, `job.progress`, `job.completed` and
+Rows of the log are sent as `event`, or by the name of what they are about (`lane.paused`, `worker.lost`); a job whenever there is news of it, as `job.started`, `job.progress`, `job.completed` and
 so on, its data as GET has it. The id says what was read: up to where in the log, and of a stream of one job how the
 job was seen last. Whoever comes back with it, to any daemon, goes on there.
 """
@@ -35,6 +35,8 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would keep it back
 }
 NAMES = {"running": "job.started"}
+# An operator's drain begins what a shutdown begins too.
+TOLD_AS = {"worker_drained": "draining", "worker_undrained": "resumed"}
 
 
 @dataclass
@@ -214,7 +216,8 @@ class Stream:
 
     async def _tell(self, response: web.StreamResponse, entry: Entry) -> None:
         if self.tells_log:
-            await write(response, message("event", entry.event, self._id(entry.cursor)))
+            name = name_of(entry.event["type"])
+            await write(response, message(name, entry.event, self._id(entry.cursor)))
 
     def _name(self, job: int, sight: Sight) -> str:
         """What has happened: its state is another, or it got further, or forward."""
@@ -230,6 +233,12 @@ class Stream:
 
     def _id(self, cursor: Cursor | None) -> str:
         return f"{cursor or ''}{'~' + self.seen if self.job is not None and self.seen else ''}"
+
+
+def name_of(type: str) -> str:
+    """What a row of the log is sent as: those about a lane or a worker have names of their own, such as `worker.lost`."""
+    about, _, what = type.partition("_")
+    return f"{about}.{TOLD_AS.get(type, what)}" if about in ("lane", "worker") else "event"
 
 
 def word_of(sight: Sight) -> str:
