@@ -140,7 +140,7 @@ def _row(kind: Kind) -> str:
 def sql() -> str:
     """The functions of the contract, each with its arguments and the sentence that it opens with."""
     parts = ["# SQL\n\nWhat apps and operators may call. Everything else in the schema is private. Views: `bellhand.all_jobs`, `bellhand.lane_stats`, "
-             "`bellhand.service_status`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`.\n"]  # fmt: skip
+             "`bellhand.service_status`, `bellhand.usage_recent`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`.\n"]  # fmt: skip
     for name in CONTRACT:
         text = (ROOT / "sql" / "functions" / f"{name}.sql").read_text()
         said = " ".join(line[3:] for line in text.splitlines() if line.startswith("-- ")).split(

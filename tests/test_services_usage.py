@@ -37,6 +37,9 @@ async def test_the_sums_are_exact_with_many_calls_side_by_side(
     async with services(dsn, settings) as one, services(dsn, settings) as other:
         await asyncio.gather(*(search(who, f"trade {n}") for n in range(40) for who in (one, other)))  # fmt: skip
     (row,) = await usage(conn)
+    days = dict(await conn.fetchrow("select * from bellhand.usage_recent"))
+    assert days.pop("today")
+    assert days == {name: row[name] for name in days}, "the days are the same sums"
     sent = len(stand_ins.asked("serpapi"))
     assert (row["calls"], row["failures"]) == (sent, 13)
     assert row["units_in"] == sent - 13

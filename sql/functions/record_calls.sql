@@ -22,6 +22,15 @@ begin
       unpriced_calls = u.unpriced_calls + excluded.unpriced_calls,
       cost_microdollars = case when u.cost_microdollars is null then excluded.cost_microdollars
         else u.cost_microdollars + coalesce(excluded.cost_microdollars, 0) end;
+  insert into bellhand.usage_days as u (day, service, kind, calls, failures, units_in, units_out, unpriced_calls, cost_microdollars)
+    select (bellhand.now() at time zone 'UTC')::date, c.service, c.kind, sum(c.calls), sum(c.failures), sum(c.units_in), sum(c.units_out), sum(c.unpriced),
+      sum(c.cost) filter (where c.unpriced = 0 or c.cost > 0)
+    from jsonb_to_recordset(p_calls) c(service text, kind text, calls bigint, failures bigint, units_in bigint, units_out bigint, cost bigint, unpriced bigint)
+    group by c.service, c.kind order by c.service, c.kind
+    on conflict (day, service, kind) do update set calls = u.calls + excluded.calls, failures = u.failures + excluded.failures,
+      units_in = u.units_in + excluded.units_in, units_out = u.units_out + excluded.units_out, unpriced_calls = u.unpriced_calls + excluded.unpriced_calls,
+      cost_microdollars = case when u.cost_microdollars is null then excluded.cost_microdollars
+        else u.cost_microdollars + coalesce(excluded.cost_microdollars, 0) end;
   for h in select * from jsonb_array_elements(p_health) loop
     perform bellhand.service_fared(h);
   end loop;

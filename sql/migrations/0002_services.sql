@@ -39,6 +39,20 @@ create table bellhand.usage (
   primary key (day, service, operation, kind, owner)
 );
 
+-- The same without owners and operations: a few rows a day, for what is looked at every two seconds.
+create table bellhand.usage_days (
+  day       date   not null,
+  service   text   not null,
+  kind      text   not null,
+  calls     bigint not null,
+  failures  bigint not null,
+  units_in  bigint not null,
+  units_out bigint not null,
+  cost_microdollars bigint,
+  unpriced_calls bigint not null,
+  primary key (day, service, kind)
+);
+
 -- The last batch of usage that each process wrote: a batch whose answer was lost is sent again, and must not count twice.
 create table bellhand.usage_writers (
   writer uuid        primary key,
@@ -56,5 +70,5 @@ create table bellhand.service_cache (
 );
 create index service_cache_age on bellhand.service_cache (fetched_at);
 
-select bellhand.allow('worker', 'select, insert, update, delete on bellhand.services, bellhand.usage, bellhand.usage_writers, bellhand.service_cache');
+select bellhand.allow('worker', 'select, insert, update, delete on bellhand.services, bellhand.usage, bellhand.usage_days, bellhand.usage_writers, bellhand.service_cache');
 select bellhand.allow('reader', 'select on bellhand.usage');

@@ -1,5 +1,6 @@
 -- What the page of kind $1 shows besides its policy: how long its runs and steps take, as measured; how its newest 1,000 jobs that are over ended, by the
--- code that ran them; and how many of the newest 1,000 jobs that are not over have a payload that its schema takes no longer.
+-- code that ran them; how many of the newest 1,000 jobs that are not over have a payload that its schema takes no longer; and
+-- what it used of outside services in the last seven days.
 select
   (select jsonb_agg(jsonb_build_object('step', r.step, 'samples', r.samples, 'half', r.quantiles[21], 'most', r.quantiles[39]) order by r.step in ('', '*') desc, r.step)
     from (select * from bellhand.run_times x where x.kind = $1 order by x.step limit 50) r)::text as times,
@@ -9,4 +10,5 @@ select
       left join bellhand.workers w on w.id = h.worker left join bellhand.workers_seen s on s.id = h.worker
     where coalesce(w.version, s.version) is not null group by 1, 2 order by 5 desc limit 10) c)::text as codes,
   (select count(*) from (select j.payload from (select x.kind, x.payload from bellhand.jobs x order by x.id desc limit 1000) j where j.kind = $1) j
-    cross join bellhand.kinds k where k.name = $1 and k.checks is not null and bellhand.payload_problem(j.payload, k.checks) is not null) as unfit
+    cross join bellhand.kinds k where k.name = $1 and k.checks is not null and bellhand.payload_problem(j.payload, k.checks) is not null) as unfit,
+  (select jsonb_agg(to_jsonb(u)) from bellhand.usage_recent u where u.kind = $1)::text as usage

@@ -14,6 +14,7 @@ from bellhand.dashboard.forms import fields, filled, payload_of
 from bellhand.dashboard.search import duration_seconds, is_number
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
+from bellhand.dashboard.usage import by_kind, used
 from bellhand.problems import HttpProblem, not_found, of_error
 from bellhand.stats import within
 
@@ -31,9 +32,12 @@ class Kinds:
         """All kinds."""
         rows = [dict(row) for row in await self.site.look.fetch("cli_kinds", None)]
         fared = {row["kind"]: row for row in await self.site.often("page_kinds", WINDOW_SECONDS)}
+        outside = await by_kind(self.site)
         for row in rows:
-            row |= how(fared.get(row["name"]))
-        return await self.site.page(request, "kinds.html", title="Kinds", kinds=rows)
+            row |= how(fared.get(row["name"])) | {"used": outside.get(row["name"], [])}
+        return await self.site.page(
+            request, "kinds.html", title="Kinds", kinds=rows, outside=bool(outside)
+        )
 
     async def form(self, request: web.Request) -> web.Response:
         """One kind with its form, filled in like job `like` if one is named."""
@@ -54,7 +58,7 @@ class Kinds:
         return await self.site.page(
             request, "kind.html", title=kind["name"], live=False, status=problem.status if problem else 422 if wrong else 200,
             kind=kind | how(fared.get(kind["name"])), fields=fields(kind["schema"], given), given=given, wrong=wrong or {}, problem=problem,
-            times=json.loads(more["times"] or "[]"), codes=json.loads(more["codes"] or "[]"), unfit=more["unfit"], schema=loads(kind["schema_text"]), has_properties=bool((kind["schema"] or {}).get("properties")),
+            times=json.loads(more["times"] or "[]"), codes=json.loads(more["codes"] or "[]"), unfit=more["unfit"], used=used(json.loads(more["usage"] or "[]")), schema=loads(kind["schema_text"]), has_properties=bool((kind["schema"] or {}).get("properties")),
         )  # fmt: skip
 
     async def _kind(self, request: web.Request) -> dict[str, Any]:

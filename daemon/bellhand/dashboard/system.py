@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from bellhand.dashboard.site import Site
+from bellhand.dashboard.usage import by_service
 
 DAYS_LOOKED_AT = 7
 
@@ -26,9 +27,10 @@ class System:
         row = await self.site.look.row("page_system")
         assert row
         told = {name: json.loads(row[name] or "null") for name in ("connections", "tables", "audit", "days")}  # fmt: skip
+        services = await by_service(self.site, self.settings)
         days = self.settings.get("retention", {}).get("history_days", 0)
         return await self.site.page(
-            request, "system.html", title="System", system=dict(row) | told, settings=self.settings, origins=self.origins,
+            request, "system.html", title="System", system=dict(row) | told, settings=self.settings, origins=self.origins, services=services,
             kept=kept(told["days"] or [], days), kept_days=days, pooled=self.settings.get("database", {}).get("pooler") == "transaction",
         )  # fmt: skip
 
