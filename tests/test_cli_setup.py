@@ -67,7 +67,7 @@ def test_a_database_that_is_away_is_75_and_one_that_is_wrong_is_78(
 
 
 def test_migrate_tells_what_it_would_do_then_does_it(bellhand: Bellhand, empty_dsn: str) -> None:
-    script = bellhand.ok("migrate", "--print").out
+    script = bellhand.ok("migrate", "sql", "--all").out
     assert "create table bellhand.jobs" in script
     pending = bellhand.ok("migrate", "--dry-run", "--dsn", empty_dsn).out.splitlines()
     assert pending[0] == "migrations/0001_core.sql"

@@ -245,7 +245,7 @@ async def test_a_role_that_may_not_is_told_who_may(empty_dsn: str, role: str) ->
     with pytest.raises(MigrationFailed) as caught:
         await migrate(as_role(empty_dsn, role))
     assert "permission denied" in caught.value.why
-    assert "--print" in caught.value.fix
+    assert "bellhand migrate sql" in caught.value.fix
 
 
 def test_every_script_can_be_quoted() -> None:

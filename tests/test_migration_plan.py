@@ -2,6 +2,7 @@
 
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bellhand import migrate as module
 from bellhand import sql
 from bellhand.migration_locks import Lock, locks_of, makes
 from commands import Bellhand, bare, bellhand
+from support import Server
 
 # From the weakest to the strongest.
 LEVELS = ("access share", "row share", "row exclusive", "share update exclusive", "share", "share row exclusive", "exclusive", "access exclusive")  # fmt: skip
@@ -101,3 +103,54 @@ def test_a_plan_says_who_waits_and_which_daemons_go_on(
     assert "w1 on h (0): must be stopped before, and upgraded" in said.out
     assert "create index events_type" in said.out
     assert "programs from 0.1.0 on" in said.err
+
+
+def psql(server: Server, dsn: str, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([server.psql, "-X", "-q", *words, dsn], input=text, capture_output=True, text=True, timeout=30, check=False)  # fmt: skip
+
+
+def test_status_says_what_is_applied_pending_and_does_not_match(
+    bellhand: Bellhand, empty_dsn: str, server: Server
+) -> None:
+    names = [name for name, _ in sql.scripts()]
+    nothing = bellhand("migrate", "status", "--dsn", empty_dsn, "--json")
+    assert (nothing.code, [one["name"] for one in nothing.json]) == (1, names)
+    assert {one["state"] for one in nothing.json} == {"pending"}
+    whole = bellhand.ok("migrate", "status")
+    assert f"{sum('functions/' in name for name in names)} functions" in whole.out
+    assert whole.err == "the schema is up to date\n"
+    psql(server, bellhand.dsn, """
+        update bellhand.migrations set checksum = 'x' where name in ('functions/cancel.sql', 'migrations/0003_notify.sql', 'migrations/0002_services.sql');
+        update bellhand.migrations set version = '9.0' where name = 'migrations/0002_services.sql';
+        insert into bellhand.migrations (name, checksum, version, tolerates) values ('families/old/migrations/0001_old.sql', 'x', '0.0.1', '0.0.1')""")  # fmt: skip
+    now = {one["name"]: one["state"] for one in bellhand("migrate", "status", "--json").json}
+    assert {name: state for name, state in now.items() if state != "applied"} == {
+        "functions/cancel.sql": "pending", "migrations/0003_notify.sql": "changed", "migrations/0002_services.sql": "newer",
+        "families/old/migrations/0001_old.sql": "gone",
+    }  # fmt: skip
+    text = bellhand("migrate", "status")
+    assert (text.code, "restore the file" in text.err) == (1, True)
+
+
+def test_the_sql_of_what_is_missing_goes_through_psql_and_notes_itself(
+    bellhand: Bellhand, empty_dsn: str, server: Server
+) -> None:
+    whole = bellhand.ok("migrate", "sql", "--dsn", empty_dsn).out
+    assert whole == bellhand.ok("migrate", "sql", "--all").out
+    # Without ON_ERROR_STOP psql goes on; nothing may stand on what failed.
+    broken = psql(
+        server,
+        empty_dsn,
+        whole.replace("create table bellhand.lanes", "create tabel bellhand.lanes"),
+    )
+    assert "which is not there" in broken.stderr
+    assert bellhand.ok("migrate", "sql", "--dsn", empty_dsn).out == whole, "nothing was applied"
+    assert psql(server, empty_dsn, whole, "-v", "ON_ERROR_STOP=1").returncode == 0
+    nothing = bellhand.ok("migrate", "sql", "--dsn", empty_dsn)
+    assert (nothing.out, nothing.err) == ("", "the schema is up to date\n")
+    assert "is applied already" in psql(server, empty_dsn, whole, "-v", "ON_ERROR_STOP=1").stderr
+    psql(server, empty_dsn, "delete from bellhand.migrations where name = 'functions/cancel.sql'")
+    rest = bellhand.ok("migrate", "sql", "--dsn", empty_dsn).out
+    assert (rest.count("begin;\n"), "create table bellhand.jobs" in rest, "function bellhand.cancel(" in rest) == (1, False, True)  # fmt: skip
+    assert psql(server, empty_dsn, rest, "-v", "ON_ERROR_STOP=1").returncode == 0
+    assert bellhand.ok("migrate", "status", "--dsn", empty_dsn)

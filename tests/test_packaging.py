@@ -79,6 +79,6 @@ def test_it_runs_its_own_copy_from_anywhere(programs: Path, tmp_path: Path) -> N
 
 def test_its_help_and_its_schema_come_from_anywhere(programs: Path, tmp_path: Path) -> None:
     assert "migrate" in run(programs / "bellhand", "--help", folder=tmp_path)
-    printed = run(programs / "bellhand", "migrate", "--print", folder=tmp_path)
+    printed = run(programs / "bellhand", "migrate", "sql", "--all", folder=tmp_path)
     assert printed.strip() == script().strip()
     assert "bellhand" in run(programs / "python", "-m", "bellhand", "--help", folder=tmp_path)

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -35,11 +36,12 @@ log = structlog.get_logger()
 
 
 class Applied(NamedTuple):
-    """One entry of the ledger: what was applied, by which program, and the oldest program that works with it."""
+    """One entry of the ledger: what was applied, by which program, the oldest program that works with it, and when."""
 
     checksum: str
     version: str
     tolerates: str | None = None
+    at: datetime | None = None
 
     def suits(self, version: str) -> bool:
         """Whether a program of that version works with it, although it is not what that program has."""
@@ -114,14 +116,9 @@ async def pending(connection: asyncpg.Connection[Any]) -> list[str]:
 
     A newer schema that tolerates this program is fine, and said in the log: it is how daemons of two versions run side by side.
     """
-    try:
-        async with connection.transaction():  # a savepoint, where there is one to lose
-            ledger = await _ledger(connection)
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        ledger = {}
+    ledger = await _ledger_or_none(connection)
     ours = {one.name: one.checksum for one in _shipped()}
-    newer = [one for name, one in ledger.items()
-             if _number(one.version) > _number(__version__) and one.checksum != ours.get(name)]  # fmt: skip
+    newer = [one for name, one in ledger.items() if _is_newer(one) and one.checksum != ours.get(name)]  # fmt: skip
     if newer and all(one.suits(__version__) for one in newer):
         by = max((one.version for one in newer), key=_number)
         log.warning("schema_is_newer", by=by, this=__version__, note="it tolerates this program; upgrade it next")  # fmt: skip
@@ -129,20 +126,94 @@ async def pending(connection: asyncpg.Connection[Any]) -> list[str]:
     return [script.name for script in _missing(_shipped(), ledger)]
 
 
+async def missing_script(connection: asyncpg.Connection[Any]) -> str:
+    """What `migrate` would do now, as one text for psql; empty if that is nothing. Raises as `pending` does."""
+    if not await pending(connection):
+        return ""
+    return script(await _ledger_or_none(connection))
+
+
 def script(ledger: Ledger | None = None) -> str:
-    """All that makes the schema as one text for psql, less what `ledger` says is applied."""
-    parts = []
+    """All that makes the schema as one text for psql, less what `ledger` says is applied.
+
+    The same for the same program and ledger. It notes what it applies as `migrate` does, and a step runs only after the one before it.
+    """
+    parts, before = [], Script("", "")
     for step in _steps():
         if missing := _missing(step, ledger or {}):
             parts += [f"-- {step[0].home}", "begin;", query("migration_begin")]
+            once = missing[0].name if missing[0].once else ""
+            parts.append(_filled("migration_guard", before.name, before.checksum, once))
             for one in missing:
-                record = query("migration_record")
-                noted = (one.name, one.checksum, __version__, TOLERATES)
-                for number, value in enumerate(noted, start=1):
-                    record = record.replace(f"${number}", f"'{value}'")
-                parts += [record, one.text]
+                noted = _filled("migration_record", *map(_quoted, _note(one)))
+                parts += [noted, one.text]
             parts += ["commit;\n"]
+            before = missing[-1]
     return "\n".join(parts)
+
+
+def _note(one: Script) -> tuple[str, str, str, str]:
+    return one.name, one.checksum, __version__, TOLERATES
+
+
+def _quoted(value: str) -> str:
+    return f"'{value}'"
+
+
+def _filled(name: str, *values: str) -> str:
+    """A statement with its parameters written out; none of ours needs more than quotes."""
+    text = query(name)
+    for number, value in enumerate(values, start=1):
+        text = text.replace(f"${number}", value)
+    return text
+
+
+class Standing(NamedTuple):
+    """How a script of the schema stands in a database: applied, pending, changed, newer, or gone from the program."""
+
+    name: str
+    state: str
+    note: Applied | None
+
+
+async def standings(connection: asyncpg.Connection[Any]) -> list[Standing]:
+    """Every script that is shipped, in order, then those that were applied and are not shipped; raises nothing for what does not match."""
+    ledger = await _ledger_or_none(connection)
+    shipped = _shipped()
+    found = [
+        Standing(one.name, _state(one, ledger.get(one.name)), ledger.get(one.name))
+        for one in shipped
+    ]
+    known = {one.name for one in shipped}
+    homes = {one.home for one in shipped}
+    for name, note in sorted(ledger.items()):
+        if name not in known:
+            newer = Script(name, "").once and (Script(name, "").home in homes or _is_newer(note))
+            found.append(Standing(name, "newer" if newer else "gone", note))
+    return found
+
+
+def _state(one: Script, note: Applied | None) -> str:
+    if note is None:
+        return "pending"
+    if note.checksum == one.checksum:
+        return "applied"
+    if _is_newer(note):
+        return "newer"
+    return "changed" if one.once else "pending"
+
+
+def _is_newer(note: Applied) -> bool:
+    return _number(note.version) > _number(__version__)
+
+
+async def _ledger_or_none(connection: asyncpg.Connection[Any]) -> Ledger:
+    """What is applied; nothing where there is no ledger yet."""
+    try:
+        async with connection.transaction():  # a savepoint, where there is one to lose
+            return await _ledger(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return {}
 
 
 def _shipped() -> list[Script]:
@@ -165,7 +236,7 @@ def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
     _refuse_newer(ledger)
     missing = []
     for one in wanted:
-        checksum, version, _ = ledger.get(one.name, NOT_APPLIED)
+        checksum, version, *_ = ledger.get(one.name, NOT_APPLIED)
         if checksum and checksum != one.checksum and one.once:
             raise MigrationChanged(
                 f"{one.name} was changed after it was applied",
@@ -183,7 +254,7 @@ def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
 def _refuse_newer(ledger: Ledger) -> None:
     shipped = {one.name: one for one in _shipped()}
     homes = {one.home for one in shipped.values()}
-    for name, (_, version, _) in ledger.items():
+    for name, (_, version, *_) in ledger.items():
         gone = Script(name, "")
         # A family that was taken out leaves its tables behind; that is no newer schema.
         newer = gone.home in homes or _number(version) > _number(__version__)
@@ -228,8 +299,7 @@ async def _apply_locked(connection: asyncpg.Connection[Any], step: list[Script])
         missing = _missing(step, ledger)
         for one in missing:
             name = one.name
-            noted = (one.name, one.checksum, __version__, TOLERATES)
-            await connection.execute(query("migration_record"), *noted)
+            await connection.execute(query("migration_record"), *_note(one))
             await connection.execute(one.text)
             log.info("migration_applied", name=one.name)
         await _forget_functions(connection, ledger)
@@ -251,7 +321,7 @@ async def _forget_functions(connection: asyncpg.Connection[Any], ledger: Ledger)
 def _failed(name: str, error: asyncpg.PostgresError) -> MigrationFailed:
     fixes = {
         "42501": "run it as the owner of the database, or hand its administrator the output of "
-        "`bellhand migrate --print`",
+        "`bellhand migrate sql`",
         "25006": "point dsn at the primary: this server is a replica, or is read-only",
     }
     where = f" ({error.context})" if getattr(error, "context", None) else ""

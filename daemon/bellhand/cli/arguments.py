@@ -15,6 +15,7 @@ Jobs = Annotated[str, Parameter(help=JOBS, completer=jobs)]
 Kind = Annotated[str, Parameter(help="The kind, as `bellhand kinds` lists them.", completer=kinds)]
 Lane = Annotated[str, Parameter(help="A lane.", completer=lanes)]
 Schedule = Annotated[str, Parameter(help="A schedule.", completer=schedules)]
+Reason = Annotated[str | None, Parameter(help="Why; shown wherever it is listed.")]
 Channel = Annotated[str, Parameter(help="A channel.", completer=channels)]
 Failure = Annotated[
     str | None,

@@ -58,7 +58,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (LOOK, "seo", "seo:seo", "Sites that were crawled, and reports of them."),
     (LOOK, "crm", "crm:crm", "Reports of customers and what they buy."),
     (CONTROL, "lane", "lanes:lane", "Change the limits of a lane, pause it, resume it."),
-    (CONTROL, "schedule", "lanes:schedule", "Run a schedule now, pause it, resume it."),
+    (CONTROL, "schedule", "schedules:schedule", "Make a schedule, run it now, pause it, resume it, take it out."),
     (CONTROL, "token", "tokens:token", "Who may ask over HTTP."),
     (BUILD, "init", "building:init", "Write a configuration to begin with: every setting with its default and what it means, none of them set."),
     (BUILD, "new", "building:new", "Write something to begin with."),

@@ -183,7 +183,7 @@ async def schedules(*, cli: Given) -> int:
             ],
         )
     else:
-        tell("no schedules; write one under [schedules.<name>] in the configuration")
+        tell("no schedules; bellhand schedule add, or [schedules.<name>] in the configuration")
     return 0
 
 

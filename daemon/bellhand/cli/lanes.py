@@ -1,4 +1,4 @@
-"""Steering while all runs: limits of lanes, and schedules."""
+"""Steering lanes while all runs: their limits, pause and resume."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from typing import Annotated, cast
 
 from cyclopts import App, Parameter
 
-from bellhand.cli.arguments import Lane, Schedule
-from bellhand.cli.context import Cli, Given, actor
+from bellhand.cli.arguments import Lane, Reason
+from bellhand.cli.context import Given, actor
 from bellhand.cli.errors import Usage
-from bellhand.cli.inspection import schedules as list_schedules
-from bellhand.cli.output import plain, say, say_json
+from bellhand.cli.output import said
 from bellhand.cli.values import moment_of, seconds_of
 
-Reason = Annotated[str | None, Parameter(help="Why; shown wherever it is listed.")]
 NONE = "none"
 
 lane = App(name="lane", help="Change the limits of a lane, pause it, resume it.")
-schedule = App(name="schedule", help="Run a schedule now, pause it, resume it.")
 
 
 @lane.command
@@ -47,7 +44,7 @@ async def limit(
     async with cli.database() as database:
         await database.rows("api_limit_lane", name, json.dumps(limits), actor())
     words = ", ".join(f"{key} {NONE if value is None else value}" for key, value in limits.items())
-    return _said(cli, {"lane": name, **limits}, f"lane {name} limited: {words}")
+    return said(cli.json, {"lane": name, **limits}, f"lane {name} limited: {words}")
 
 
 @lane.command(name="pause")
@@ -73,7 +70,9 @@ async def pause_lane(
             end = cast(datetime, await database.value("cli_ago", -end))
         await database.rows("cli_pause_lane", name, reason, end, actor())
     told = f" until {end.astimezone():%Y-%m-%d %H:%M:%S}" if end else ""
-    return _said(cli, {"lane": name, "state": "paused", "until": end}, f"lane {name} paused{told}")
+    return said(
+        cli.json, {"lane": name, "state": "paused", "until": end}, f"lane {name} paused{told}"
+    )
 
 
 @lane.command(name="resume")
@@ -81,47 +80,7 @@ async def resume_lane(name: Lane, /, *, cli: Given) -> int:
     """Let a lane go on."""
     async with cli.database() as database:
         await database.rows("cli_resume_lane", name, actor())
-    return _said(cli, {"lane": name, "state": "resumed"}, f"lane {name} resumed")
-
-
-@schedule.default
-async def show_schedules(*, cli: Given) -> int:
-    """List the schedules, the next one due first."""
-    return await list_schedules(cli=cli)
-
-
-@schedule.command(name="run")
-async def run_schedule(name: Schedule, /, *, cli: Given) -> int:
-    """Enqueue the job of a schedule now, beside its ticks."""
-    async with cli.database() as database:
-        made = await database.row("api_run_schedule", name, actor())
-    assert made
-    told = f"{made['id']}" if cli.quiet else f"queued  {made['id']}  watch it: bellhand watch {made['id']}"  # fmt: skip
-    return _said(cli, {"schedule": name, "id": made["id"], "key": str(made["key"])}, told)
-
-
-@schedule.command(name="pause")
-async def pause_schedule(name: Schedule, /, *, reason: Reason = None, cli: Given) -> int:
-    """Let the ticks of a schedule pass by until it is resumed."""
-    async with cli.database() as database:
-        await database.rows("api_pause_schedule", name, True, reason, actor())
-    return _said(cli, {"schedule": name, "state": "paused"}, f"schedule {name} paused")
-
-
-@schedule.command(name="resume")
-async def resume_schedule(name: Schedule, /, *, cli: Given) -> int:
-    """Let a schedule go on with its next tick; those that passed by do not come back."""
-    async with cli.database() as database:
-        await database.rows("api_pause_schedule", name, False, None, actor())
-    return _said(cli, {"schedule": name, "state": "resumed"}, f"schedule {name} resumed")
-
-
-def _said(cli: Cli, data: dict[str, object], text: str) -> int:
-    if cli.json:
-        say_json(data)
-    else:
-        say(plain(text))
-    return 0
+    return said(cli.json, {"lane": name, "state": "resumed"}, f"lane {name} resumed")
 
 
 def _number(text: str, option: str, sort: type[int] | type[float]) -> float | None:

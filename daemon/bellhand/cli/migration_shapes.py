@@ -1,6 +1,8 @@
-"""What `bellhand migrate` and `migrate plan` print with --json, as models."""
+"""What `bellhand migrate`, `migrate status` and `migrate plan` print with --json, as models."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from bellhand.api.told import Told
 
@@ -8,6 +10,16 @@ from bellhand.api.told import Told
 class Migrated(Told):
     applied: list[str] | None = None
     pending: list[str] | None = None
+
+
+class MigrationStanding(Told):
+    """A script of the schema: applied, pending, changed since, newer than this program, or gone from it; by which version and when."""
+
+    name: str
+    state: str
+    version: str | None
+    tolerates: str | None
+    applied_at: datetime | None
 
 
 class MigrationLock(Told):

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from bellhand.cli.context import Cli, Database, Given
-from bellhand.cli.errors import unreadable_dsn
+from bellhand.cli.errors import FAILED, OK, unreadable_dsn
 from bellhand.cli.output import duration, paint, plain, say, say_json, tell
+from bellhand.resource import rfc3339
+
+if TYPE_CHECKING:
+    from bellhand.migrate import Standing
 
 READ_BYTES_PER_SECOND = 50e6  # of a table that is read as a whole; a slow disk
 MOMENT_SECONDS = 1.0  # who waits for so long has not noticed
+STATES = {
+    "applied": ("applied", "green"), "pending": ("pending", "yellow"), "changed": ("changed", "red"),
+    "newer": ("newer", "red"), "gone": ("not shipped", "dim"),
+}  # fmt: skip
+FIXES = {
+    "pending": "what it would mean: bellhand migrate plan; apply it: bellhand migrate, or bellhand migrate sql for psql",
+    "changed": "changed: a migration runs once, so what was changed in its file never happens; restore the file",
+    "newer": "newer: applied by a newer bellhand than this one; run that, or what its tolerates allows",
+}
 
 migrate = App(name="migrate", help="Bring the schema up to date.")
 
@@ -19,9 +34,6 @@ migrate = App(name="migrate", help="Bring the schema up to date.")
 @migrate.default
 async def bring_up_to_date(
     *,
-    print_: Annotated[
-        bool, Parameter(name="--print", negative=(), help="Print the SQL; change nothing.")
-    ] = False,
     dry_run: Annotated[
         bool, Parameter(negative=(), help="List what is missing; change nothing.")
     ] = False,
@@ -30,9 +42,6 @@ async def bring_up_to_date(
     """Bring the schema up to date."""
     from bellhand import migrate as migrations
 
-    if print_:
-        say(migrations.script())
-        return 0
     if dry_run:
         async with cli.database() as database:
             names = await migrations.pending(database.connection)
@@ -50,6 +59,69 @@ async def bring_up_to_date(
         left = f"{len(names)} to apply" if dry_run else f"{len(names)} applied"
         tell(left if names else "the schema is up to date")
     return 0
+
+
+@migrate.command
+async def status(*, cli: Given) -> int:
+    """Say what of the schema is applied, what is pending and what does not match; exits 1 unless all of it is as this program has it.
+
+    Changes nothing. Functions that are as they should be are only counted; --json lists them all.
+    """
+    from bellhand import migrate as migrations
+
+    async with cli.database() as database:
+        found = await migrations.standings(database.connection)
+    fits = all(one.state in ("applied", "gone") for one in found)
+    if cli.json:
+        said = [{"name": one.name, "state": one.state, "version": one.note and one.note.version, "tolerates": one.note and one.note.tolerates,
+                 "applied_at": rfc3339(one.note.at if one.note else None)} for one in found]  # fmt: skip
+        say_json(said)
+        return OK if fits else FAILED
+    _show_standings(found)
+    counts = Counter(one.state for one in found)
+    if not cli.quiet:
+        tell("the schema is up to date" if fits else ", ".join(f"{n} {STATES[state][0]}" for state, n in counts.items()))  # fmt: skip
+        for state in counts.keys() & FIXES.keys():
+            tell(FIXES[state])
+    return OK if fits else FAILED
+
+
+def _show_standings(found: Sequence[Standing]) -> None:
+    functions = [one for one in found if one.name.rpartition("/")[0].endswith("functions")]
+    quiet = [one for one in functions if one.state == "applied"]
+    for one in found:
+        if one not in quiet:
+            word, style = STATES[one.state]
+            by = f"  by {one.note.version}, {one.note.at:%Y-%m-%d %H:%M %Z}" if one.note and one.note.at else ""  # fmt: skip
+            say(f"{paint(f'{word:<11}', style)}{plain(one.name + by)}")
+    if quiet:
+        say(f"{paint('applied    ', 'green')}{len(quiet)} functions")
+
+
+@migrate.command(name="sql")
+async def print_sql(
+    *,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative=(), help="Of the whole schema, for an empty database; none is asked.")
+    ] = False,
+    cli: Given,
+) -> int:  # fmt: skip
+    """Print the SQL of what is missing, for psql: bellhand migrate sql | psql -v ON_ERROR_STOP=1 ...; changes nothing.
+
+    The same database and program give the same text. What it applies it notes as `bellhand migrate` would; a step runs only after the one before it.
+    """
+    from bellhand import migrate as migrations
+
+    if all_:
+        text = migrations.script()
+    else:
+        async with cli.database() as database:
+            text = await migrations.missing_script(database.connection)
+    if text:
+        say(text)
+    elif not cli.quiet:
+        tell("the schema is up to date")
+    return OK
 
 
 @migrate.command

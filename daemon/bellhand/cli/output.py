@@ -56,6 +56,15 @@ def say_json(value: Any) -> None:
         print(line)
 
 
+def said(as_json: bool, data: Mapping[str, Any], text: str) -> int:
+    """What was done, for programs or as one line for people; returns the exit code of success."""
+    if as_json:
+        say_json(data)
+    else:
+        say(plain(text))
+    return 0
+
+
 def duration(seconds: float | None) -> str:
     """A length of time in at most two units: `4 min 12 s`, `3 d 4 h`, `180 ms`."""
     if seconds is None:

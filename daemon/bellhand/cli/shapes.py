@@ -21,7 +21,7 @@ from bellhand.api.told import (  # fmt: skip
     Token,
     Told,
 )
-from bellhand.cli.migration_shapes import Migrated, MigrationPlan
+from bellhand.cli.migration_shapes import Migrated, MigrationPlan, MigrationStanding
 from bellhand.cli.operating_shapes import (
     Bundle,
     Crawl,
@@ -271,6 +271,7 @@ class LaneTold(Told):
 class ScheduleTold(Told):
     schedule: str
     state: str | None = None
+    next_at: datetime | None = None
     id: int | None = None
     key: str | None = None
 
@@ -322,11 +323,11 @@ SHAPES: dict[str, Any] = {
     "cancel": list[TellJob], "pause": list[TellJob] | TellGroup, "resume": list[TellJob] | TellGroup,
     "edit": JobTold, "purge": list[TellJob], "retry": list[TellJob] | BulkLook | BulkDone, "run-now": list[TellJob], "bulk": BulkLook | BulkDone,
     "undo": list[Operation] | Undone, "status": Status, "schedules": list[ScheduleInFull], "schedule": list[ScheduleInFull],
-    "schedule run": ScheduleTold, "schedule pause": ScheduleTold, "schedule resume": ScheduleTold,
+    "schedule run": ScheduleTold, "schedule pause": ScheduleTold, "schedule resume": ScheduleTold, "schedule add": ScheduleTold, "schedule rm": ScheduleTold,
     "kinds": list[KindInFull] | KindInFull, "kinds publish": Names, "failures": list[Failure] | FailureInFull | Muted,
     "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels test": Delivery, "channels enable": ChannelTold, "channels disable": ChannelTold,
     "channels replay": Replayed, "lane limit": LaneTold, "lane pause": LaneTold, "lane resume": LaneTold,
-    "token create": NewToken, "token list": list[Token], "token revoke": NameAndState, "migrate": Migrated, "migrate plan": MigrationPlan,
+    "token create": NewToken, "token list": list[Token], "token revoke": NameAndState, "migrate": Migrated, "migrate plan": MigrationPlan, "migrate status": list[MigrationStanding],
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
     "install": list[InstallStep], "uninstall": list[InstallStep], "drain": Drain, "undrain": list[Undrained], "support-bundle": Bundle, "health": Health,
     "seo crawls": list[Crawl], "crm reports": list[CrmReport], "lanes": list[LaneStatus], "workers": list[Worker],
