@@ -54,7 +54,7 @@ def test_a_lane_is_limited_at_once_unless_the_configuration_does(bellhand: Bellh
     assert 7100 < left.total_seconds() <= 7200, told
     assert "paused until" in bellhand.ok("lanes").out
     bellhand.ok("lane", "pause", "slow", "--until", "2999-01-31T12:00Z")
-    assert bellhand("lane", "pause", "slow", "--until", "2020-01-31T12:00").code == 1
+    assert bellhand("lane", "pause", "slow", "--until", "2020-01-31T12:00").code == 2
     assert bellhand("lane", "pause", "slow", "--until", "2999-01-31", "--for", "2h").code == 2
     bellhand.ok("lane", "resume", "slow")
     for words, code in ((("slow",), 2), (("slow", "--rate", "-1"), 2), (("slwo", "--rate", "1"), 3)):  # fmt: skip
