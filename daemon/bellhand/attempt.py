@@ -44,6 +44,7 @@ STOPPED = {
 
 async def attempt(job: Job, kind: Kind, random: Callable[[], float]) -> Completed | Ended:
     """Run the handler of `job`; never raises."""
+    job.begun = True
     if job.stopping is not None:  # before it began
         return stopped(job, kind, random)
     try:

@@ -56,7 +56,7 @@ class Job:
     step_seconds = 0.0  # that the step which ended last took
 
     __slots__ = (
-        "__dict__", "_asked", "_kind", "_row", "_tools", "abandoned", "epoch", "id", "lease",
+        "__dict__", "_asked", "_kind", "_row", "_tools", "abandoned", "begun", "epoch", "id", "lease",
         "on_asked", "ran_seconds", "refused", "settled", "settling", "started", "stopping", "task",
     )  # fmt: skip
 
@@ -68,6 +68,7 @@ class Job:
         self.epoch: int = row[1]
         self.lease = lease
         self.task: asyncio.Task[None] | None = None
+        self.begun = False  # the task is past its first step
         # Why the handler is being stopped: timeout, cancel, pause, drain, silence, lost.
         self.stopping: str | None = None
         self._asked: str | None = None  # pause or drain: to take effect at the next step
@@ -308,15 +309,14 @@ class Job:
             if self.on_asked is not None:
                 self.on_asked()
             return
-        self.stopping = reason
-        if self.task is not None:
-            self.task.cancel()
+        self.stop_now(reason)
 
     def stop_now(self, reason: str) -> None:
         """End the attempt at its next await, whatever the reason."""
         if self.stopping is None:
             self.stopping = reason
-            if self.task is not None:
+            # Cancelled before its first step a task runs no line, and nobody would settle the job; it sees this then.
+            if self.task is not None and self.begun:
                 self.task.cancel()
 
     def check(self) -> None:

@@ -24,6 +24,11 @@ from .store import Store
 log = structlog.get_logger()
 Settled = Callable[[Job, str, Completed | Ended], None]
 
+# What an outcome can be guilty of itself; whatever else Postgres refuses it for is the server's trouble, and passes.
+_UNSTORABLE = (
+    ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError,
+)  # fmt: skip
+
 
 class Settler:
     """Writes down outcomes; `on_settled(job, outcome, end)` is told of each that Postgres has accepted, `on_written` of a batch."""
@@ -70,9 +75,9 @@ class Settler:
         """How many outcomes are not yet durable."""
         return len(self.waiting) + len(self.writing)
 
-    def unsettled(self) -> list[int]:
-        """The jobs of those outcomes."""
-        return [job.id for job, _ in (*self.waiting, *self.writing)]
+    def unsettled(self) -> set[int]:
+        """The leases of those outcomes."""
+        return {job.lease for job, _ in (*self.waiting, *self.writing)}
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -121,7 +126,8 @@ class Settler:
         """Write until accepted or fenced, whatever the database is doing."""
         while True:
             try:
-                await write(jobs, leases)
+                # One that was put back keeps its lease, which its neighbours must not end.
+                await write(jobs, [lease for lease in leases if lease not in self.leases])
             except (Away, Again) as error:
                 wait = self.backoff.next_seconds()
                 if self.backoff.tries == 1:
@@ -133,25 +139,34 @@ class Settler:
                     )
                 await asyncio.sleep(wait)
             except (asyncpg.PostgresError, ValueError) as error:
-                # One of them holds what Postgres cannot store. Halve until it stands alone, then fail that one.
+                # One of them may hold what Postgres cannot store. Halve until it stands alone, then fail that one.
                 if len(jobs) > 1:
                     middle = len(jobs) // 2
                     await self._persist(write, jobs[:middle], [])
                     await self._persist(write, jobs[middle:], leases)
-                elif jobs and isinstance(jobs[0][1], Completed):
+                elif jobs and isinstance(jobs[0][1], Completed) and isinstance(error, _UNSTORABLE):
                     log.error("outcome_unstorable", job=jobs[0][0].id, error=describe(error))
                     end = Ended(
                         "fail", storable(f"the result could not be stored: {describe(error)}")
                     )
                     await self._persist(self._write_others, [(jobs[0][0], end)], leases)
                 else:
-                    log.error(
-                        "outcome_refused", jobs=[job.id for job, _ in jobs], error=describe(error)
-                    )
+                    await self._put_back(jobs, leases, error)
                 return
             else:
                 self.backoff.reset()
                 return
+
+    async def _put_back(self, jobs: list[Any], leases: list[int], error: Exception) -> None:
+        """Behind all that waits, so that others go on: no trouble of the server's may cost a job what came of it."""
+        wait = self.backoff.next_seconds()
+        log.error("outcome_refused", jobs=[job.id for job, _ in jobs], error=describe(error), wait_seconds=round(wait, 2),
+                  note="it is written again until it is taken")  # fmt: skip
+        for job, _ in jobs:
+            self.leases[job.lease] = self.leases.get(job.lease, 0) + 1
+        self.waiting += jobs
+        self.ended_leases += [lease for lease in leases if lease not in self.leases]
+        await asyncio.sleep(wait)
 
     async def _write_done(self, jobs: list[tuple[Job, Completed]], leases: list[int]) -> None:
         # What is the same for all, or absent from all, is said once: encoding it a thousand times costs more than the rest.

@@ -77,7 +77,7 @@ class Store:
         return self.claims.opened
 
     async def hand_back_unknown(self, *columns: Any) -> tuple[int, list[int]]:
-        """After an outage: ids and epochs that run, ids not settled; how many jobs went back, which are lost."""
+        """After an outage: ids and epochs that run, leases known; how many jobs went back, which are lost."""
         (row,) = await self.claims.fetch(query("hand_back_unknown"), self.worker, *columns)
         self.generation = row["generation"] or 0
         return row["handed_back"], row["lost"]

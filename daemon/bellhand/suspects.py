@@ -73,10 +73,13 @@ class Suspects:
         self.begin(beside)
 
     async def _run(self, job: Job) -> None:
+        job.begun = True
         try:
-            await self.store.suspects(job.id, [other.id for other in self.waiting])
+            if job.stopping is None:
+                await self.store.suspects(job.id, [other.id for other in self.waiting])
         except (Away, Again, asyncio.CancelledError) as error:
             # It is told to stop, or nobody would know whom to blame.
             job.stop_now("silence")
             log.info("suspect_not_begun", job=job.id, kind=job.kind, why=str(error) or job.stopping)
+        job.begun = False  # a task of its own carries it from here
         self.begin([job])

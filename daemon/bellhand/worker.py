@@ -187,8 +187,9 @@ class Worker:
         if not self.unsure:
             return
         ours = list(self.running.values())
+        known = {job.lease for job in ours} | self.settler.unsettled()
         handed_back, lost = await self.store.hand_back_unknown(
-            [job.id for job in ours], [job.epoch for job in ours], self.settler.unsettled()
+            [job.id for job in ours], [job.epoch for job in ours], list(known)
         )
         if handed_back:
             log.warning("claim_answer_was_lost", handed_back=handed_back)
@@ -313,13 +314,14 @@ class Worker:
     def _abandon(self, job: Job) -> None:
         """It ignores being cancelled: free its slot and go on without it. What it still writes is fenced."""
         task = job.task
-        if task is None or task.done():
+        if task is not None and task.done():
             return
-        log.error("handler_ignores_cancel", job=job.id, kind=job.kind, stopping=job.stopping,
-                  where=[str(frame) for frame in task.get_stack(limit=3)])  # fmt: skip
-        self.metrics.abandoned(job.kind)
-        self.zombies.add(task)
-        task.add_done_callback(self.zombies.discard)
+        if task is not None and job.begun:  # else it ends as soon as it begins, and does nothing
+            log.error("handler_ignores_cancel", job=job.id, kind=job.kind, stopping=job.stopping,
+                      where=[str(frame) for frame in task.get_stack(limit=3)])  # fmt: skip
+            self.metrics.abandoned(job.kind)
+            self.zombies.add(task)
+            task.add_done_callback(self.zombies.discard)
         end = stopped(job, self.kinds[job.kind], self.tools.random)
         job.abandoned = True
         self._end(job, end)

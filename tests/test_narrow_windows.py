@@ -1,0 +1,99 @@
+"""Moments so short that no fault hits them by chance: each is brought about here on purpose."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from bellhand import job_kind
+from bellhand.sql import query
+from daemons import at_work, insert, state, until
+from desk import Desk, desk
+from support import eventually
+
+__all__ = ["desk"]  # a fixture
+
+
+@pytest.mark.parametrize("suspect", [False, True], ids=["one of many", "a suspect"])
+async def test_a_job_that_is_told_to_stop_before_its_task_began_is_handed_back(
+    dsn: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, suspect: bool
+) -> None:
+    """A task that is cancelled before its first step runs no line: the job was never settled, and its slot was gone."""
+
+    @job_kind("t.any")
+    async def any_job() -> None:
+        pass
+
+    async with at_work(dsn, any_job) as daemon:
+        count, told = daemon.metrics.claimed, False
+
+        def stop_soon(jobs: int) -> None:
+            nonlocal told
+            count(jobs)
+            if (
+                jobs and not told
+            ):  # before the tasks are made, so it is called before their first steps
+                told = True
+                asyncio.get_running_loop().call_soon(daemon.worker.stop_all, "silence")
+
+        monkeypatch.setattr(daemon.metrics, "claimed", stop_soon)
+        async with conn.transaction():
+            job = await insert(conn, "t.any")
+            if suspect:
+                await conn.execute("update bellhand.jobs set crashes = 2 where id = $1", job)
+        await until(conn, job, "completed")
+        assert told
+        await eventually(lambda: not daemon.worker.running)
+
+
+async def test_a_claim_whose_answer_got_lost_is_handed_back_though_one_of_its_jobs_still_runs_here(
+    desk: Desk,
+) -> None:
+    """The old run of a job that was lost, and given to the same worker again: the others in that lease would have been leased for ever."""
+    jobs = [await desk.insert() for _ in range(3)]
+    w, other = await desk.worker("given up"), await desk.worker("other")
+    (old,) = await desk.claim(w, 1)
+    await desk.at("2030-01-07 09:01Z")
+    await desk.beat(other)
+    await desk.conn.fetch(query("rescue"), 30.0, 3, None)
+    await desk.promote()
+    again = await desk.worker("the same daemon under its next name")
+    assert await desk.ids(again) == jobs, "and the answer gets lost"
+    (said,) = await desk.conn.fetch(query("hand_back_unknown"), again, [old["id"]], [old["epoch"]], [desk.held[old["id"], old["epoch"]][1]])  # fmt: skip
+    assert (said["handed_back"], said["lost"]) == (3, [old["id"]])
+    assert await desk.ids(other) == jobs
+
+
+@pytest.mark.parametrize("ends_well", [True, False], ids=["it succeeded", "it failed"])
+async def test_an_error_of_the_server_s_own_is_no_fault_of_the_outcome(
+    dsn: str, conn: asyncpg.Connection, ends_well: bool
+) -> None:
+    """A disk that cannot be read for a moment: what had succeeded was written down as failed, or nothing was, and where
+    its neighbours' end took the lease along, the job was nowhere any more."""
+    runs = 0
+
+    @job_kind("t.ends", attempts_max=1)
+    async def ends() -> None:
+        nonlocal runs
+        runs += 1
+        if not ends_well:
+            raise ValueError("its own")
+
+    await conn.execute("""
+        create function public.broken() returns trigger language plpgsql as
+          $$ begin raise exception 'could not read block 7: Input/output error' using errcode = '58030'; end $$;
+        create trigger broken before insert on bellhand.history for each row when (new.owner = 'the bad block') execute function public.broken()""")
+    async with at_work(dsn, ends) as daemon:
+        async with conn.transaction():  # so that one claim gets all of them
+            jobs = [await insert(conn, "t.ends", owner=who) for who in ("a", "the bad block", "b")]
+        bad = jobs.pop(1)
+        over = "completed" if ends_well else "failed"
+        for job in jobs:
+            await until(conn, job, over)
+        assert await state(conn, bad) == "running"
+        assert daemon.settler.backlog, "it is written again until it is taken"
+        await conn.execute("drop function public.broken cascade")
+        await until(conn, bad, over)
+        await eventually(lambda: not daemon.settler.leases)
+    assert runs == 3
+    assert not await conn.fetchval("select count(*) from bellhand.leases")
