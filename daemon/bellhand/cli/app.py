@@ -20,6 +20,7 @@ from bellhand.cli.context import Cli, Options
 from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
 from bellhand.cli.form import ALL_FIELDS, FIELDS, Form, form_of
 from bellhand.cli.output import FORM, paint, plain, say, tell
+from bellhand.cli.pager import paged, pages
 from bellhand.cli.values import STDIN
 from bellhand.errors import Problem
 
@@ -65,6 +66,9 @@ def launch(
     quiet: Annotated[
         bool, Parameter(name=("--quiet", "-q"), negative=(), help="Only the data, no messages.")
     ] = False,
+    no_pager: Annotated[
+        bool, Parameter(negative=(), help="Long output at once, not a screen at a time.")
+    ] = False,
 ) -> int:  # fmt: skip
     """Parses the rest, runs the command and returns its exit code."""
     chain, _, _ = app.parse_commands(tokens)
@@ -86,9 +90,11 @@ def launch(
     _log_to_stderr()
     options = Options(config=config, dsn=dsn, form=form, quiet=quiet)
     given = {name: Cli(options) for name in ignored}
-    result = function(*bound.args, **bound.kwargs, **given)
-    if inspect.iscoroutine(result):
-        result = asyncio.run(result)
+    result: Any = OK
+    with paged(not no_pager and form is None and pages(chain, bound.arguments)):
+        result = function(*bound.args, **bound.kwargs, **given)
+        if inspect.iscoroutine(result):
+            result = asyncio.run(result)
     return result if isinstance(result, int) else OK
 
 

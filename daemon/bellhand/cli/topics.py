@@ -43,6 +43,7 @@ where each value is from. --dsn beats the environment, the environment beats sec
   BELLHAND_PG_BIN          where `bellhand dev` finds Postgres
   PGPASSFILE, PGSSLMODE, PGHOST and the like    as for any program that speaks to Postgres, for what the DSN leaves open
   NO_COLOR, CLICOLOR_FORCE, TERM=dumb    without colours, with them even into a pipe, without
+  BELLHAND_PAGER, PAGER    what shows long output on a terminal, else less; empty or cat: nothing does, as with --no-pager
   COLUMNS                  how wide tables are; without it a pipe gets them whole""",
     "formatting": """\
 Data goes to stdout, messages to stderr; -q leaves the messages out and most lists with one name a line. Tables are for people and
@@ -57,7 +58,7 @@ may change; these are for programs, and are only ever added to (`bellhand schema
   bellhand list --state failed --since 1d --format '{id}' | bellhand retry -
   bellhand status --json lanes
 
-Times are RFC 3339 in UTC, durations are seconds. Without a terminal there are no colours, no redrawing and no questions.""",
+Times are RFC 3339 in UTC, durations are seconds. Without a terminal there are no colours, no pager, no redrawing and no questions.""",
     "names": """\
 A job is named by
 
