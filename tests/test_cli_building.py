@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from bellhand import __version__
 from bellhand.cli.context import Database
 from bellhand.cli.tour import OBJECTIVES, Tour
 from bellhand.settings import Settings
@@ -48,7 +49,10 @@ def test_a_new_handler_runs_without_a_queue_and_its_test_passes(
     assert said("new", "handler", "shop.other")[0] == 1, "what is there stays"
     assert said("new", "handler", "../x")[0] == 2
     compile((tmp_path / "test_shop.py").read_text(), "test_shop.py", "exec")
-    code, out, err = said("exec", "shop.count_all", "--module", "shop", "items=a,b", "--json")
+    # As `bellhand repro` writes it; the pages of the documentation run one with a payload that is typed.
+    job = {"kind": "shop.count_all", "payload": {"items": ["a", "b"]}, "redacted": [], "versions": {"bellhand": __version__}}  # fmt: skip
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    code, out, err = said("exec", "--job-file", "job.json", "--module", "shop", "--really", "--json")  # fmt: skip
     assert code == 0, err
     done = json.loads(out)
     assert (done["state"], done["result"], done["counters"]) == ("completed", {"done": ["A", "B"]}, {"items": 2})  # fmt: skip

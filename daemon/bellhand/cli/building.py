@@ -1,20 +1,17 @@
-"""Writing handlers: a configuration to begin with, a handler to begin with, and running one without a queue."""
+"""Writing handlers: a configuration to begin with, and a handler to begin with."""
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from bellhand.cli.arguments import Kind
-from bellhand.cli.context import Cli, Given
-from bellhand.cli.errors import JOB_FAILED, NotFound, Refused, Usage
+from bellhand.cli.context import Given
+from bellhand.cli.errors import Refused, Usage
 from bellhand.cli.installing import starter
-from bellhand.cli.output import painted_state, plain, say, say_json, tell
-from bellhand.cli.values import payload_of
+from bellhand.cli.output import plain, say, say_json, tell
 
 NAME = re.compile(r"([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_]*))?")
 HANDLER = '''"""Jobs of {module}."""
@@ -116,73 +113,3 @@ def _new(file: Path, text: str) -> None:
             opened.write(text)
     except OSError as error:
         raise Refused(f"{file} could not be written", why=str(error), fix="name another one, or move that away") from error  # fmt: skip
-
-
-def exec_(
-    kind: Kind,
-    /,
-    *payload: Annotated[str, Parameter(help="As for enqueue: key=value, JSON, or - for stdin.")],
-    module: Annotated[
-        list[str] | None, Parameter(help="Where the handler is, beside the configured modules; may be repeated.")
-    ] = None,
-    cli: Given,
-) -> int:  # fmt: skip
-    """Run a handler once, here, without a queue: on a database of its own that is gone afterwards.
-
-    The daemon's own code runs it, with the configured services; what it does outside it really does. Exits 5 if it did not complete.
-    """
-    report = _run(cli, kind, payload, tuple(module or ()))
-    said = {
-        "kind": report.kind, "state": report.state, "partial": report.partial, "result": report.result, "error": report.error,
-        "counters": report.counters,
-        "steps": [{"name": step.name, "state": step.state, "attempts": step.attempts, "error": step.error} for step in report.steps],
-    }  # fmt: skip
-    if cli.json:
-        say_json(said)
-    else:
-        for step in report.steps:
-            say(f"  {'✓' if step.state == 'completed' else '!'} {plain(step.name)}" + (f"  {plain(step.error.splitlines()[-1])}" if step.error else ""))  # fmt: skip
-        counted = "".join(f"  {value:g} {plain(name)}" for name, value in report.counters.items())
-        say(f"{plain(report.kind)}  {painted_state('partial' if report.partial else report.state)}{counted}")  # fmt: skip
-        for line in (report.error or "").splitlines()[-5:]:
-            say(f"  {plain(line)}")
-        if report.result is not None:
-            say(f"  {plain(report.result)}")
-    return 0 if report.state == "completed" else JOB_FAILED
-
-
-def _run(cli: Cli, kind: str, words: tuple[str, ...], modules: tuple[str, ...]) -> Any:
-    # Only here: the whole engine, and a database server.
-    from bellhand.kinds import find_kinds
-    from bellhand.testing.database import Loop, Server
-    from bellhand.testing.desk import Bellhand
-
-    settings = cli.configured
-    known = find_kinds([*settings.modules, *modules])
-    if kind not in known:
-        near = get_close_matches(kind, known, 1)
-        raise NotFound(
-            f"no module has a kind {kind!r}",
-            why=f"the modules are {', '.join((*settings.modules, *modules))}",
-            fix=f"did you mean {near[0]}?" if near else f"name its module: bellhand exec {kind} --module MODULE",
-        )  # fmt: skip
-    payload = payload_of(words, known[kind].published().get("schema"))
-    loop = Loop()
-    try:
-        server = Server(loop, None, None)
-        desk = Bellhand(loop, server)
-        try:
-            desk.use(*settings.modules, *modules)
-            desk.use_services(**_given(settings.services, "allow_networks"))
-            desk.use_mail(**_given(settings.mail))
-            return desk.run(kind, payload)
-        finally:
-            desk.close()
-            server.close()
-    finally:
-        loop.close()
-
-
-def _given(section: Any, *but: str) -> dict[str, Any]:
-    """What the configuration says of a section."""
-    return {name: value for name, value in section if name in section.model_fields_set - {*but}}

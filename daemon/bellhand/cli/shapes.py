@@ -314,6 +314,13 @@ class Written(Told):
     files: list[str]
 
 
+class Reproduced(Told):
+    folder: str
+    files: list[str]
+    redacted: list[str]
+    left_out: list[str]
+
+
 Variables = dict[str, str]
 Names = list[str]
 # By the words of the command. What prints one thing or another by what it is asked is told of with both.
@@ -331,5 +338,5 @@ SHAPES: dict[str, Any] = {
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
     "install": list[InstallStep], "uninstall": list[InstallStep], "drain": Drain, "undrain": list[Undrained], "support-bundle": Bundle, "health": Health,
     "seo crawls": list[Crawl], "crm reports": list[CrmReport], "lanes": list[LaneStatus], "workers": list[Worker],
-    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
+    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "repro": Reproduced, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
 }  # fmt: skip
