@@ -2,9 +2,10 @@
 
 The jobs are made by SQL in a database of their own: thirty days of history, a tenth of a percent of it
 failed, steps for the newest, a lane with all that is pending, and some jobs that run. Nothing claims
-meanwhile. Each page is asked for REQUESTS times over HTTP, one at a time, after one that does not count;
-besides, the longest that each statement took, from being sent until its rows are there. What pages keep for two
-seconds, so as not to ask it for each who looks, is asked anew each time here.
+meanwhile. Each page is asked for REQUESTS times over HTTP, one at a time, after one that does not count. Beside the
+clock, which a busy machine stretches, stands the CPU that a request took: in the daemon, and in Postgres for its
+statements with the heaviest of them. What pages keep for two seconds, so as not to ask it for each who looks, is asked
+anew each time here.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from collections import defaultdict
+from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
-from statistics import quantiles
+from statistics import fmean, quantiles
 from typing import Any
 
-import aiohttp
 import asyncpg
 import structlog
 
+from bellhand.api import stats
 from bellhand.api.health import Health
 from bellhand.dashboard import site
-from bellhand.db import Database
+from bellhand.db import Database, Link
 from bellhand.dev.postgres import DevPostgres
 from bellhand.kinds import find_kinds
 from bellhand.look import Look
@@ -49,6 +53,7 @@ PATHS = (
     "/", "/jobs", "/jobs?q=state:over", "/jobs?q=state:failed", "/jobs?q=state:pending", "/jobs?q=kind:demo.report", "/jobs?q=kind:demo.report+state:failed",
     "/jobs?q=owner:u_77", "/jobs?q=payload.n:4711", "/jobs?q=kind:demo.report+nowhere", "/jobs/{done}", "/jobs/{failed}", "/jobs/{pending}", "/jobs/{running}",
     "/failures", "/failures/{failure}", "/lanes", "/lanes/demo", "/lanes/demo/forecast?concurrency=8", "/jobs/words?q=owner:u_1", "/jobs/words?q=payload.region:r", "/kinds", "/kinds/demo.report", "/kinds/demo.report/quote", "/schedules", "/workers", "/system", "/leads", "/matching", "/sites", "/seo", "/crm",
+    "/v1/jobs", "/v1/jobs?state=failed", "/v1/jobs/{pending}", "/v1/jobs/{pending}/why", "/v1/lanes", "/v1/kinds", "/v1/failures", "/v1/workers", "/v1/schedules", "/v1/stats", "/v1/stats/series", "/v1/audit",
 )  # fmt: skip
 FILL = (
     # A partition a day, as the keeper would have made them.
@@ -80,25 +85,44 @@ FILL = (
     "vacuum (analyze)",
 )
 # The last hours, minute by minute, whenever the rest was made.
-MINUTES = """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
-         select date_trunc('minute', now()) - m * interval '1 minute', k.name, o, w.id, 30, 9, 50, array_fill(2, array[17])
+MINUTES = """insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram, waits)
+         select date_trunc('minute', now()) - m * interval '1 minute', k.name, o, w.id, 30, 9, 50, array_fill(2, array[17]), array_fill(3, array[10])
          from generate_series(1, 1440) m, bellhand.kinds k, unnest(array['completed', 'fail', 'retry']) o, bellhand.workers w
          on conflict do nothing"""
 BATCH = 250_000
 
 
 class Timed:
-    """Wraps Look.fetch: the longest that each statement took, in milliseconds."""
+    """Wraps Link.fetch: for each statement the milliseconds until its rows are there, and those of CPU that its backend took."""
 
     def __init__(self) -> None:
-        self.took: dict[str, list[float]] = defaultdict(list)
-        self.real = Look.fetch
+        self.took: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.names: dict[str, str] = {}
+        self.real_look, self.real_link = Look.fetch, Link.fetch
 
-    async def fetch(self, look: Look, name: str, *arguments: Any, **more: Any) -> Any:
-        began = time.monotonic()
-        found = await self.real(look, name, *arguments, **more)
-        self.took[name].append((time.monotonic() - began) * 1000)
+    async def look(self, look: Look, name: str, *arguments: Any, **more: Any) -> Any:
+        self.names[query(name)] = name
+        return await self.real_look(look, name, *arguments, **more)
+
+    async def link(self, link: Link, sql: str, *arguments: Any) -> Any:
+        before, began = busy_ms(link), time.monotonic()
+        found = await self.real_link(link, sql, *arguments)
+        took = (time.monotonic() - began) * 1000
+        self.took[self.names.get(sql, "?")].append((took, busy_ms(link) - before))
         return found
+
+    def listen(self) -> None:
+        Look.fetch = lambda look, name, *a, **k: self.look(look, name, *a, **k)  # type: ignore[method-assign]
+        Link.fetch = lambda link, sql, *a: self.link(link, sql, *a)  # type: ignore[method-assign]
+
+
+def busy_ms(link: Link) -> float:
+    """What the backend of a connection has taken of a CPU so far, as Linux counts it; 0 where that is not told."""
+    if link.connection is None or link.connection.is_closed():
+        return 0.0
+    with suppress(OSError):
+        return int(Path(f"/proc/{link.connection.get_server_pid()}/schedstat").read_text().split()[0]) / 1e6  # fmt: skip
+    return 0.0
 
 
 async def fill(dsn: str, history: int, pending: int) -> None:
@@ -125,49 +149,61 @@ async def fill(dsn: str, history: int, pending: int) -> None:
 
 async def measure(dsn: str, history: int, requests: int) -> bool:
     """Asks for every page and tells how long that took; whether all kept the bounds."""
-    site.FRESH_SECONDS = 0.0  # nothing is kept from one request to the next
+    site.FRESH_SECONDS = stats.FRESH_SECONDS = 0.0  # nothing is kept from one request to the next
     timed = Timed()
-    Look.fetch = lambda look, name, *a, **k: timed.fetch(look, name, *a, **k)  # type: ignore[method-assign]
+    timed.listen()
     database = Database(dsn)
     port = status_port(Status(port=0, requests_per_second=10_000, requests_burst=10_000), Metrics({}, version="1"), lambda: WELL, database)  # fmt: skip
     await port.start()
     connection = await asyncpg.connect(dsn, timeout=10)
     await connection.execute(MINUTES, timeout=60)
+    while await connection.fetchval("select bellhand.gather_stats()"):  # as the daemons do
+        pass
+    await connection.execute("vacuum (analyze) bellhand.stats", timeout=60)
     failure = await connection.fetchval("select min(fingerprint) from bellhand.failures")
     await connection.close()
     ids = {
         "done": history - 1, "failed": history - history % 1000, "pending": history + 1000, "running": history + 1, "failure": failure,
     }  # fmt: skip
     kept = True
-    print("| page | p50 ms | p95 ms | slowest statement | ms |\n| --- | ---: | ---: | --- | ---: |")
-    async with aiohttp.ClientSession() as session:
-        for path in PATHS:
-            url = f"http://127.0.0.1:{port.port}{path.format(**ids)}"
-            took = [await one(session, url)]
-            timed.took.clear()
-            took = [await one(session, url) for _ in range(requests)]
-            cut = quantiles(took, n=20)
-            slowest = max(timed.took, key=lambda name: max(timed.took[name]), default="-")
-            longest = max(timed.took[slowest]) if slowest != "-" else 0.0
-            kept = kept and cut[18] <= PAGE_MS_MAX and longest <= STATEMENT_MS_MAX
-            print(
-                f"| `{path}` | {cut[9]:.0f} | {cut[18]:.0f} | {slowest} | {longest:.0f} |",
-                flush=True,
-            )
+    print(f"load average {load()}")
+    print("| page | p50 ms | p95 ms | CPU ms: daemon | statements | the heaviest | CPU ms | longest ms |\n| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |")  # fmt: skip
+    for path in PATHS:
+        line = HTTPConnection("127.0.0.1", port.port, timeout=10)
+        given = path.format(**ids)
+        await asyncio.to_thread(one, line, given)
+        timed.took.clear()
+        took = [await asyncio.to_thread(one, line, given) for _ in range(requests)]
+        line.close()
+        cut = quantiles([wall for wall, _ in took], n=20)
+        ours = fmean(cpu for _, cpu in took)
+        theirs = {name: sum(cpu for _, cpu in each) / requests for name, each in timed.took.items()}
+        longest = max((wall for each in timed.took.values() for wall, _ in each), default=0.0)
+        kept = kept and cut[18] <= PAGE_MS_MAX and longest <= STATEMENT_MS_MAX
+        most = max(theirs, key=lambda name: theirs[name], default="-")
+        print(f"| `{path}` | {cut[9]:.0f} | {cut[18]:.0f} | {ours:.1f} | {sum(theirs.values()):.1f} | {most} | {theirs.get(most, 0):.1f} | {longest:.0f} |", flush=True)  # fmt: skip
+    print(f"load average {load()}")
     await port.stop()
     for link in database.links:
         link.drop()
     return kept
 
 
-async def one(session: aiohttp.ClientSession, url: str) -> float:
-    """The milliseconds of one request."""
-    began = time.monotonic()
-    async with session.get(url, headers={"Accept": "text/html"}) as answer:
-        await answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"{url} answered {answer.status}")
-    return (time.monotonic() - began) * 1000
+def load() -> str:
+    """How many processes wanted a CPU in the last minute, as a mean."""
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def one(line: HTTPConnection, path: str) -> tuple[float, float]:
+    """The milliseconds of one request, and those of CPU that the daemon took: this process without the thread that asks."""
+    began, ours, mine = time.monotonic(), time.process_time(), time.thread_time()
+    line.request("GET", path, headers={"Accept": "application/json" if path.startswith("/v1/") else "text/html"})  # fmt: skip
+    answer = line.getresponse()
+    answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"{path} answered {answer.status}")
+    took = time.monotonic() - began
+    return took * 1000, (time.process_time() - ours - (time.thread_time() - mine)) * 1000
 
 
 def main() -> int:

@@ -224,7 +224,7 @@ async def test_a_daemons_role_may_do_all_of_it(cast: Cast) -> None:
         """select * from bellhand.bulk_preview('{"kind": "a"}', 'retry')""", """select * from bellhand.bulk_act('{"kind": "a"}', 'retry', 4)""",
         "select * from bellhand.undo(1)", """select * from bellhand.bulk_act('{"ids": [7]}', 'cancel', 1)""", "select * from bellhand.undo(2)",
         """select * from bellhand.bulk_act('{"ids": [7]}', 'pause', 1)""", "select * from bellhand.undo(3)",
-        "select bellhand.forget_failures(0)", query("keep_score"), query("group_failures"), query("measure_runs"),
+        "select bellhand.forget_failures(0)", query("keep_score"), query("group_failures"), query("gather_stats"), query("measure_runs"),
     ):  # fmt: skip
         await cast.worker.fetch(statement)
     assert await cast.owner.fetchval("select sum(undone) from bellhand.operations") == 6

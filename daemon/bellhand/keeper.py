@@ -83,7 +83,7 @@ class Keeper:
         self.cron_bell = Bell()
         self.rescue_bell = Bell()
         self.canary_bell = Bell()
-        learners = self.group_failures, self.measure_runs, self.keep_score
+        learners = self.group_failures, self.gather_stats, self.measure_runs, self.keep_score
         self.learn_bells = {learn: Bell() for learn in learners}
         self.clock = clock
         self.full_look_at = 0.0
@@ -251,6 +251,10 @@ class Keeper:
     async def group_failures(self) -> float | None:
         """Put what failed into groups."""
         return 0.1 if await self.store.group_failures() else self._learning_seconds()
+
+    async def gather_stats(self) -> float | None:
+        """Add up what all workers counted of a minute that is over."""
+        return 0.1 if await self.store.gather_stats() else self._learning_seconds()
 
     async def measure_runs(self) -> float | None:
         """Measure how long kinds take."""

@@ -254,6 +254,10 @@ class Store:
         """Put failures into their groups; whether more are left."""
         return bool(await self.learning.fetchval(query("group_failures")))
 
+    async def gather_stats(self) -> bool:
+        """Add up minutes that several workers counted; whether more are left."""
+        return bool(await self.learning.fetchval(query("gather_stats")))
+
     async def measure_runs(self) -> None:
         """Measure how long runs of some kinds take."""
         await self.learning.fetch(query("measure_runs"))

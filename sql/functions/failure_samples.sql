@@ -1,8 +1,12 @@
 -- Jobs to set beside each other: up to p_limit of a group of failures, the newest, and as many of the same kind that completed, not
--- later than the group's last; each with what can be said of it (see payload_features).
+-- later than the group's last; each with what can be said of it (see payload_features). Planned once, for the plan of each day's
+-- partition costs more than the look.
 create or replace function bellhand.failure_samples(p_fingerprint text, p_limit integer)
-returns table (failed boolean, job bigint, what text, value text, number float8) language sql stable
-set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+returns table (failed boolean, job bigint, what text, value text, number float8) language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off set enable_bitmapscan = off
+set jit = off as $$
+begin
+  return query
   with g as (select * from bellhand.failures f where f.fingerprint = p_fingerprint),
   bad as (
     select true as failed, h.* from (
@@ -23,5 +27,5 @@ set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
     union all select 'worker', w.name, null union all select 'host', w.host, null union all select 'version', w.version, null
     union all select 'hour (UTC)', to_char(j.finished_at at time zone 'UTC', 'HH24'), null
     union all select 'size of the payload', null, octet_length(j.payload::text)
-    union all (select 'tags.' || t.key, left(t.value, 80), null from jsonb_each_text(j.tags) t limit 20)) x
-$$;
+    union all (select 'tags.' || t.key, left(t.value, 80), null from jsonb_each_text(j.tags) t limit 20)) x;
+end $$;

@@ -10,7 +10,7 @@ create table bellhand.looks (
   at   timestamptz not null default '-infinity',
   upto timestamptz not null default '-infinity'    -- how far a chore has come that goes through something
 );
-insert into bellhand.looks (name) values ('runs'), ('score'), ('failures');
+insert into bellhand.looks (name) values ('runs'), ('score'), ('failures'), ('stats');
 
 -- How long runs of a kind take, in seconds, from a sample of those that completed. A step is '' for the whole run, '*' for
 -- the run's share of one step or item, else the name of a step that nearly all its jobs have.

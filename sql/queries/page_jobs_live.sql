@@ -11,14 +11,16 @@ with looked as (
   from (select * from bellhand.jobs x where ($13 or $3::bigint is null or x.id < $3) and $4::text[] && array['pending', 'scheduled', 'retrying', 'blocked', 'paused']
     order by x.id desc limit $2) j
   where not exists (select from bellhand.running r where r.id = j.id and r.epoch = j.epoch)),
+wanted as materialized (
+  select split_part(u.path, '.', 1) as place, (string_to_array(u.path, '.'))[2:] as path, u.value from unnest($11::text[], $12::text[]) u(path, value)),
 judged as materialized (
   select j.id, j.runs, j.state = any ($4) and ($5::text is null or j.kind = $5) and ($7::text is null or j.owner = $7)
     and ($6::text is null or j.kind in (select k.name from bellhand.kinds k join bellhand.lanes l on l.id = k.lane where l.name = $6))
     and ($8::float8 is null or j.created_at >= bellhand.now() - make_interval(secs => $8))
     and ($9::float8 is null or j.claimed_at <= bellhand.now() - make_interval(secs => $9))
     and ($10::text is null or strpos(lower(coalesce(j.error, '') || case when $14::boolean then j.payload::text else '' end), lower($10)) > 0)
-    and (cardinality($11::text[]) = 0 or not exists (select from unnest($11::text[], $12::text[]) u(path, value)
-      where jsonb_build_object('payload', j.payload, 'tag', j.tags) #>> string_to_array(u.path, '.') is distinct from u.value)) as fits
+    and (cardinality($11::text[]) = 0 or not exists (select from wanted w
+      where case w.place when 'payload' then j.payload when 'tag' then j.tags end #>> w.path is distinct from w.value)) as fits
   from looked j),
 found as (select j.id, j.runs from judged j where j.fits order by j.runs desc, j.id desc limit $1)
 select array(select f.id from found f order by f.runs desc, f.id desc) as ids, array(select f.runs from found f order by f.runs desc, f.id desc) as runs,

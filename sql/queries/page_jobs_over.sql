@@ -10,6 +10,8 @@ with looked as (
   union all
   (select h.* from bellhand.history h where $13 = 'trouble' and (h.state <> 'completed' or h.partial) and ($14::timestamptz is null or (h.finished_at, h.id) < ($14, $3))
     order by h.finished_at desc, h.id desc limit $2)),
+wanted as materialized (
+  select split_part(u.path, '.', 1) as place, (string_to_array(u.path, '.'))[2:] as path, u.value from unnest($11::text[], $12::text[]) u(path, value)),
 judged as materialized (
   select h.id, h.finished_at, case when h.partial then 'partial' else h.state end = any ($4::text[])
     and ($5::text is null or h.kind = $5) and ($7::text is null or h.owner = $7)
@@ -17,8 +19,8 @@ judged as materialized (
     and ($8::float8 is null or h.finished_at >= bellhand.now() - make_interval(secs => $8))
     and ($9::float8 is null or h.finished_at - h.started_at >= make_interval(secs => $9))
     and ($10::text is null or strpos(lower(coalesce(h.error, '') || case when $15::boolean then h.payload::text else '' end), lower($10)) > 0)
-    and (cardinality($11::text[]) = 0 or not exists (select from unnest($11::text[], $12::text[]) u(path, value)
-      where jsonb_build_object('payload', h.payload, 'tag', h.tags) #>> string_to_array(u.path, '.') is distinct from u.value)) as fits
+    and (cardinality($11::text[]) = 0 or not exists (select from wanted w
+      where case w.place when 'payload' then h.payload when 'tag' then h.tags end #>> w.path is distinct from w.value)) as fits
   from looked h),
 found as (
   select j.id, j.finished_at, row_number() over (order by case when $13 = 'any' then null else j.finished_at end desc, j.id desc) as place

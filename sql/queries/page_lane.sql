@@ -7,7 +7,8 @@ select l.name, l.rate_burst,
   (select jsonb_agg(jsonb_build_object('id', j.id, 'kind', j.kind, 'owner', j.owner, 'priority', j.priority, 'run_at', j.run_at) order by q.place) from (
     select x.id, x.epoch, row_number() over () as place from (
       select y.id, y.epoch from bellhand.queue y where y.lane = l.id order by y.lane, y.rank, y.xid, y.id limit $2::integer) x) q
-    join bellhand.jobs j on j.id = q.id and j.epoch = q.epoch)::text as next,
+    -- Each by its id, however many the planner takes $2 for.
+    cross join lateral (select * from bellhand.jobs y where y.id = q.id and y.epoch = q.epoch offset 0) j)::text as next,
   (select jsonb_agg(jsonb_build_object('id', r.id, 'kind', r.kind, 'worker', w.name, 'seconds', r.seconds) order by r.seconds desc)
     from bellhand.running_in(l.id, $2::integer) r left join bellhand.workers w on w.id = r.worker)::text as occupants,
   array(select extract(epoch from h.started_at - h.run_at)::float8 from kinds k cross join lateral (

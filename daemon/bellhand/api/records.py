@@ -30,7 +30,8 @@ class Records:
     @operation("GET", "/v1/audit", "read", answers={200: told.AuditPage})
     async def list_events(self, request: web.Request, query: AuditQuery) -> web.StreamResponse:
         """What happened to whom and who did it, the latest first. Jobs that simply went well are not in it one by one."""
-        match = (query.cursor or ID_MAX, query.type, query.actor, query.limit, WALK)
+        walk = WALK if query.type or query.actor else query.limit
+        match = (query.cursor or ID_MAX, query.type, query.actor, query.limit, walk)
         if query.job:
             rows = await self.look.fetch("api_audit_of_job", *match, named(query.job)[0])
         else:
