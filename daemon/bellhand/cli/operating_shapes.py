@@ -61,6 +61,52 @@ class Bundle(Told):
     files: dict[str, int]
 
 
+class RestoredJob(Told):
+    id: int
+    kind: str
+    worker: str | None
+    claimed_at: datetime
+    attempts: int
+    steps_done: int
+    step: str | None
+
+
+class RestoredKind(Told):
+    """Jobs that are not over; `begun` are those that do not run and have been tried before, `held` paused ones."""
+
+    kind: str
+    paused: bool
+    running: int
+    begun: int
+    due: int
+    scheduled: int
+    blocked: int
+    held: int
+    oldest: datetime
+    newest: datetime
+
+
+class RestoredSchedule(Told):
+    name: str
+    kind: str
+    due_since: datetime
+    missed: str
+    jobs: int
+
+
+class RestoreReview(Told):
+    """`backup_at` is the last sign of life in the database, `held` how what --hold paused is resumed."""
+
+    now: datetime
+    backup_at: datetime | None
+    moved: bool
+    workers: int
+    running: list[RestoredJob]
+    kinds: list[RestoredKind]
+    schedules: list[RestoredSchedule]
+    held: list[str]
+
+
 class Health(Told):
     ok: bool
     status: int | None
