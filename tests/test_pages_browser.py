@@ -25,6 +25,15 @@ WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 320, "height": 900}
 
 
+# What an hour of work leaves: attempts that ended, calls to a service.
+PAST = """
+    insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram, waits)
+      select date_trunc('minute', bellhand.now()) - interval '9 minutes', 'pages.steps', o, gen_random_uuid(), 9, 9, 9, array_fill(1, array[17]), array_fill(1, array[10])
+      from unnest(array['completed', 'fail', 'retry', 'cancel']) o;
+    insert into bellhand.usage_days values ((bellhand.now() at time zone 'UTC')::date, 'openai', 'pages.steps', 9, 1, 900, 20, 4200, 1);
+    insert into bellhand.services (name, tokens, day, state, retry_at, error) values ('openai', 1, '2020-01-01', 'open', bellhand.now() + interval '1 hour', '503')"""
+
+
 class Seen:
     """One tab; what its console complained of, and whether a dialog opened."""
 
@@ -268,6 +277,7 @@ async def in_the_way(seen: Seen, axe: str) -> list[str]:
         )
         if name == "narrow":
             await seen.page.set_viewport_size(NARROW)
+            await seen.page.evaluate("for (const one of document.querySelectorAll('main details')) one.open = true")  # fmt: skip
             wide = await seen.page.evaluate("document.documentElement.scrollWidth")
             found += [f"{path}: {wide} px wide on 320"] if wide > 320 else []
         rules = "{}" if name != "dark" else "{runOnly: ['color-contrast']}"
@@ -296,6 +306,9 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
             """insert into bellhand.run_times (kind, step, samples, mean, deviation, quantiles, since)
                  select 'pages.steps', '', 214, 1, 1, array(select n / 20.0 from generate_series(0, 40) n), bellhand.now()"""
         )
+        await conn.execute(PAST)
+        await conn.execute("insert into bellhand.schedule_ticks select 'nightly', bellhand.now() - interval '1 day', $1::bigint", jobs["failed"])  # fmt: skip
+        await conn.execute("update bellhand.schedules set last_job = $1, last_at = bellhand.now()", jobs["failed"])  # fmt: skip
         failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
         worker = await conn.fetchval("select id from bellhand.workers")
         await conn.execute("insert into bellhand.views (name, path) values ('mine', '/jobs?q=owner:nobody')")  # fmt: skip
@@ -317,6 +330,9 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
             found += await in_the_way(seen, axe)
         assert found == []
         assert seen.complaints == []
+        await seen.page.emulate_media(media="print")
+        shown = [await seen.page.is_visible(part) for part in ("main h1", ".top", ".side", "main form")]  # fmt: skip
+        assert shown == [True, False, False, False], "on paper there is nothing to click"
 
 
 async def test_nothing_stands_in_the_way_of_who_signs_in_errs_or_acts(dsn, conn, chromium, axe):  # noqa: F811

@@ -51,11 +51,13 @@ async def report(args: Report, job: Job) -> dict[str, Any]:
         await asyncio.sleep(args.step_seconds)
         sales = 100 * len(region)
         job.count("sales", sales)
+        job.log.info("added up", region=region, sales=sales)
         return sales
 
     async def check() -> str:
         await asyncio.sleep(args.step_seconds)
         if job.attempt == 1:
+            job.log.warning("the ledger is slow", waited_seconds=args.step_seconds)
             raise ConnectionError("the ledger did not answer (on purpose, once)")
         return "the totals agree"
 
