@@ -7,7 +7,7 @@ import types
 
 import asyncpg
 
-from bellhand import Job, job_kind
+import bellhand
 from bellhand.dev import demo
 from bellhand.kinds import ATTRIBUTE
 from daemons import at_work, insert, until
@@ -62,19 +62,11 @@ async def test_the_request_of_the_readme_enqueues(dsn: str, conn: asyncpg.Connec
         assert (await until(conn, 1, "completed"))["result"] == '{"said": "Hello, Ada!"}'
 
 
-async def test_the_line_of_python_of_the_readme_enqueues(
-    dsn: str, conn: asyncpg.Connection
-) -> None:
-    (line,) = re.findall(r"^await job\.enqueue.*$", README, re.MULTILINE)
-
-    @job_kind("acme.parent")
-    async def parent(job: Job) -> None:
-        await eval(compile(line, "README.md", "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {"job": job})
-
-    async with at_work(dsn, parent, demo.greet):
-        first = await insert(conn, "acme.parent")
-        await until(conn, first, "completed")
-        await until(conn, first + 1, "completed")
+async def test_the_line_of_python_of_the_readme_enqueues(conn: asyncpg.Connection) -> None:
+    (line,) = (block for block in blocks("text") if block.startswith("await bellhand.enqueue("))
+    await Desk(conn).publish("demo.greet")
+    await eval(compile(line, "README.md", "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {"bellhand": bellhand, "conn": conn})  # fmt: skip
+    assert await conn.fetchval("select payload ->> 'name' from bellhand.jobs") == "Ada"
 
 
 def test_every_command_of_the_readme_exists() -> None:
