@@ -74,6 +74,20 @@ async def test_pages_tell_what_each_kind_used_today_and_in_seven_days(dsn, conn)
         assert "s3cr3tvalue" not in page.html
 
 
+async def test_mail_is_summed_up_by_purpose(dsn, conn):
+    async with browsing(dsn) as browser:
+        await conn.execute("insert into bellhand_crm.customers (id, email) values ('c', 'ada@example.org')")  # fmt: skip
+        await conn.execute(
+            """insert into bellhand_crm.messages (customer_id, purpose, key, promotional, address, subject, state, job_id, begun_at)
+                 select 'c', p, d || s, false, 'ada@example.org', 'x', s, 1, bellhand.now() - interval '1 day' * d
+                 from (values ('offer', 0, 'sent'), ('offer', 3, 'sent'), ('offer', 3, 'bounced'), ('offer', 8, 'sent'), ('reminder', 1, 'deferred')) x(p, d, s)"""
+        )
+        _, page, _ = await browser.get("/crm?state=bounced")
+        rows = [[cell.text() for cell in row.css("th, td")] for row in page.css("#sums tbody tr")]
+        assert rows == [["offer", "1 sent", "2 sent, 1 bounced"], ["reminder", "0 sent", "0 sent, 1 not settled"]]  # fmt: skip
+        assert len(page.css("tr[data-row]")) == 1
+
+
 async def seen(browser, path: str, selector: str) -> list[str]:
     """The text of each node once there are any with a price: what many pages ask is kept for two seconds."""
     found: list[str] = []

@@ -15,6 +15,7 @@ from bellhand.dashboard.site import Site, local
 from bellhand.problems import not_found
 
 ROWS = 50
+SUMMED_MAX = 20_000  # mails of seven days, by purpose
 LOOKED_AT_MAX = 5_000
 CRAWLS = 50
 PROJECTS = 50
@@ -109,8 +110,9 @@ class Results:
         rows = await self.site.look.fetch(
             "page_mails", _before(request), state, ROWS, LOOKED_AT_MAX
         )
+        sums = await self.site.often("page_mail_sums", SUMMED_MAX)
         return await self.site.page(
-            request, "crm.html", title="Mail", live=False, mails=rows, state=state, states=MAIL_STATES, older=_older(request, rows)
+            request, "crm.html", title="Mail", live=False, mails=rows, sums=sums, summed_max=SUMMED_MAX, state=state, states=MAIL_STATES, older=_older(request, rows)
         )  # fmt: skip
 
 
