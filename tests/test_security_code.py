@@ -96,6 +96,7 @@ DYNAMIC = {
     "families.seo.compare": "the fields of its own dataclass",
     "families.seo.facts": "the fields of its own dataclass",
     "families.seo.views": "the fields of its own dataclass",
+    "producer": "the fields of its own dataclass",
     "isolate.process": "an isolated handler, one of five levels",
     "testing": "the test's own code",
 }
