@@ -122,6 +122,9 @@ faults: .venv/dev  ## Break it: every fault, with real processes (FAULTS="F1 F2"
 fleet: .venv/dev  ## Several machines: shared limits, machines cut off, a rolling upgrade, failover, poolers (needs root, and pgbouncer for some)
 	@$(BIN)/python -m faults --fleet
 
+mutants: .venv/dev  ## Break the faults' history checker in one place at a time: some history must notice each (minutes)
+	PYTHONPATH=.:tests $(BIN)/python tests/checker_mutants.py
+
 soak: .venv/dev  ## Seeded random faults for hours (HOURS=8, RATE=30 jobs a second), with the memory watched
 	@$(BIN)/python -m faults soak --hours $(HOURS) --rate $(RATE)
 
@@ -179,4 +182,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean
+.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet mutants soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean

@@ -35,7 +35,6 @@ class Claim:
     ended: float = NEVER
     end_xid: int = 0
     became: str = "running"
-    error: str = ""
 
 
 @dataclass(slots=True)
@@ -167,7 +166,6 @@ def _claims(history: History) -> None:
                 change["state"] = "running"  # its lease says so
                 continue
             now.ended, now.end_xid, now.became = change["t"], change["xid"], change["state"]
-            now.error = change.get("error") or ""
             del open_claims[job]
 
 
@@ -219,6 +217,6 @@ def check(events: Iterable[Event]) -> dict[str, Any]:
         "valid": not found,
         "violations": {name: details[:LIST_MAX] for name, details in found.items()},
         "counts": {name: len(details) for name, details in found.items()},
-        "figures": figures(history) | {"settled_twice": len(found["settled_twice"]) if "settled_twice" in found else 0,
-                                       "lost": len(found["lost_job"]) if "lost_job" in found else 0},
+        "figures": figures(history) | {"settled_twice": len(found.get("settled_twice", ())),
+                                       "lost": len(found.get("lost_job", ()))},
     }  # fmt: skip

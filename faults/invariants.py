@@ -175,7 +175,7 @@ def _left_alone(h: History, gone: Event) -> bool:
     numbered later was done under locks that the other waited for.
     """
     claim = h.claim(gone["job"], gone["epoch"])
-    if claim is None or claim.ended <= gone["t"] or claim.end_xid == gone["xid"]:
+    if claim is None:
         return False
     return claim.ended == NEVER or h.spans[claim.end_xid][0] > h.spans[gone["xid"]][1]
 

@@ -6,6 +6,7 @@ from typing import Any
 from faults.history import check
 
 LEASE_SECONDS = 3.0
+INSTANT_SECONDS = 1e-6  # no two things happen at once
 W1, W2 = "worker-1", "worker-2"
 PIDS = {W1: 101, W2: 102}
 
@@ -30,6 +31,7 @@ class Story:
 
     def put(self, src: str, **event: Any) -> "Story":
         self.events.append({"src": src, "t": self.t} | event)
+        self.t += INSTANT_SECONDS
         return self
 
     def transaction(self) -> "Story":
@@ -259,9 +261,10 @@ def undone_by_a_crash_before_it_started() -> Story:
     return story.put("nemesis", f="death", pid=101).final()
 
 
-def undone_without_a_crash(**nemesis: Any) -> Story:
-    """Two runs, of which one has no claim."""
-    story = Story().put("nemesis", f="server", **nemesis).at(20).inserted(1).started(1, 1)
+def undone_without_a_crash(at: float, **nemesis: Any) -> Story:
+    """Two runs, of which one has no claim, the first from 20 s on."""
+    story = Story().at(at).put("nemesis", f="server", **nemesis)
+    story.at(20).inserted(1).started(1, 1)
     return story.at(21).claimed(1, 2, W2).started(1, 2, W2)
 
 

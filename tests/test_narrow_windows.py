@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from bellhand import job_kind
+from bellhand import job_kind, store
 from bellhand.sql import query
 from daemons import at_work, insert, state, until
 from desk import Desk, desk
@@ -97,3 +97,21 @@ async def test_an_error_of_the_server_s_own_is_no_fault_of_the_outcome(
         await eventually(lambda: not daemon.settler.leases)
     assert runs == 3
     assert not await conn.fetchval("select count(*) from bellhand.leases")
+
+
+async def test_behind_a_pooler_what_a_crash_made_wrong_is_soon_forgotten(
+    dsn: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PgBouncer keeps the daemon's connection through a crash of the server, which gives transactions' ids anew, below the positions."""
+
+    @job_kind("t.any")
+    async def any_job() -> None:
+        pass
+
+    monkeypatch.setattr(store, "POOLED_SECONDS", 0.3)
+    async with at_work(dsn, any_job, database={"pooler": "transaction"}) as daemon:
+        await until(conn, await insert(conn, "t.any"), "completed")
+        known = daemon.worker.positions.known
+        daemon.worker.positions.known = dict.fromkeys(known, (2**40, 0))
+        await until(conn, await insert(conn, "t.any"), "completed")
+        assert daemon.store.claims.opened == 1

@@ -2,7 +2,8 @@
 
 A rank is 10 - priority. A position (xid, id) says that nothing before it can ever become visible again, so a claim
 skips dead index entries however many there are. That holds for one life of the server: a crash undoes claims that had
-not reached the disk and gives their transactions' ids to others, so a new connection starts without positions. Ranks
+not reached the disk and gives their transactions' ids to others, so a new connection starts without positions, and behind
+a pooler of transactions, which hides the crash, they are forgotten every ten seconds. Ranks
 that nobody has claimed yet have none either; the gaps between the known ones are looked at as ranges, which are empty
 until somebody uses a new priority.
 """
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .store import Lane
+from .store import Lane, Life
 
 RANK_FIRST, RANK_LAST = 0, 9
 NOT_ASKED = -1
@@ -68,7 +69,7 @@ class Positions:
     only: frozenset[str] = frozenset()  # names of the lanes to serve; empty: all
     lanes: dict[int, LaneUse] = field(default_factory=dict)
     known: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    connection: int = 0  # the one they were learned over
+    life: Life | None = None  # in which they were learned
 
     def update(self, lanes: Iterable[Lane]) -> bool:
         """Take in the lanes as the database has them now; whether one is new or has changed."""
@@ -150,11 +151,11 @@ class Positions:
             [x[1] for x in places],
         )
 
-    def are_of_before(self, connection: int) -> bool:
+    def are_of_before(self, life: Life) -> bool:
         """Whether a claim went over a connection that they were not learned over; then they are forgotten."""
-        if connection == self.connection:
+        if life == self.life:
             return False
-        self.connection = connection
+        self.life = life
         self.known = dict.fromkeys(self.known, (0, 0))
         return True
 

@@ -6,6 +6,7 @@ in a server crash leaves the job ready. Completions commit synchronously, always
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,20 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from .db import Database, HandlerPool
+from .db import Database, HandlerPool, Link
 from .sql import query
 
 LINES_SECONDS = 7.0  # its statement timeout, and the way
+
+
+# Behind a pooler that keeps our connections through a crash of the server, what was learned is believed so long.
+POOLED_SECONDS = 10.0
+Life = tuple[int, int]  # the number of a connection, and behind such a pooler of a stretch of time
+
+
+def _life(link: Link) -> Life:
+    pooled = link.database.pooled
+    return link.opened, int(asyncio.get_running_loop().time() / POOLED_SECONDS) if pooled else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,8 @@ class Store:
         self.lines = database.link("log", synchronous_commit="off", statement_timeout="5000")
         # Apart: counting a deep backlog must not hold up a rescue.
         self.sampling = database.link("sample")
-        self._bound, self._bound_opened = 0, 0
+        self._bound = 0
+        self._bound_life: Life | None = None
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
@@ -72,9 +84,9 @@ class Store:
         )
 
     @property
-    def claims_opened(self) -> int:
-        """The number of the connection that claims go over: what was learned over one holds as long as it does."""
-        return self.claims.opened
+    def claims_life(self) -> Life:
+        """What was learned by claims holds as long as this stays the same."""
+        return _life(self.claims)
 
     async def hand_back_unknown(self, *columns: Any) -> tuple[int, list[int]]:
         """After an outage: ids and epochs that run, leases known; how many jobs went back, which are lost."""
@@ -188,8 +200,9 @@ class Store:
         """Hear what changed; puts parked jobs back and sweeps dependencies on the way."""
         (row,) = await self.chores.fetch(query("look_around"), kinds, self._bound)
         # A crash of the server gives ids of lost transactions to others: after a new connection all is looked at once more.
-        self._bound = row["bound"] if self._bound_opened == self.chores.opened else 0
-        self._bound_opened = self.chores.opened
+        life = _life(self.chores)
+        self._bound = row["bound"] if self._bound_life == life else 0
+        self._bound_life = life
         lanes = [
             Lane(**{**lane, "ranks": tuple(lane["ranks"])})
             for lane in json.loads(row["lanes"] or "[]")

@@ -162,7 +162,7 @@ class Worker:
         self.metrics.observe_claim(seconds)
         if seconds > self.limits.claim_seconds:  # we stood still: it may be somebody else's by now
             raise Away(f"the answer to a claim took {seconds:.1f} s")
-        if self.positions.are_of_before(self.store.claims_opened):
+        if self.positions.are_of_before(self.store.claims_life):
             self.bell.ring()  # this look may have passed by jobs: look again at once
         jobs = [row for row in rows if row[0] is not None]
         self.wait_seconds = min(
