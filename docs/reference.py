@@ -33,7 +33,7 @@ A handler is a function under `@job_kind("family.verb")` in a module that `modul
 """
 # Functions that an app or an operator calls; the others are private.
 CONTRACT = (
-    "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "purge", "job_log", "bulk_preview", "bulk_act",
+    "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "purge", "reveal", "job_log", "bulk_preview", "bulk_act",
     "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule", "drain_worker", "undrain_worker",
     "failure_contrast", "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
     "create_token", "revoke_token",

@@ -36,6 +36,8 @@ DATA = {
     "PATCH /v1/jobs/{job}": (412, 422),  # If-Match names the version; there is something to change
     "POST /v1/jobs": (422,), "POST /v1/jobs/batch": (422,),  # the kind, its payload, the parents and channels that there are
     "POST /v1/jobs:bulk": (422,),  # the act has what it needs
+    "POST /v1/jobs/{job}/reveal": (422,),  # the reason has a letter or a digit in it
+    "POST /v1/lanes/{lane}/pause": (422,),  # the end of a pause is still to come
     "PUT /v1/channels/{channel}": (422,),  # an address of its sort
 }  # fmt: skip
 # All checks that there are but object_level_authorization, which asks as two callers who own different things by the same token scheme:

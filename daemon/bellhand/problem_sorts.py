@@ -81,6 +81,11 @@ SORTS: dict[str, Sort] = {
         "operate includes read and enqueue, admin includes all; enqueue alone reads only what it enqueued.",
         "use a token with that scope: bellhand token create NAME --scope SCOPE",
     ),
+    "reveal-off": Sort(
+        403, "What is hidden stays hidden here",
+        "The configuration says that nobody is shown hidden values through this port, whatever the reason.",
+        "set reveal = true under [status] and restart the daemon, or read the job in the database",
+    ),
     "foreign-origin": Sort(
         403, "Another site's page may not do this",
         "A browser sent this on behalf of a page of another origin. Requests that change something are taken from our own "

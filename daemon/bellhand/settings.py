@@ -151,6 +151,7 @@ class Status(Section):
     cron_secret: SecretStr | None = None
     cors_origins: Names = ()
     links: Mapping[Annotated[str, Field(min_length=1, max_length=80)], str] = {}
+    reveal: bool = True
 
     @field_validator("links")
     @classmethod

@@ -24,6 +24,7 @@ from .api.operations import operations_of, routes_of
 from .api.probes import Probes, Rendered
 from .api.public import Public
 from .api.records import Records
+from .api.reveal import Reveal
 from .api.seeds import Seeds, refused
 from .api.sessions import Sessions
 from .api.similar import Beside
@@ -68,6 +69,7 @@ def status_port(
     described = (
         Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
         Stats(look), Records(look), Insight(look, patient), Deploys(look), Beside(look), logs, exports,
+        Reveal(look, allowed=settings.reveal),
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()

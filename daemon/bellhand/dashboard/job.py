@@ -40,6 +40,7 @@ class JobPage:
     def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
         self.links: dict[str, str] = settings.get("status", {}).get("links", {})
+        self.reveals: bool = settings.get("status", {}).get("reveal", True)
 
     async def show(self, request: web.Request) -> web.Response:
         """Everything about the job."""
@@ -63,7 +64,7 @@ class JobPage:
             alike=alike(json.loads(found[0]["alike"] or "null"), seconds, over=bool(job["finished_at"])), lengths=LINK_HOURS,
             version=found[0]["version"] or "", fresh=not steps and not job["started_at"],
             actions=[(name, word) for name, word in ACTIONS.items() if name in job["allowed_actions"]],
-            known_at=links_of(self.links, job, job["payload"]),
+            reveals=self.reveals, known_at=links_of(self.links, job, job["payload"]),
             again=f"/kinds/{job['kind']}?{urlencode({'like': number})}" if job["lane"] else "",
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from bellhand.dashboard.kinds import Kinds
 from bellhand.dashboard.lane import Lanes
 from bellhand.dashboard.overview import Overview
 from bellhand.dashboard.results import Results
+from bellhand.dashboard.reveal import Reveal
 from bellhand.dashboard.runbooks import Runbooks
 from bellhand.dashboard.schedules import Schedules
 from bellhand.dashboard.site import ACT_SECONDS, Site
@@ -49,6 +50,7 @@ def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, st
         *(web.get(path, site.shown(handler)) for path, handler in pages.items()),
         *(web.post(path, site.shown(act, "operate", ACT_SECONDS)) for path, act in long.items()),
         web.post("/jobs/{job}/purge", site.shown(editing.purge, "admin")),
+        web.post("/jobs/{job}/reveal", site.shown(Reveal(site, settings).show, "admin")),
         *(web.post(path, site.shown(handler, "operate")) for path, handler in acts.items()),
         web.post("/kinds/{kind}", site.shown(kinds.enqueue, "enqueue")),
         web.get("/system/rules.yml", runbooks.rules),

@@ -1,4 +1,4 @@
-"""JSON as a tree that folds, bounded, with what is secret by its name hidden."""
+"""JSON as a tree that folds, bounded, with what is secret by its name hidden unless somebody may see it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def loads(text: str | None) -> Any:
     return json.loads(text, parse_float=Exact, parse_int=Exact, parse_constant=Exact)
 
 
-def tree(value: Any) -> dict[str, Any]:
+def tree(value: Any, *, hides: bool = True) -> dict[str, Any]:
     """The nodes of a value: leaves have text and sort, the others children and what they are."""
     left = [NODES_MAX]
-    root = _node(None, value, left)
+    root = _node(None, value, left, hides)
     if "children" in root:
         small = NODES_MAX - left[0] <= OPEN_NODES_MAX
         root["open"] = True
@@ -47,9 +47,9 @@ def _inside(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _inside(child)
 
 
-def _node(name: str | None, value: Any, left: list[int]) -> dict[str, Any]:
+def _node(name: str | None, value: Any, left: list[int], hides: bool) -> dict[str, Any]:
     left[0] -= 1
-    if name is not None and value is not None and SECRET_NAME.search(name):
+    if hides and name is not None and value is not None and SECRET_NAME.search(name):
         return {"name": name, "text": HIDDEN, "sort": "x"}
     if isinstance(value, dict | list):
         pairs = list(value.items()) if isinstance(value, dict) else [(None, v) for v in value]
@@ -59,17 +59,18 @@ def _node(name: str | None, value: Any, left: list[int]) -> dict[str, Any]:
         for key, child in pairs[:CHILDREN_MAX]:
             if left[0] <= 0:
                 break
-            children.append(_node(key, child, left))
+            children.append(_node(key, child, left, hides))
         more = len(pairs) - len(children)
         return {"name": name, "said": said, "children": children, "more": more, "open": False}
-    return {"name": name} | _leaf(value)
+    return {"name": name} | _leaf(value, hides)
 
 
-def _leaf(value: Any) -> dict[str, str]:
+def _leaf(value: Any, hides: bool) -> dict[str, str]:
     if isinstance(value, str) and not isinstance(value, Exact):
         cut = f"{value[:TEXT_CHARS_MAX]}… ({len(value):,} characters)"
         text = value if len(value) <= TEXT_CHARS_MAX else cut
-        return {"text": without_secrets(json.dumps(text, ensure_ascii=False)), "sort": "s"}
+        said = json.dumps(text, ensure_ascii=False)
+        return {"text": without_secrets(said) if hides else said, "sort": "s"}
     named = {None: "null", True: "true", False: "false"}
     known = value is None or isinstance(value, bool)
     return {"text": named[value] if known else str(value), "sort": "v"}
