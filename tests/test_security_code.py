@@ -75,6 +75,7 @@ IMPORTERS = {"kinds": "`modules` of the configuration", "": "the homes of its pu
 # Who becomes another program, without a shell, and which.
 EXECS = {"cli.logs": "journalctl, with options of ours"}
 PROCESSES = {
+    "cli.pager",
     "cli.installing",
     "dev.postgres",
     "dev.programs",
@@ -113,6 +114,8 @@ FILES = {
     "isolate.__main__": "/proc of itself",
     "cli.app": "/dev/null",
     "cli.building": "new files that the operator names",
+    "cli.executing": "the job.json that the operator names",
+    "cli.repro": "new files in a folder that the operator names",
     "cli.bundle": "a new file that the operator names",
     "cli.completing": "the operator's configuration, and the DSN beside it",
     "cli.doctor": "/proc/sys/net, a fixed name",
