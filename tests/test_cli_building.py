@@ -19,6 +19,10 @@ from bellhand.cli.tour import OBJECTIVES, Tour
 from bellhand.settings import Settings
 from commands import Bellhand, bare, bellhand, process
 
+pytestmark = (
+    pytest.mark.slow
+)  # starts processes one after another; what they ask of Postgres others ask on each version
+
 Process = Callable[..., subprocess.Popen[str]]
 
 

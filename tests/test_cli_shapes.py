@@ -12,6 +12,10 @@ from bellhand.cli.schemas import fields_of
 from bellhand.cli.shapes import SHAPES
 from commands import CHECKS, SCHEMA, Bellhand, bare, bellhand
 
+pytestmark = (
+    pytest.mark.slow
+)  # starts processes one after another; what they ask of Postgres others ask on each version
+
 NIGHTLY = "insert into bellhand.schedules (name, cron, kind, payload) values ('nightly', '0 3 * * *', 'a', '{}')"
 
 

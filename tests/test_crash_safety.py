@@ -11,6 +11,10 @@ import isolated_handlers
 from bellhand import Failed, Job, job_kind
 from bellhand.testing import Bellhand
 
+pytestmark = (
+    pytest.mark.slow
+)  # starts processes one after another; what they ask of Postgres others ask on each version
+
 pytest_plugins = ["testing_fixtures"]
 
 

@@ -7,6 +7,7 @@ import asyncpg
 from bellhand import job_kind
 from daemons import at_work, insert, until
 from ports import client_of
+from support import eventually
 
 
 @job_kind("pauses.plain", lane="slow")
@@ -21,6 +22,8 @@ async def test_a_lane_that_was_paused_for_a_while_goes_on_by_itself(
         far = datetime.now(UTC) + timedelta(hours=2)
         code, lane, _ = await port.post("/v1/lanes/slow/pause", {"reason": "the shop is down", "until": far.isoformat()})  # fmt: skip
         assert (code, datetime.fromisoformat(lane["paused_until"])) == (200, far)
+        # It goes on claiming until it has heard.
+        await eventually(lambda: daemon.worker.positions.paused("slow"))
         _, made, _ = await port.post("/v1/jobs", {"kind": "pauses.plain"})
         assert made["warnings"][0]["detail"] == f"lane slow is paused until {lane['paused_until']}: the shop is down"  # fmt: skip
         _, said, _ = await port.ask(f"/v1/jobs/{made['id']}/why")

@@ -206,6 +206,7 @@ def test_what_was_enqueued_is_asserted_by_some_of_its_fields(desk: Bellhand) -> 
 # -- as users have it ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_project_of_its_own_uses_the_plugin(
     pytester: pytest.Pytester, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,8 @@ class Database:
         own = session | self.settings | settings
         direct = not self.pooled and not self.session_pooled
         named = {} if self.pooled else {"application_name": session["application_name"]}
+        connection: asyncpg.Connection | None = None
+        usable = False
         try:
             async with asyncio.timeout(self.connect_seconds):
                 connection, self.host = await reach(
@@ -91,6 +93,7 @@ class Database:
                 )
                 if self.session_pooled:
                     await _set(connection, own)
+            usable = True
         except (asyncpg.ClientConfigurationError, ValueError) as error:
             raise Problem(
                 "the DSN cannot be used",
@@ -99,6 +102,11 @@ class Database:
             ) from error
         except (*_AWAY, *_REFUSED) as error:
             raise Away(describe(error)) from error
+        finally:
+            if (
+                connection is not None and not usable
+            ):  # the time was over just then: nobody else would close it
+                connection.terminate()
         _keep_alive(connection)
         return connection
 
