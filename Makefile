@@ -19,7 +19,7 @@ PG15 := /usr/lib/postgresql/15/bin/initdb
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 16
 
-run: .venv/run  ## A database, the daemon and a demo, all in this folder; Ctrl-C stops it
+run: .venv/run  ## A database of its own, the daemon and a demo; says where its data is; Ctrl-C stops it
 	@$(BIN)/bellhand dev
 
 # Side by side, since each waits more than it works; each prints when it is over. The families run on one version.

@@ -103,9 +103,8 @@ class Database:
         except (*_AWAY, *_REFUSED) as error:
             raise Away(describe(error)) from error
         finally:
-            if (
-                connection is not None and not usable
-            ):  # the time was over just then: nobody else would close it
+            # The time was over in the moment it was there: nobody else would close it.
+            if connection is not None and not usable:
                 connection.terminate()
         _keep_alive(connection)
         return connection
