@@ -21,6 +21,7 @@ HANDS = 64
 JOB_SECONDS = 50.0  # so long that the cut finds them at work, and the lease ends before they do
 AWAY_SECONDS = 50.0
 BEAT_SECONDS = 5.0
+GOT_THROUGH_SECONDS = 0.5  # what ended in the moment of the cut may have been settled
 # One more beat of it arrives, and nobody can know that its answer did not; one that was idle beats every third of a lease.
 RESUMED_SECONDS_MAX = {way: 35.0 for way in WAYS} | {"answers": 35.0 + 10.0}
 LEASE = {"lease_seconds": 30.0, "heartbeat_seconds": BEAT_SECONDS, "concurrency": HANDS}
@@ -53,6 +54,7 @@ async def _away(stage: Stage, machines: Hosts, number: int, way: str) -> None:
     stage.at_heal.push_async_callback(_heal, machines, host, way)
     await machines.cut(host, way)
     await asyncio.sleep(AWAY_SECONDS)
+    held -= _ended(stage, daemon.pid, before=gone + GOT_THROUGH_SECONDS)
     stopped = noticed([daemon], "lease_running_out", gone, time.monotonic())
     stage.must(bool(stopped), "went_on_after_its_lease", way)
     await machines.heal(host, way)
@@ -79,6 +81,11 @@ def _at_work(stage: Stage, pid: int) -> set[int]:
         if event.get("pid") == pid and event["f"] in ("start", "stop"):
             (found.add if event["f"] == "start" else found.discard)(event["job"])
     return found
+
+
+def _ended(stage: Stage, pid: int, before: float) -> set[int]:
+    """What a process was done with by then: whether that was written down before the cut, only the history knows."""
+    return {e["job"] for e in read(stage.fleet.journal) if e["f"] == "stop" and e["pid"] == pid and e["t"] < before}  # fmt: skip
 
 
 def _started_again(stage: Stage, jobs: set[int], pid: int, since: float) -> list[float]:
