@@ -67,7 +67,8 @@ async def attempt(hands: Hands, kind: str, **payload: Any) -> Completed | Ended:
     id = await hands.enqueue(kind, json.dumps(payload))
     async with asyncio.timeout(15):
         end = await hands.work()
-    await hands.store.pool.fetch("select bellhand.cancel($1)", id)
+    if isinstance(end, Ended) and end.outcome in ("retry", "snooze"):
+        await hands.store.pool.fetch("select bellhand.cancel($1)", id)
     return end
 
 
