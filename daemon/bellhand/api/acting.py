@@ -16,10 +16,11 @@ from bellhand.api.making import unfit, where_refused
 from bellhand.api.naming import job_row
 from bellhand.api.operations import JSON, answer, operation
 from bellhand.api.payloads import Payloads
+from bellhand.api.veil import seen
 from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, of_error
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 
 MERGE_PATCH = "application/merge-patch+json"
 JOB = ("bad-job-id", "not-found", "wrong-state")
@@ -53,7 +54,7 @@ class Acting:
                 "version"
             ]
             row = await job_row(self.look, request)
-            if not matches(known, etag(resource(row))):
+            if not matches(known, etag(seen(row))):
                 raise HttpProblem("precondition-failed")
         changes = body.model_dump(exclude_unset=True)
         if "payload" in changes:
@@ -158,7 +159,7 @@ class Acting:
 
     async def _shown(self, request: web.Request) -> web.Response:
         row = await job_row(self.look, request)
-        job = resource(row, await self.look.row("status_position", row["id"]))
+        job = seen(row, await self.look.row("status_position", row["id"]))
         return answer(job, headers={"ETag": etag(job)})
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from bellhand.api import told
 from bellhand.api.given import NewChannel, Replaying, Rotating, Why
 from bellhand.api.operations import answer, operation
+from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import not_found
@@ -109,6 +110,7 @@ class Channels:
 
     async def _channels(self) -> list[dict[str, Any]]:
         return [
-            {n: v for n, v in row.items() if n != "now"} | {n: rfc3339(row[n]) for n in TIMES}
+            masked({n: v for n, v in row.items() if n != "now"}, "last_error")
+            | {n: rfc3339(row[n]) for n in TIMES}
             for row in await self.look.fetch("cli_channels")
         ]

@@ -12,6 +12,7 @@ from asyncpg import Record
 from bellhand.api import control_told
 from bellhand.api.given import LaneLimits, Pausing, Why
 from bellhand.api.operations import OWN, answer, operation
+from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import not_found
@@ -205,7 +206,7 @@ class Control:
         found = {}
         for row in await self.look.fetch("cli_schedules"):
             one = {name: value for name, value in row.items() if name != "now"}
-            one["payload"] = json.loads(row["payload"])
+            one = masked(one, "error") | {"payload": json.loads(row["payload"])}
             one |= {name: rfc3339(row[name]) for name in ("next_at", "last_at")}
             found[row["name"]] = one
         return found

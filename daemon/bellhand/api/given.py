@@ -218,9 +218,9 @@ class ListQuery(Query):
     lane: Name | None = None
     owner: Owner | None = None
     error: Annotated[str, Field(max_length=200), Plain] | None = None
-    """Whose error holds this text, in any case."""
+    """Whose error holds this text, in any case; what is hidden in it is found only by who may operate."""
     q: Annotated[str, Field(min_length=1, max_length=200), Plain] | None = None
-    """Whose error holds this text, in any case; for who may operate also whose payload does."""
+    """The same; for who may operate also whose payload does."""
     sort: Literal["-id", "-finished_at"] | None = None
     """`-id`: the newest first. `-finished_at`: those that ended last first; for one kind, or states that went wrong, all of them over."""
     created_after: Moment | None = None

@@ -27,6 +27,7 @@ from bellhand.api.insight_told import (
 )
 from bellhand.api.naming import job_row, named
 from bellhand.api.operations import OWN, answer, operation
+from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
@@ -49,7 +50,9 @@ class Insight:
     async def why(self, request: web.Request) -> web.StreamResponse:
         """Say why a job stands where it stands: the nearest reason first, each with the command that changes it."""
         row = await job_row(self.look, request)
-        gates = [dict(gate) for gate in await self.look.fetch("cli_why", row["id"])]
+        gates = [
+            masked(dict(gate), "detail") for gate in await self.look.fetch("cli_why", row["id"])
+        ]
         return answer({"id": row["id"], "state": row["state"], "gates": gates})
 
     @operation("GET", "/v1/jobs/{job}/eta", OWN, answers={200: JobEta}, problems=JOB)
@@ -78,7 +81,7 @@ class Insight:
         row = await self._group(request)
         contrast = await self.look.fetch("failure_contrast", row["fingerprint"])
         jobs = await self.look.fetch("failure_jobs", row["fingerprint"], EXAMPLES)
-        examples = [{**dict(job), "finished_at": rfc3339(job["finished_at"])} for job in jobs]
+        examples = [masked(dict(job), "error") | {"finished_at": rfc3339(job["finished_at"])} for job in jobs]  # fmt: skip
         shown = {"contrast": [dict(fact) for fact in contrast], "examples": examples}
         return answer(_failure(row) | shown)
 
@@ -179,7 +182,7 @@ def _filter(given: BulkFilter) -> dict[str, Any]:
 
 
 def _failure(row: Record) -> dict[str, Any]:
-    found = dict(row)
+    found = masked(dict(row), "message", "example")
     del found["now"]
     until = found["muted_until"]
     # A group that is muted for good has no moment that a calendar knows.

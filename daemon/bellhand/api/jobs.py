@@ -16,12 +16,12 @@ from bellhand.api.given import JobQuery, ListQuery
 from bellhand.api.listing import counted, link, page, wanted_of
 from bellhand.api.naming import job_row
 from bellhand.api.operations import OWN, answer, operation
-from bellhand.api.veil import hidden, veiled, veils
+from bellhand.api.veil import hidden, masked, masked_all, seen, veiled, veils
 from bellhand.api.waiting import Waiting
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 from bellhand.states import OVER
 
 ATTEMPTS_SHOWN = 200
@@ -78,7 +78,7 @@ class Jobs:
             row = await job_row(self.look, request) if waits else row
             position = await self.look.row("status_position", row["id"])
             foretold = await self.look.row("eta", [row["id"]]) if row["state"] not in OVER else None
-            job = veiled(resource(row, position, foretold), caller_of(request))
+            job = veiled(seen(row, position, foretold), caller_of(request))
             tag = etag(job)
             headers = {"ETag": tag} | _again(row)
             if known is None or not matches(known, tag):
@@ -102,7 +102,8 @@ class Jobs:
         row = await job_row(self.look, request, "api_jobs")
         events = await self.look.fetch("api_attempts", row["id"], ATTEMPTS_SHOWN)
         shown = [
-            {"at": rfc3339(e["at"]), "type": e["type"], "data": _loads(e["data"])} for e in events
+            {"at": rfc3339(e["at"]), "type": e["type"], "data": masked_all(_loads(e["data"]))}
+            for e in events
         ]
         return answer({"data": shown})
 
@@ -113,7 +114,7 @@ class Jobs:
         """The result of a completed job, and nothing else."""
         row = await job_row(self.look, request)
         if row["state"] != "completed":
-            extra = {"state": row["state"], "error": row["error"]}
+            extra = masked({"state": row["state"], "error": row["error"]}, "error")
             raise HttpProblem(
                 "no-result",
                 detail=f"job {row['id']} is {row['state']}",
@@ -137,7 +138,7 @@ def _again(row: Record) -> dict[str, str]:
 
 
 def _step(row: Record, veil: bool) -> dict[str, Any]:
-    step = dict(row)
+    step = masked(dict(row), "error")
     for name in ("result", "counters"):
         step[name] = _loads(step[name])
     if veil:

@@ -21,11 +21,12 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.api.given import ListQuery
+from bellhand.api.veil import seen
 from bellhand.callers import Caller
 from bellhand.logs import SECRET_NAME
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 from bellhand.states import OVER, PARTIAL, STATES, states_named
 
 Way = Literal["running", "live", "trouble", "kind", "over"]
@@ -64,6 +65,12 @@ class Wanted:
     unindexed: tuple[str, ...] = ()  # what no index knows of what is asked for
 
     @property
+    def reads_payloads(self) -> bool:
+        """Whether it looks into payloads, which may be large."""
+        inside = json.loads(self.inside or "{}")
+        return bool(inside) and bool(inside["payload"] or inside["paths"])
+
+    @property
     def ways(self) -> list[Way]:
         """How to find them, in the order of the list."""
         live, over = self.states & (set(STATES) - OVER), self.states & (OVER | {PARTIAL})
@@ -99,7 +106,8 @@ async def wanted_of(look: Look, query: ListQuery, caller: Caller, more: dict[str
         # Who does not see a value may not find out by asking for it.
         if SECRET_NAME.search(path) and not may_guess:
             raise HttpProblem("invalid-request", errors=[(f"payload.{path}", "is secret by its name; who asks for it needs `operate`")])  # fmt: skip
-    inside = {"q": query.q, "payload": may_guess, "paths": paths} if query.q or paths else None
+    looked_for = {"q": query.q, "paths": paths, "error": None if may_guess else query.error}
+    inside = looked_for | {"payload": may_guess} if any(looked_for.values()) else None
     asked = {"owner": query.owner, "error": query.error, "q": query.q} | more
     states: set[str] = set()
     words = [word for one in query.state for word in one.split(",")]
@@ -113,7 +121,7 @@ async def wanted_of(look: Look, query: ListQuery, caller: Caller, more: dict[str
         kinds = of_lane if kinds is None else [kind for kind in kinds if kind in of_lane]
     return Wanted(
         frozenset(states), kinds, query.owner, json.dumps(tags, sort_keys=True) if tags else None,
-        query.error, query.created_after, query.created_before,
+        query.error if may_guess else None, query.created_after, query.created_before,
         json.dumps(inside, sort_keys=True) if inside else None, query.sort, tuple(n for n, v in asked.items() if v is not None),
     )  # fmt: skip
 
@@ -127,7 +135,8 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
         raise HttpProblem("bad-cursor")
     found: list[int] = []
     following: Place | None = None
-    walks = [*WALKS_INSIDE] if wanted.inside else [FIRST_WALK_PER_JOB * (limit + 1), WALK]
+    heavy = wanted.reads_payloads
+    walks = [*WALKS_INSIDE] if heavy else [FIRST_WALK_PER_JOB * (limit + 1), WALK]
     clock = asyncio.get_running_loop().time
     for way in ways[ways.index(place.way) :] if place else ():
         assert place
@@ -143,7 +152,7 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
             elif row["more"]:
                 following = Place(way, row["reached"], row["reached_at"])
                 took, walks = (clock() - began) / walks[0], walks[1:]
-                if wanted.inside and walks and took * walks[0] > INSIDE_SECONDS:
+                if heavy and walks and took * walks[0] > INSIDE_SECONDS:
                     walks = []
             else:
                 following = None
@@ -160,7 +169,7 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
 
 def _no_index(wanted: Wanted) -> dict[str, str]:
     names = ", ".join(wanted.unindexed)
-    most = f"{sum(WALKS_INSIDE):,} jobs at most, fewer where payloads are large" if wanted.inside else f"{WALK:,} jobs at most"  # fmt: skip
+    most = f"{sum(WALKS_INSIDE):,} jobs at most, fewer where payloads are large" if wanted.reads_payloads else f"{WALK:,} jobs at most"  # fmt: skip
     detail = (
         f"no index knows {names}: a page looks at {most}, and next_cursor goes on behind them; "
         "kind and state narrow it"
@@ -172,7 +181,7 @@ async def counted(look: Look, wanted: Wanted) -> dict[str, Any]:
     """About how many jobs fit: counted where a bounded walk reaches the end, else by their share of what it walked."""
     totals = await look.row("api_totals")
     assert totals
-    most = sum(WALKS_INSIDE[:2]) if wanted.inside else WALK
+    most = sum(WALKS_INSIDE[:2]) if wanted.reads_payloads else WALK
     estimated, exact = 0, True
     for way in wanted.ways:
         row = await _walk(look, wanted, Place(way), most, most)
@@ -222,7 +231,7 @@ async def _jobs(look: Look, wanted: Wanted, ids: list[int]) -> list[dict[str, An
     live = [row["id"] for row in shown if row["state"] not in OVER]
     places = {row["id"]: row for row in await look.fetch("watch_positions", live)} if live else {}
     foretold = {row["job"]: row for row in await look.fetch("eta", live)} if live else {}
-    jobs = [resource(row, places.get(row["id"]), foretold.get(row["id"])) for row in shown]
+    jobs = [seen(row, places.get(row["id"]), foretold.get(row["id"])) for row in shown]
     return [{k: v for k, v in job.items() if k not in LEFT_OUT} for job in jobs]
 
 

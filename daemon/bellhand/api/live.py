@@ -20,9 +20,9 @@ import structlog
 from asyncpg import PostgresError, Record
 
 from bellhand.api.cursor import Cursor, Snapshot
+from bellhand.api.veil import masked_all, seen
 from bellhand.db import Again, Away, Backoff
 from bellhand.look import Look
-from bellhand.resource import resource
 from bellhand.states import OVER
 
 log = structlog.get_logger()
@@ -49,7 +49,10 @@ class Page:
     @classmethod
     def of(cls, row: Record) -> Page:
         """From a row of watch.sql and its like."""
-        rows = [(int(one["xid"]), one["event"]) for one in json.loads(row["log"] or "[]")]
+        rows = [
+            (int(one["xid"]), one["event"] | {"data": masked_all(one["event"]["data"])})
+            for one in json.loads(row["log"] or "[]")
+        ]
         return cls(rows, Snapshot.of(row["until"]), len(rows) < PAGE_ROWS)
 
     def after(self, cursor: Cursor) -> Cursor:
@@ -80,7 +83,7 @@ class Sight:
     @property
     def resource(self) -> dict[str, Any]:
         """As GET has it."""
-        return resource(self.row, self.position, self.foretold)
+        return seen(self.row, self.position, self.foretold)
 
     @property
     def ahead(self) -> Any:

@@ -20,12 +20,13 @@ from bellhand.api.given import MakeQuery, NewJob, NewJobs
 from bellhand.api.naming import named
 from bellhand.api.operations import JSON, NDJSON, answer, operation
 from bellhand.api.payloads import Payloads
+from bellhand.api.veil import seen
 from bellhand.api.waiting import Waiting
 from bellhand.callers import Caller, caller_of
 from bellhand.db import Again, Away
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, of_error
-from bellhand.resource import resource, rfc3339
+from bellhand.resource import rfc3339
 from bellhand.states import OVER
 
 log = structlog.get_logger()
@@ -168,7 +169,7 @@ class Making:
         for row in await self.look.fetch("status_jobs", [made["id"]]):
             if row["key"] == made["key"] and caller.sees(row["source"]):
                 position = await self.look.row("status_position", made["id"])
-                return resource(row, position)
+                return seen(row, position)
         return _named_only(made)
 
     async def _warnings(self, kinds: list[str]) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from bellhand.api import told
 from bellhand.api.given import AuditQuery, Cleanup, NewToken
 from bellhand.api.naming import named
 from bellhand.api.operations import answer, operation
+from bellhand.api.veil import masked_all
 from bellhand.callers import caller_of, digest, new_token
 from bellhand.look import Look
 from bellhand.resource import ID_MAX, rfc3339
@@ -41,7 +42,7 @@ class Records:
         following = found[-1]["seq"] if full else rows[0]["reached"] if rows[0]["more"] else None
         events = [
             {name: row[name] for name in ("seq", "type", "job", "kind", "actor")}
-            | {"at": rfc3339(row["at"]), "data": json.loads(row["data"]) if row["data"] else None}
+            | {"at": rfc3339(row["at"]), "data": masked_all(json.loads(row["data"] or "null"))}
             for row in found
         ]
         cursor = None if following is None else str(following)

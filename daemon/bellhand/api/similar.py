@@ -12,6 +12,7 @@ from asyncpg import Record
 from bellhand.api.naming import job_row
 from bellhand.api.operations import answer, operation
 from bellhand.api.told import Links, Told
+from bellhand.api.veil import masked
 from bellhand.look import Look
 from bellhand.resource import rfc3339
 
@@ -106,7 +107,7 @@ def _share(quantiles: list[float] | None, seconds: float | None) -> float | None
 
 def _alike(row: Record) -> dict[str, Any]:
     shown = {n: row[n] for n in ("id", "state", "partial", "owner", "same_payload", "error")}
-    return shown | {
+    return masked(shown, "error") | {
         "key": str(row["key"]), "attempts_failed": row["attempts"], "run_seconds": _ran(row, row["finished_at"]),
         "finished_at": rfc3339(row["finished_at"]), "links": {"self": f"/v1/jobs/{row['key']}"},
     }  # fmt: skip

@@ -1,14 +1,35 @@
-"""What of a job a caller sees who may look and not act: all of it, but values that are secret by their name.
-
-Errors are told as they are: they are the handler's own words.
+"""What of a job a caller sees: from who may look and not act, values are hidden that are secret by their name; from everybody
+what looks like a secret in the text of an error, as pages and logs hide it. `reveal` shows an admin the whole.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from asyncpg import Record
+
 from bellhand.callers import Caller
-from bellhand.logs import HIDDEN, SECRET_NAME
+from bellhand.logs import HIDDEN, SECRET_NAME, without_secrets
+from bellhand.resource import resource
+
+
+def seen(row: Record, position: Record | None = None, foretold: Record | None = None) -> dict[str, Any]:  # fmt: skip
+    """The job resource as HTTP tells it."""
+    return masked(resource(row, position, foretold), "error")
+
+
+def masked(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The same without what looks like a secret in the texts of these names."""
+    return found | {name: without_secrets(found[name]) for name in names if found[name]}
+
+
+def masked_all(value: Any) -> Any:
+    """JSON without what looks like a secret in any text of it."""
+    if isinstance(value, dict):
+        return {name: masked_all(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [masked_all(inner) for inner in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def veils(caller: Caller, source: str | None) -> bool:

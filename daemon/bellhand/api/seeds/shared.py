@@ -16,6 +16,7 @@ from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, Follower, Sight, Watch, sig
 from bellhand.api.naming import job_row
 from bellhand.api.operations import body_of, checked
 from bellhand.callers import CRON, LOOPBACK, Caller, caller_of, require, unauthorized
+from bellhand.logs import without_secrets
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
 from bellhand.states import OVER
@@ -183,9 +184,9 @@ class Statistics:
 
 
 def said(error: str | None) -> str | None:
-    """What an error says, in one line: the traceback before it is for /v1 and the log."""
+    """What an error says, in one line and without secrets: the traceback before it is for /v1 and the log."""
     lines = (error or "").strip().splitlines()
-    return lines[-1].strip() if lines else None
+    return without_secrets(lines[-1].strip()) if lines else None
 
 
 def _taken(follower: Follower) -> dict[int, Sight]:
