@@ -101,6 +101,12 @@ def test_the_rules_lead_to_pages_that_are_there(
         assert bellhand.ok("rules", "test").out.startswith(f"{len(links)} alerts")
     else:
         assert "apt-get install prometheus" in bellhand("rules", "test").err
+    board = json.loads(bellhand.ok("rules", "grafana").out)
+    shipped = json.loads((ROOT / "deploy" / "grafana" / "bellhand.json").read_text())
+    box = board["templating"]["list"].pop()
+    assert shipped["templating"]["list"].pop()["name"] == box["name"] == "pages"
+    assert box["query"] == box["current"]["value"] == "https://jobs.example.com"
+    assert board == shipped
 
 
 def test_the_manual_tells_of_everything_and_is_set_without_a_warning(tmp_path: Path) -> None:

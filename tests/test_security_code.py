@@ -127,7 +127,7 @@ FILES = {
     "dev.bench": "/proc",
     "dev.postgres": "the development folder",
     "cli.leads": "a new file that the operator names",
-    "alert_rules": "the rules that come with it",
+    "alert_rules": "the rules and the dashboard that come with it",
     "cli.rules": "the rules that come with it, and a file that the operator names",
     "runbooks": "the pages that come with it",
     "cli.reports": "a new file that the operator names",

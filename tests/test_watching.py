@@ -123,7 +123,7 @@ async def test_rules_and_dashboard_ask_only_for_what_a_daemon_exports(
 async def test_panels_lead_to_pages_that_there_are(dsn: str) -> None:
     board = json.loads((GRAFANA / "bellhand.json").read_text())
     links = {one["url"] for panel in board["panels"] for one in panel.get("links", ())}
-    asked = {link.removeprefix("http://${instance}") for link in links}
+    asked = {link.removeprefix("${pages:raw}") for link in links}
     async with at_work(dsn, watched) as daemon:
         served = {getattr(route, "path", "") for route in daemon.status.routes}
     assert len(asked) >= 7
@@ -149,7 +149,7 @@ def test_every_panel_says_what_it_shows_in_which_unit_from_whatever_source_is_ch
         assert place["x"] + place["w"] <= 24
     assert not board["editable"]
     assert {one["name"] for one in board["templating"]["list"]} == {
-        "datasource", "job", "instance", "lane", "kind",
+        "datasource", "job", "instance", "lane", "kind", "pages",
     }  # fmt: skip
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:

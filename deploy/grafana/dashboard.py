@@ -11,6 +11,8 @@ from panels import ROWS, Panel
 
 FILE = Path(__file__).with_name("bellhand.json")
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+# A box at the top, not the instances chosen: those are several at once, and may be ports that serve metrics alone.
+PAGES = "${pages:raw}"
 CHOSEN = {
     "S": 'job=~"$job",instance=~"$instance"',
     "L": 'job=~"$job",instance=~"$instance",lane=~"$lane"',
@@ -46,7 +48,7 @@ def dashboard() -> dict[str, Any]:
         "tags": ["bellhand"], "schemaVersion": 38, "version": 1, "editable": False, "graphTooltip": 1, "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"}, "timezone": "browser", "annotations": {"list": [_restarts()]},
         "templating": {"list": _variables()}, "panels": shown,
-        "links": [{"type": "link", "title": "Bellhand", "url": "http://${instance}/", "targetBlank": True, "icon": "external link"}],
+        "links": [{"type": "link", "title": "Bellhand", "url": f"{PAGES}/", "targetBlank": True, "icon": "external link"}],
     }  # fmt: skip
 
 
@@ -60,7 +62,7 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
     if panel.sort == "timeseries":
         stacking = {"mode": "normal" if panel.stacked else "none", "group": "A"}
         defaults["custom"] = {"fillOpacity": 20 if panel.stacked else 0, "stacking": stacking, "showPoints": "never"}  # fmt: skip
-    link = {"title": "In Bellhand", "url": f"http://${{instance}}{panel.link}", "targetBlank": True}
+    link = {"title": "In Bellhand", "url": PAGES + panel.link, "targetBlank": True}
     return {
         "type": panel.sort, "id": number, "title": panel.title, "description": panel.description, "datasource": SOURCE,
         "gridPos": place, "targets": targets, "links": [link], "options": _options(panel.sort),
@@ -81,12 +83,15 @@ def _options(sort: str) -> dict[str, Any]:
 
 def _variables() -> list[dict[str, Any]]:
     source = {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus"}  # fmt: skip
+    pages = "http://127.0.0.1:7700"  # `bellhand rules grafana` writes another instead
+    box = {"type": "textbox", "name": "pages", "label": "Bellhand's pages at", "query": pages, "current": {"text": pages, "value": pages},
+           "description": "Where links lead: the address of a daemon's dashboard."}  # fmt: skip
     return [source, *(_variable(*one) for one in (
         ("job", "bellhand_build_info", "job"),
         ("instance", 'bellhand_build_info{job=~"$job"}', "instance"),
         ("lane", 'bellhand_lane_jobs{job=~"$job"}', "lane"),
         ("kind", 'bellhand_jobs_finished_total{job=~"$job"}', "kind"),
-    ))]  # fmt: skip
+    )), box]  # fmt: skip
 
 
 def _variable(name: str, series: str, label: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def quantiles(name: str, by: str, labels: str, legend: str) -> tuple[tuple[str, 
 
 ROWS: dict[str, tuple[Panel, ...]] = {
     "Fleet": (
-        Panel("Daemons", "short", (('sum(up{job=~"$job"})', "up"),), "Daemons that answer.", "stat", 3, link="/workers"),
+        Panel("Daemons", "short", (("sum(up{S})", "up"),), "Daemons that answer.", "stat", 3, link="/workers"),
         Panel("Slots taken", "percentunit", (("sum(bellhand_worker_slots_busy{S}) / sum(bellhand_worker_slots{S})", "taken"),),
               "Of all jobs that may run at once. At 100 % for long, work waits for hands.", "stat", 3, link="/workers"),
         Panel("Oldest due", "s", (("max(bellhand_lane_oldest_due_seconds{S})", "oldest"),),

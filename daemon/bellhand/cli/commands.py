@@ -69,7 +69,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (OPERATE, "restore", "restore:restore", "After the database was restored: what would happen again."),
     (OPERATE, "health", "service:health", "Ask the daemon of this machine whether it is ready, in one line; exits 0 or 1. For HEALTHCHECK and scripts."),
     (OPERATE, "support-bundle", "bundle:support_bundle", "Gather configuration, doctor's findings, lanes, workers, schedules, sizes and failures in one file, for whoever helps you."),
-    (OPERATE, "rules", "rules:rules", "Alert rules for Prometheus, and whether they work."),
+    (OPERATE, "rules", "rules:rules", "Alert rules for Prometheus, whether they work, and a dashboard for Grafana."),
     (OPERATE, "schema", "schemas:schema", "Print the JSON Schema of what a command prints with --json, or of all of them."),
     (OPERATE, "completion", "service:completion", "Print what makes Tab complete commands, options and live names: source <(bellhand completion bash)."),
     (OPERATE, "bench", "run:bench", "Drain jobs as fast as this machine can, and say where the time goes."),
