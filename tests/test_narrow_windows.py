@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from bellhand import job_kind, store
+from bellhand.app import Daemon
 from bellhand.sql import query
-from daemons import at_work, insert, state, until
+from daemons import at_work, insert, settings_for, state, until
 from desk import Desk, desk
 from support import eventually
 
@@ -115,3 +116,73 @@ async def test_behind_a_pooler_what_a_crash_made_wrong_is_soon_forgotten(
         daemon.worker.positions.known = dict.fromkeys(known, (2**40, 0))
         await until(conn, await insert(conn, "t.any"), "completed")
         assert daemon.store.claims.opened == 1
+
+
+async def test_a_worker_that_cannot_beat_claims_nothing_though_its_claims_would_get_through(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """Between 0.8 and 1.0 of a lease it still claimed, and what it claimed was not told to stop before others ran it."""
+    runs = 0
+
+    @job_kind("t.long")
+    async def long() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await asyncio.sleep(30.0)
+
+    @job_kind("t.any")
+    async def any_job() -> None:
+        pass
+
+    operator = await asyncpg.connect(dsn)
+    async with at_work(dsn, long, any_job) as daemon:
+        held = await insert(conn, "t.long")
+        await eventually(lambda: bool(daemon.worker.running))
+        async with operator.transaction():
+            await operator.execute("select from bellhand.workers for no key update")
+            await eventually(lambda: daemon.heartbeat.unheard_seconds() > 1.6, seconds=20)
+            job = await insert(conn, "t.any")
+            await eventually(lambda: not daemon.worker.running, seconds=20)
+            assert await state(conn, job) == "pending"
+        await until(conn, job, "completed")
+        await until(conn, held, "completed")
+    await operator.close()
+
+
+@pytest.mark.parametrize("table", ["leases", "workers"], ids=["a claim", "a beat"])
+async def test_trouble_of_the_server_s_own_in_a_claim_or_a_beat_is_waited_for(
+    dsn: str, conn: asyncpg.Connection, table: str
+) -> None:
+    """In a claim it ended the daemon with code 1, and all that ran with it; in a beat only the heartbeat's thread, and nobody heard."""
+
+    @job_kind("t.any")
+    async def any_job() -> None:
+        pass
+
+    async with at_work(dsn, any_job) as daemon:
+        await conn.execute(f"""
+            create function public.broken() returns trigger language plpgsql as
+              $$ begin raise exception 'missing chunk number 0 for toast value 7' using errcode = 'XX001'; end $$;
+            create trigger broken before insert or update on bellhand.{table} for each row execute function public.broken()""")
+        job = await insert(conn, "t.any")
+        if table == "leases":
+            await eventually(lambda: not daemon.worker.up)
+            assert await state(conn, job) == "pending"
+        else:
+            await eventually(lambda: daemon.heartbeat.unheard_seconds() > 1.3)
+        await conn.execute("drop function public.broken cascade")
+        await until(conn, job, "completed")
+        await eventually(lambda: daemon.heartbeat.unheard_seconds() < 1.0)
+
+
+async def test_a_daemon_whose_heartbeat_fails_ends(
+    dsn: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread ended in silence: the daemon lived on, and whatever it ran was taken from it."""
+    daemon = Daemon(settings_for(dsn), kinds={})
+    running = asyncio.create_task(daemon.run())
+    await eventually(daemon.ready.is_set, seconds=20)
+    monkeypatch.setattr(daemon.heartbeat, "held", lambda: 1 / 0)
+    async with asyncio.timeout(30):
+        assert await running == 1

@@ -45,7 +45,7 @@ from .registration import Registration
 from .settings import Settings, load
 from .settle import Settler
 from .stats import Tally
-from .store import Store, Surroundings
+from .store import Store
 from .surfaces import Origins, metrics_port, status_port
 from .vitals import Vitals
 from .worker import Worker
@@ -84,13 +84,13 @@ class Daemon:
         self.settler = Settler(self.store, batch_max=settings.worker.settle_batch_max, random=random,
                                logged_seconds=settings.log.completed_seconds, on_settled=self._settled, on_written=self._written)  # fmt: skip
         self.worker = Worker(tools, self.settler, self.bell, self.sleep, self.kinds, Positions(frozenset(settings.worker.lanes)),
-                             self.metrics, _limits(settings))  # fmt: skip
+                             self.metrics, _limits(settings), lambda: self.heartbeat.unheard_seconds())  # fmt: skip
         self.registration = Registration(self.worker, settings, random)
         self.tally = Tally(self.worker.id)
         self.counts = Counts(self.metrics, self.tally)
         self.keeper = Keeper(
             self.store, self.kinds, canary_seconds=settings.metrics.canary_seconds, lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
-            retention=settings.retention, hear=self._hear, at_rest=lambda: self.sleep.sound, metrics=self.metrics,
+            retention=settings.retention, hear=self.worker.hear, at_rest=lambda: self.sleep.sound, metrics=self.metrics,
             tally=self.tally, random=random, clock=self.clock,
         )  # fmt: skip
         self.listener = Listener(self.database, heard=self._heard, random=random, on_change=self._listening)  # fmt: skip
@@ -174,12 +174,13 @@ class Daemon:
     async def _prepare(self) -> None:
         """Everything before the first claim; waits for a database that is away."""
         await wait_for_database(self.database, self.random)
-        self._hear(await self.registration.enter())
+        self.worker.hear(await self.registration.enter())
         self.services.look_soon()
         self.heartbeat.start()
 
     def _beside(self) -> list[Awaitable[None]]:
         return [
+            self.heartbeat.watch(),
             self.listener.run(),
             self.settler.run(),
             self.progress.run(),
@@ -253,9 +254,6 @@ class Daemon:
         self.metrics.set_listen_up(up)
         self.bell.ring()
 
-    def _hear(self, surroundings: Surroundings) -> None:
-        self.worker.hear(surroundings)
-
     def _beat(self, beat: Beat) -> None:
         self.metrics.set_db_up(True)
         if not beat.known:
@@ -268,7 +266,7 @@ class Daemon:
     def _silence(self) -> None:
         """Almost a lease without a beat: others may take our jobs any moment, so stop them and hand them back when we can."""
         self.metrics.set_db_up(False)
-        why = "no heartbeat reached the database"
+        why = "no heartbeat got through"
         log.error("lease_running_out", jobs=len(self.worker.running), why=why)
         self.worker.stop_all("silence")
 
@@ -358,7 +356,7 @@ def _limits(settings: Settings) -> Limits:
     own = settings.worker
     return Limits(
         own.concurrency, own.claim_batch_max, own.oldest_first_one_in, own.kill_grace_seconds, own.lease_seconds * 0.8,
-        own.crashes_max,
+        own.lease_seconds / 2, own.crashes_max,
     )  # fmt: skip
 
 

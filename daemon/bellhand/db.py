@@ -35,10 +35,16 @@ _REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
 )  # fmt: skip
+# The statement is fine and the server is there, and yet: a block that cannot be read, a file that is gone, a mistake of its own.
+_TROUBLE = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
 
 
 class Away(Exception):
     """The database cannot be reached or cannot serve now; try again, with patience."""
+
+
+class Trouble(Away):
+    """The server has trouble of its own with this statement, perhaps with this alone; it may pass."""
 
 
 class Again(Exception):
@@ -162,11 +168,17 @@ class Link:
         self._turn = asyncio.Lock()
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        """Run one statement; raises Away, Again, or what else Postgres says."""
+        """Run one statement; raises Away (Trouble is one), Again, or what else Postgres says."""
         async with self.held() as connection:
-            return await connection.fetch(
-                sql, *args, timeout=self.database.statement_seconds + self.database.answer_seconds
-            )
+            try:
+                return await connection.fetch(
+                    sql,
+                    *args,
+                    timeout=self.database.statement_seconds + self.database.answer_seconds,
+                )
+            except _TROUBLE as error:
+                self.drop()  # what only this session has wrong passes with it
+                raise Trouble(describe(error)) from error
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, or None."""

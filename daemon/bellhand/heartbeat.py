@@ -20,12 +20,15 @@ from .sql import query
 
 log = structlog.get_logger()
 
+SILENT_AFTER = 0.8  # of a lease
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a worker holds at one moment."""
+    """What a worker holds at one moment; `since` is when it registered, by the clock of this process."""
 
     worker: UUID
+    since: float
     draining: bool
     ids: list[int]
     epochs: list[int]
@@ -58,7 +61,9 @@ class Heartbeat:
         self.clock = clock
         self.on_beat = on_beat
         self.on_silence = on_silence
-        self.last_beat = clock()
+        self.last_beat = clock()  # when the last one that was answered was asked for
+        self.silence: asyncio.TimerHandle | None = None
+        self.failed: asyncio.Future[None] | None = None
         self.caller: asyncio.AbstractEventLoop | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread = threading.Thread(target=self._main, name="heartbeat", daemon=True)
@@ -68,7 +73,17 @@ class Heartbeat:
     def start(self) -> None:
         """Start beating, reporting to the running loop."""
         self.caller = asyncio.get_running_loop()
+        self.failed = self.caller.create_future()
         self.thread.start()
+
+    async def watch(self) -> None:
+        """Raise what ends the thread: nobody else would hear of it."""
+        assert self.failed is not None  # set by start
+        await self.failed
+
+    def unheard_seconds(self) -> float:
+        """How old the last beat is."""
+        return self.clock() - self.last_beat
 
     def beat_now(self) -> None:
         """Beat at once: somebody asked a running job to stop."""
@@ -84,8 +99,16 @@ class Heartbeat:
         await asyncio.to_thread(self.thread.join, 2.0)
 
     def _main(self) -> None:
-        with asyncio.Runner() as runner:
-            runner.run(self._run())
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._run())
+        except Exception as error:  # a boundary: the daemon must not live on without a heart
+            self._tell(self._fail, error)
+
+    def _fail(self, error: Exception) -> None:
+        assert self.failed is not None  # set by start
+        if not self.failed.done():
+            self.failed.set_exception(error)
 
     async def _run(self) -> None:
         self.loop, self.now = asyncio.get_running_loop(), asyncio.Event()
@@ -95,19 +118,32 @@ class Heartbeat:
                          answer_seconds=min(2.0, self.lease_seconds / 12),
                          pooled=self.database.pooled, session_pooled=self.database.session_pooled, settings=self.database.settings)  # fmt: skip
         link = quick.link("heartbeat", synchronous_commit="off")
+        try:
+            await self._beat_on(link)
+        finally:
+            link.drop()
+
+    async def _beat_on(self, link: Link) -> None:
         backoff = Backoff(self.random, first_seconds=0.2, max_seconds=self.beat_seconds)
-        silent = False
+        worker: UUID | None = None
         while not self.stopped:
             held = self.held()
             wait = self.beat_seconds
             if held is None:  # not registered: there is nothing to keep alive
+                worker = None
+                if self.silence is not None:
+                    self.silence.cancel()
                 await self._rest(0.2)
                 continue
+            if held.worker != worker:  # it registered, which is a beat
+                worker = held.worker
+                self._heard(held.since)
+            asked = self.clock()
             try:
                 rows = await link.fetch(
                     query("beat"), held.worker, len(held.ids), held.draining, self.lease_seconds
                 )
-                self.last_beat, silent = self.clock(), False
+                self._heard(asked)
                 backoff.reset()
                 stops = await self._stops(link, held) if rows and held.ids else []
                 if rows and not held.ids and not held.draining:
@@ -120,12 +156,17 @@ class Heartbeat:
                 wait = backoff.next_seconds()
                 if backoff.tries == 1:
                     log.warning("heartbeat_late", error=str(error))
-            # Before the lease is up, with time for the handlers to end.
-            if not silent and self.clock() - self.last_beat > self.lease_seconds * 0.8:
-                silent = True
-                self._tell(self.on_silence)
             await self._rest(wait)
-        link.drop()
+
+    def _heard(self, asked: float) -> None:
+        """The lease counts from when it was asked for, since nobody knows how much later it was written down."""
+        self.last_beat = asked
+        if self.silence is not None:
+            self.silence.cancel()
+        assert self.loop is not None  # set at the start of _run
+        # Before the lease is up, with time for the handlers to end, and whatever a beat that is on its way waits for.
+        left = self.lease_seconds * SILENT_AFTER - self.unheard_seconds()
+        self.silence = self.loop.call_later(max(0.0, left), self._tell, self.on_silence)
 
     async def _stops(self, link: Link, held: Held) -> list[tuple[int, int, str]]:
         """What to stop; nothing while the jobs are locked, the next beat hears of it."""

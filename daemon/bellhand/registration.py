@@ -102,6 +102,7 @@ class Registration:
 
     async def _register(self) -> None:
         own, host = self.settings.worker, socket.gethostname()
+        asked = self.worker.tools.clock()
         await self.store.register_worker(
             own.name or host, host, os.getpid(), __version__, list(self.worker.kinds), list(own.lanes), own.concurrency
         )  # fmt: skip
@@ -111,4 +112,5 @@ class Registration:
         self.code = self.code or await asyncio.to_thread(code_digest, self.worker.kinds.values())
         if await self.store.note_deploy(self.code):
             log.info("deployed", version=__version__, code=self.code)
+        self.worker.registered_at = asked
         self.worker.registered.set()

@@ -16,7 +16,7 @@ import asyncpg
 import structlog
 
 from .bell import Bell
-from .db import Again, Away, Backoff, describe
+from .db import Again, Away, Backoff, Trouble, describe
 from .job import Job
 from .outcomes import DONE, Completed, Ended, storable
 from .store import Store
@@ -128,18 +128,8 @@ class Settler:
             try:
                 # One that was put back keeps its lease, which its neighbours must not end.
                 await write(jobs, [lease for lease in leases if lease not in self.leases])
-            except (Away, Again) as error:
-                wait = self.backoff.next_seconds()
-                if self.backoff.tries == 1:
-                    log.warning(
-                        "settle_delayed",
-                        jobs=len(jobs),
-                        error=str(error),
-                        wait_seconds=round(wait, 2),
-                    )
-                await asyncio.sleep(wait)
-            except (asyncpg.PostgresError, ValueError) as error:
-                # One of them may hold what Postgres cannot store. Halve until it stands alone, then fail that one.
+            except (Trouble, asyncpg.PostgresError, ValueError) as error:
+                # One of them may hold what Postgres cannot store, or belong where it cannot read. Halve until it stands alone.
                 if len(jobs) > 1:
                     middle = len(jobs) // 2
                     await self._persist(write, jobs[:middle], [])
@@ -153,6 +143,16 @@ class Settler:
                 else:
                     await self._put_back(jobs, leases, error)
                 return
+            except (Away, Again) as error:
+                wait = self.backoff.next_seconds()
+                if self.backoff.tries == 1:
+                    log.warning(
+                        "settle_delayed",
+                        jobs=len(jobs),
+                        error=str(error),
+                        wait_seconds=round(wait, 2),
+                    )
+                await asyncio.sleep(wait)
             else:
                 self.backoff.reset()
                 return

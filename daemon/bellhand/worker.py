@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from asyncpg import Record
 from . import canary
 from .attempt import attempt, stopped
 from .bell import Bell, Sleep
-from .db import Again, Away, Backoff
+from .db import Again, Away, Backoff, Trouble
 from .deadlines import Deadlines
 from .heartbeat import Beat, Held
 from .job import Job, Tools
@@ -46,7 +46,7 @@ class Worker:
 
     def __init__(
         self, tools: Tools, settler: Settler, bell: Bell, sleep: Sleep, kinds: dict[str, Kind], positions: Positions,
-        metrics: Metrics, limits: Limits,
+        metrics: Metrics, limits: Limits, unheard_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:  # fmt: skip
         self.tools = tools
         self.store = tools.store
@@ -57,6 +57,7 @@ class Worker:
         self.positions = positions
         self.metrics = metrics
         self.limits = limits
+        self.unheard_seconds = unheard_seconds  # since the last beat
         self.store.worker = uuid.uuid4()
         self.running: dict[int, Job] = {}
         self.zombies: set[asyncio.Task[None]] = set()
@@ -78,6 +79,7 @@ class Worker:
         self.last_turn = tools.clock()
         self.first_claim = asyncio.Event()
         self.registered = asyncio.Event()
+        self.registered_at = float("-inf")
         self.claims_over = asyncio.Event()  # it stops, and no claim is on its way
         self.idle = asyncio.Event()  # nothing runs, and nothing will be claimed
 
@@ -100,6 +102,7 @@ class Worker:
                 await self._rest()
                 continue
             try:
+                self._heard_within(self.limits.unheard_seconds_max)
                 await self._hand_back_unknown()
                 claimed, work, xmin = await self._claim(room)
                 seconds = 0.0 if claimed == room else await self.sleep.seconds_after(work, xmin)
@@ -132,6 +135,12 @@ class Worker:
             await self._ring_others()
         await self.bell.wait(self.sleep.poll_seconds)
 
+    def _heard_within(self, seconds: float) -> None:
+        """Raise Away if the last beat is older: what is claimed now might be given to others before it has ended."""
+        unheard = min(self.unheard_seconds(), self.tools.clock() - self.registered_at)
+        if unheard > seconds:
+            raise Away(f"the last heartbeat is {unheard:.1f} s old")
+
     async def _ring_others(self) -> None:
         """Every hand is full and there may be more: who sleeps with free hands was told that somebody is awake."""
         if not self.more or self.tools.clock() < self.rang_at + RING_OTHERS_APART_SECONDS:
@@ -162,6 +171,7 @@ class Worker:
         self.metrics.observe_claim(seconds)
         if seconds > self.limits.claim_seconds:  # we stood still: it may be somebody else's by now
             raise Away(f"the answer to a claim took {seconds:.1f} s")
+        self._heard_within(self.limits.claim_seconds)
         if self.positions.are_of_before(self.store.claims_life):
             self.bell.ring()  # this look may have passed by jobs: look again at once
         jobs = [row for row in rows if row[0] is not None]
@@ -210,7 +220,8 @@ class Worker:
         self.sleep.forget()
         wait = self.backoff.next_seconds()
         if self.up or self.backoff.tries == 1:
-            log.warning("database_away", error=str(error), wait_seconds=round(wait, 2))
+            what = "claim_refused" if isinstance(error, Trouble) else "database_away"
+            log.warning(what, error=str(error), wait_seconds=round(wait, 2))
             self.up = False
         await asyncio.sleep(wait)
 
@@ -332,7 +343,7 @@ class Worker:
         """What the heartbeat keeps alive; called from its thread."""
         # What its own transaction has completed is no longer ours to keep, nor to be told lost.
         jobs = [job for job in list(self.running.values()) if not job.settling]
-        return Held(self.id, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs],
+        return Held(self.id, self.registered_at, self.stopping, [job.id for job in jobs], [job.epoch for job in jobs],
                     [job.lease for job in jobs])  # fmt: skip
 
     def stop_some(self, beat: Beat) -> None:
@@ -368,8 +379,8 @@ class Worker:
         """Another daemon took our jobs: stop them all and go on under a new name."""
         log.error("leases_lost", worker=str(self.id), jobs=len(self.running))
         self.stop_all("lost")
+        self.registered.clear()  # first, since the heartbeat looks from its thread
         self.store.worker, self.store.generation = uuid.uuid4(), 0
-        self.registered.clear()
         for use in self.positions.lanes.values():
             use.held = 0
 

@@ -91,6 +91,7 @@ class Life:
             oldest_first_one_in=10,
             kill_grace_seconds=GRACE_SECONDS,
             claim_seconds=LEASE_SECONDS,
+            unheard_seconds_max=LEASE_SECONDS,
             crashes_max=CRASHES_MAX,
         )
         self.worker = Worker(
