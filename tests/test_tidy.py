@@ -25,7 +25,7 @@ LAYERS: list[dict[str, str]] = [
         "pure": "alert_rules budget canary cron drain_cost errors handler_code job_links journal kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
     },
     {
-        "tools": "db gauges logs metrics problems producer reach settings settings_credentials settings_errors settings_notify settings_parts settings_services"
+        "tools": "db gauges logs metrics problems producer reach settings settings_credentials settings_environment settings_errors settings_notify settings_parts settings_services"
     },
     {"database": "bell callers gone look migrate positions preflight store tickets"},
     {"what handlers see": "clients job steps"},

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -25,16 +27,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
-from pydantic_settings.exceptions import SettingsError as UnreadableEnvironment
 
 from .cron import ticks_after
 from .job_links import PLACE, problem_of
 from .logs import SECRET_NAME
 from .settings_credentials import read_credentials
-from .settings_errors import ENV_PREFIX, SettingsError, explain, read_file, unknown_variables
+from .settings_environment import read_environment
+from .settings_errors import explain, read_file, unknown_variables
 from .settings_notify import Mail, Notify, Wish
-from .settings_parts import Names, Networks, Ports, Priority, Section
+from .settings_parts import Names, Networks, Ports, Priority, Section, unset
 from .settings_services import Services
 
 DEFAULT_FILE = "config.toml"
@@ -266,16 +267,11 @@ class Browser(Section):
     requests_max: PositiveInt = 200
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All of it; frozen, and an unknown key is an error. Made by `load`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX,
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        validate_default=True,
-        hide_input_in_errors=True,
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
     )
 
     dsn: Annotated[str, Field(repr=False, min_length=1)] = "postgresql:///bellhand"
@@ -286,20 +282,20 @@ class Settings(BaseSettings):
         "bellhand.families.sites",
         "bellhand.notify",
     )
-    worker: Worker = Worker()
-    database: Database = Database()
-    queue: Queue = Queue()
+    worker: Worker = unset(Worker)
+    database: Database = unset(Database)
+    queue: Queue = unset(Queue)
     lanes: dict[str, Lane] = {}
     schedules: dict[str, Schedule] = {}
-    retention: Retention = Retention()
-    status: Status = Status()
-    metrics: Metrics = Metrics()
-    log: Log = Log()
-    web: Web = Web()
-    browser: Browser = Browser()
-    services: Services = Services()
-    mail: Mail = Mail()
-    notify: Notify = Notify()
+    retention: Retention = unset(Retention)
+    status: Status = unset(Status)
+    metrics: Metrics = unset(Metrics)
+    log: Log = unset(Log)
+    web: Web = unset(Web)
+    browser: Browser = unset(Browser)
+    services: Services = unset(Services)
+    mail: Mail = unset(Mail)
+    notify: Notify = unset(Notify)
 
     @model_validator(mode="after")
     def _metrics_for_others_need_a_token(self) -> Self:
@@ -328,12 +324,10 @@ def load(path: Path | None = None, **arguments: Any) -> Settings:
     text, from_file = read_file(file, must_exist=named is not None)
     unknown_variables(Settings)
     secrets = read_credentials(named)
+    from_env = read_environment(Settings)
     try:
-        from_env = EnvSettingsSource(Settings)()
         merged = _merged(from_file, secrets, from_env, arguments)
         return Settings(**_merged(merged, _keys_by_plain_name(merged), _cron_secret(merged)))
-    except UnreadableEnvironment as error:
-        raise SettingsError(f"the environment cannot be read: {error}") from error
     except ValidationError as error:
         raise explain(error, Settings, file=file, text=text, env=from_env, secrets=secrets) from None  # fmt: skip
 

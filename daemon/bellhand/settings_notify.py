@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from email.headerregistry import Address
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -46,6 +44,10 @@ class Mail(Section):
     @classmethod
     def _is_an_address(cls, sender: str) -> str:
         if sender:
+            # Only here: few have one, and it takes a parser of mail along.
+            from email.headerregistry import Address
+            from email.utils import parseaddr
+
             name, address = parseaddr(sender)
             try:
                 Address(name, addr_spec=address)

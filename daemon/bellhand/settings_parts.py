@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from ipaddress import ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_settings import NoDecode
+
+
+class AsWritten:
+    """The mark of a field whose text in the environment is taken as it stands, not as JSON."""
 
 
 def _split(value: Any) -> Any:
@@ -28,12 +31,21 @@ def _networks(networks: tuple[str, ...]) -> tuple[str, ...]:
     return networks
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], AsWritten, BeforeValidator(_split)]
 Networks = Annotated[Names, AfterValidator(_networks)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Ports = Annotated[tuple[Port, ...], NoDecode, BeforeValidator(_split)]
+Ports = Annotated[tuple[Port, ...], AsWritten, BeforeValidator(_split)]
 Priority = Annotated[int, Field(ge=1, le=10)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    # What is part of the settings is built with them; building it by itself too would double the time.
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, defer_build=True)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def unset(_: type[S]) -> S:
+    """The default of a section in which nothing is set; an instance would have it built by itself."""
+    return cast(S, {})  # validated as all defaults are

@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from .settings_parts import Networks, Section
+from .settings_parts import Networks, Section, unset
 
 CacheSeconds = Annotated[float, Field(ge=0, le=30 * 86_400)]
 
@@ -149,7 +149,7 @@ class Services(Section):
     """Outside services; `allow_networks` lists CIDRs that their addresses may lie in although not public."""
 
     allow_networks: Networks = ()
-    serpapi: SerpApi = SerpApi()
-    places: Places = Places()
-    openai: OpenAi = OpenAi()
-    stripe: Stripe = Stripe()
+    serpapi: SerpApi = unset(SerpApi)
+    places: Places = unset(Places)
+    openai: OpenAi = unset(OpenAi)
+    stripe: Stripe = unset(Stripe)

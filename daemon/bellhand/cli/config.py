@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
-from pydantic_settings import EnvSettingsSource
 
 from bellhand.settings import DEFAULT_FILE, Settings
 from bellhand.settings_credentials import read_credentials
+from bellhand.settings_environment import read_environment
 from bellhand.settings_errors import ENV_PREFIX, line_of, read_file
 
 MASK = "********"
@@ -24,7 +24,7 @@ def lines(path: Path | None, settings: Settings, *, from_flag: bool) -> list[tup
     """(`worker.concurrency`, `64`, `default`) for every setting."""
     file = path or Path(os.environ.get("BELLHAND_CONFIG") or DEFAULT_FILE)
     text, from_file = read_file(file, must_exist=False)
-    from_env = EnvSettingsSource(Settings)()
+    from_env = read_environment(Settings)
     secrets = read_credentials(path or (file if os.environ.get("BELLHAND_CONFIG") else None))
     found = []
     for place, value in _leaves(settings):
