@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import asyncpg
 import pytest
@@ -112,6 +113,42 @@ async def test_a_schedule_is_held_let_go_and_run_by_hand(port: Client, desk: Des
         assert (await port.post(f"/v1/schedules/none/{path}"))[0] == 404
     types = await desk.conn.fetch("select type from bellhand.events order by seq")
     assert [row["type"] for row in types] == ["schedule_paused", "schedule_run", "schedule_resumed"]
+
+
+async def test_a_schedule_is_made_changed_and_taken_out(port: Client, desk: Desk) -> None:
+    """At once for all daemons; what its jobs would be refused for, it is refused for."""
+    await desk.publish(
+        "c",
+        schema={"type": "object", "required": ["url"]},
+        checks=[{"key": "url", "required": True}],
+    )
+    await desk.publish("notify.slack")
+    place, wish = "/v1/schedules/weekly", [{"on": ["failed"], "to": "ops"}]
+    await desk.conn.execute("insert into bellhand.channels (name, kind, address) values ('ops', 'slack', 'https://hooks.example/x')")  # fmt: skip
+    asked = {"cron": "30 2 * * 1", "timezone": "Europe/Berlin", "kind": "b", "payload": {"n": 1}, "missed": "all", "missed_max": 3, "notify": wish}  # fmt: skip
+    code, made, _ = await port.ask(place, "PUT", json=asked)
+    assert (code, made | asked) == (200, made)
+    assert (made["priority"], made["source"], made["paused"]) == (5, "sql", False)
+    assert datetime.fromisoformat(made["next_at"]) > await desk.conn.fetchval("select now()")
+    await port.post(f"{place}/pause")
+    code, said, _ = await port.ask(place, "PUT", json={"cron": "30 2 * * 1", "timezone": "Europe/Berlin", "kind": "b"})  # fmt: skip
+    assert (code, said["payload"], said["notify"], said["paused"]) == (200, {}, None, True)
+    assert said["next_at"] == made["next_at"]
+    for wrong, sort in (({"cron": "at noon"}, "invalid_value"), ({"timezone": "Mars/Base"}, "invalid_value"), ({"cron": "0 0 30 2 *"}, "invalid_value"),
+                        ({"kind": "none"}, "unknown_kind"), ({"kind": "c"}, "invalid_payload"), ({"notify": [{"on": ["failed"], "to": "who"}]}, "invalid_value"),
+                        ({"when": "now"}, "invalid_request")):  # fmt: skip
+        code, told, _ = await port.ask(place, "PUT", json=asked | wrong)
+        assert (code, told["code"]) == (422, sort), told
+    assert (await port.ask("/v1/schedules/a%20b", "PUT", json=asked))[1]["code"] == "invalid_value"
+    assert (await port.ask(place, "DELETE"))[0] == 204
+    assert (await port.ask(place, "DELETE"))[0] == 404
+    await desk.conn.execute("insert into bellhand.schedules (name, cron, kind, source) values ('weekly', '@daily', 'b', 'config')")  # fmt: skip
+    for method in ("PUT", "DELETE"):
+        code, told, _ = await port.ask(place, method, json=asked)
+        assert (code, told["code"], "[schedules.\"weekly\"]" in told["hint"]) == (409, "in_configuration", True)  # fmt: skip
+    events = await desk.conn.fetch("select type, actor from bellhand.events where data ->> 'schedule' = 'weekly' order by seq")  # fmt: skip
+    assert [row["type"] for row in events] == ["schedule_added", "schedule_paused", "schedule_changed", "schedule_removed"]  # fmt: skip
+    assert len({row["actor"] for row in events}) == 1
 
 
 async def test_workers_are_listed(port: Client, desk: Desk) -> None:

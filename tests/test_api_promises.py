@@ -39,6 +39,7 @@ DATA = {
     "POST /v1/jobs/{job}/reveal": (422,),  # the reason has a letter or a digit in it
     "POST /v1/lanes/{lane}/pause": (422,),  # the end of a pause is still to come
     "PUT /v1/channels/{channel}": (422,),  # an address of its sort
+    "PUT /v1/schedules/{schedule}": (422,),  # the expression, the zone, the kind and its payload
 }  # fmt: skip
 # All checks that there are but object_level_authorization, which asks as two callers who own different things by the same token scheme:
 # who enqueues and sees only his own is tested in test_callers.py.

@@ -25,6 +25,7 @@ from .api.probes import Probes, Rendered
 from .api.public import Public
 from .api.records import Records
 from .api.reveal import Reveal
+from .api.schedules import Schedules
 from .api.seeds import Seeds, refused
 from .api.sessions import Sessions
 from .api.similar import Beside
@@ -67,7 +68,7 @@ def status_port(
     exports = Exports(database, _leads_exported)
     logs = Logs(look)
     described = (
-        Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Channels(look),
+        Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Schedules(look), Channels(look),
         Stats(look), Records(look), Insight(look, patient), Deploys(look), Beside(look), logs, exports,
         Reveal(look, allowed=settings.reveal),
     )  # fmt: skip

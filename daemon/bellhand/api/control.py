@@ -1,4 +1,4 @@
-"""Lanes, kinds, schedules and workers: what there is, and what may be changed while all runs."""
+"""Lanes, kinds and workers: what there is, and what may be changed while all runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from asyncpg import Record
 from bellhand.api import control_told
 from bellhand.api.given import LaneLimits, Pausing, Why
 from bellhand.api.operations import OWN, answer, operation
-from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.look import Look
 from bellhand.problems import not_found
@@ -22,7 +21,7 @@ THING = ("not-found",)
 
 
 class Control:
-    """/v1/lanes, /v1/kinds, /v1/schedules, /v1/workers."""
+    """/v1/lanes, /v1/kinds, /v1/workers."""
 
     def __init__(self, look: Look) -> None:
         self.look = look
@@ -83,7 +82,7 @@ class Control:
 
     async def _lane(self, request: web.Request) -> dict[str, Any]:
         name, lanes = request.match_info["lane"], await self._lanes()
-        return _one("lane", name, {lane["lane"]: lane for lane in lanes})
+        return one_of("lane", name, {lane["lane"]: lane for lane in lanes})
 
     # Kinds
 
@@ -141,78 +140,7 @@ class Control:
         return found
 
     async def _kind(self, request: web.Request) -> dict[str, Any]:
-        return _one("kind", request.match_info["kind"], await self._kinds())
-
-    # Schedules
-
-    @operation("GET", "/v1/schedules", "read", answers={200: control_told.Schedules})
-    async def list_schedules(self, request: web.Request) -> web.StreamResponse:
-        """List the schedules, the next one due first."""
-        return answer({"data": list((await self._schedules()).values())})
-
-    @operation(
-        "GET",
-        "/v1/schedules/{schedule}",
-        "read",
-        answers={200: control_told.Schedule},
-        problems=THING,
-    )
-    async def get_schedule(self, request: web.Request) -> web.StreamResponse:
-        """Get one schedule."""
-        return answer(await self._schedule(request))
-
-    @operation(
-        "POST", "/v1/schedules/{schedule}/run", "operate", answers={202: control_told.NamedJob},
-        problems=(*THING, "unknown-kind", "invalid-payload"),
-    )  # fmt: skip
-    async def run_schedule(self, request: web.Request) -> web.StreamResponse:
-        """Enqueue the job of a schedule now, beside its ticks."""
-        name, actor = request.match_info["schedule"], caller_of(request).actor
-        (made,) = await self.look.fetch("api_run_schedule", name, actor=actor)
-        where = f"/v1/jobs/{made['key']}"
-        named = {"id": made["id"], "key": str(made["key"]), "links": {"self": where}}
-        return answer(named, 202, {"Location": where})
-
-    @operation(
-        "POST",
-        "/v1/schedules/{schedule}/pause",
-        "operate",
-        answers={200: control_told.Schedule},
-        problems=THING,
-    )
-    async def pause_schedule(self, request: web.Request, body: Why | None) -> web.StreamResponse:
-        """Enqueue nothing more from a schedule."""
-        return await self._pause(request, True, body.reason if body else None)
-
-    @operation(
-        "POST",
-        "/v1/schedules/{schedule}/resume",
-        "operate",
-        answers={200: control_told.Schedule},
-        problems=THING,
-    )
-    async def resume_schedule(self, request: web.Request) -> web.StreamResponse:
-        """Let a schedule go on; ticks of the pause are not made up for."""
-        return await self._pause(request, False, None)
-
-    async def _pause(
-        self, request: web.Request, paused: bool, reason: str | None
-    ) -> web.StreamResponse:
-        name, actor = request.match_info["schedule"], caller_of(request).actor
-        await self.look.fetch("api_pause_schedule", name, paused, reason, actor=actor)
-        return answer(await self._schedule(request))
-
-    async def _schedules(self) -> dict[str, dict[str, Any]]:
-        found = {}
-        for row in await self.look.fetch("cli_schedules"):
-            one = {name: value for name, value in row.items() if name != "now"}
-            one = masked(one, "error") | {"payload": json.loads(row["payload"])}
-            one |= {name: rfc3339(row[name]) for name in ("next_at", "last_at")}
-            found[row["name"]] = one
-        return found
-
-    async def _schedule(self, request: web.Request) -> dict[str, Any]:
-        return _one("schedule", request.match_info["schedule"], await self._schedules())
+        return one_of("kind", request.match_info["kind"], await self._kinds())
 
     # Workers
 
@@ -255,7 +183,7 @@ def worker_told(row: Record) -> dict[str, Any]:
     return {**row, **moments}
 
 
-def _one(sort: str, name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def one_of(sort: str, name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The thing of that name; the problem 404 names the nearest."""
     if name in known:
         return known[name]

@@ -51,6 +51,8 @@ class Schedule(Told):
     payload: dict[str, Any]
     priority: int
     missed: str
+    missed_max: int
+    notify: list[dict[str, Any]] | None
     paused: bool
     source: str
     next_at: datetime | None

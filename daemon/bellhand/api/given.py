@@ -200,6 +200,26 @@ class LaneLimits(Body):
     rate_burst: Annotated[int, Field(ge=1, le=1_000_000), Whole] = 1
 
 
+class NewSchedule(Body):
+    """What comes again and again, and when."""
+
+    cron: Annotated[str, Field(min_length=1, max_length=200), Plain]
+    """Minute, hour, day of month, month, day of week, as `0 3 * * *`; or @hourly, @daily, @weekly, @monthly."""
+    kind: KindName
+    """What sort of work it is; /v1/kinds lists those there are."""
+    payload: dict[str, Any] = {}
+    """What the handler gets each time."""
+    timezone: Annotated[str, Field(min_length=1, max_length=100), Plain] = "UTC"
+    """Whose clock it goes by, as Europe/Berlin."""
+    priority: Priority | None = None
+    """10 first, 1 last; else the kind's."""
+    missed: Literal["skip", "latest", "all"] = "latest"
+    """Ticks that no daemon was there for: none of them, the latest, or all up to missed_max."""
+    missed_max: Annotated[int, Field(ge=1, le=1_000_000), Whole] = 10
+    notify: Annotated[list[dict[str, Any]], Field(max_length=20)] | None = None
+    """Who is told how its jobs end: [{"on": ["failed"], "to": "ops"}]."""
+
+
 class MakeQuery(Query):
     """Whether to do it."""
 
