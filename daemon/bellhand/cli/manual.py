@@ -14,6 +14,7 @@ from cyclopts import App
 from bellhand import __version__
 from bellhand.cli.app import app
 from bellhand.cli.commands import COMMANDS, GROUPS, tell_all
+from bellhand.cli.completion_bash import script
 from bellhand.cli.installing import EXAMPLE
 from bellhand.cli.topics import EXIT_CODES, TOPICS
 
@@ -34,8 +35,7 @@ def installed() -> dict[str, str]:
     """What else a machine gets with the program, by its place below share/: the pages, and completion for bash."""
     tell_all(app)
     found = {f"man/man{name[-1]}/{name}": text for name, text in pages().items()}
-    completion = app.generate_completion(prog_name="bellhand", shell="bash")  # noqa: S604 (a shell's name; none is run)
-    return found | {"bash-completion/completions/bellhand": str(completion)}
+    return found | {"bash-completion/completions/bellhand": script(app) + "\n"}
 
 
 def write(folder: Path) -> None:

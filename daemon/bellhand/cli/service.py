@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from bellhand.cli.commands import tell_all
+from bellhand.cli.completion_bash import script
 from bellhand.cli.context import Given
 from bellhand.cli.errors import FAILED, Usage
 from bellhand.cli.output import plain, say, say_json
@@ -50,5 +51,6 @@ def completion(shell: Literal["bash", "zsh", "fish"], /, *, cli: Given) -> int:
     """Print what makes Tab complete commands, options and live names: source <(bellhand completion bash)."""
     # By name: its table of commands has this one in it.
     app = tell_all(importlib.import_module("bellhand.cli.app").app)
-    say(app.generate_completion(prog_name="bellhand", shell=shell))
+    text = script(app) if shell == "bash" else app.generate_completion(prog_name="bellhand", shell=shell)  # fmt: skip
+    say(text)
     return 0
