@@ -117,9 +117,10 @@ def kinds() -> str:
     """The kinds of the shipped families with what they take."""
     found = find_kinds([*MODULES, "bellhand.notify"])
     rows = [_row(kind) for _, kind in sorted(found.items())]
-    head = "| kind | lane | attempts | timeout | does | takes |\n| --- | --- | --- | --- | --- | --- |\n"
+    head = "| kind | lane | attempts | timeout | outside | does | takes |\n| --- | --- | --- | --- | --- | --- | --- |\n"
     return (
-        "# Kinds\n\nThe kinds of the families that come along. `bellhand kinds NAME` shows the whole schema.\n\n"
+        "# Kinds\n\nThe kinds of the families that come along. `bellhand kinds NAME` shows the whole schema. Outside: "
+        "what a second run does there: nothing, nothing more (keyed), or again what the database does not remember (external).\n\n"
         + head
         + "\n".join(rows)
         + "\n"
@@ -134,13 +135,13 @@ def _row(kind: Kind) -> str:
         f"`{name}`{'*' if name in needed else ''}" for name in schema.get("properties", {})
     )
     text = _cell((kind.handler.__doc__ or "").strip().split("\n\n")[0])
-    return f"| `{kind.name}` | {kind.lane} | {kind.attempts_max} | {timeout} | {text} | {fields} |"
+    return f"| `{kind.name}` | {kind.lane} | {kind.attempts_max} | {timeout} | {kind.side_effects or '?'} | {text} | {fields} |"
 
 
 def sql() -> str:
     """The functions of the contract, each with its arguments and the sentence that it opens with."""
     parts = ["# SQL\n\nWhat apps and operators may call. Everything else in the schema is private. Views: `bellhand.all_jobs`, `bellhand.lane_stats`, "
-             "`bellhand.service_status`, `bellhand.usage_recent`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`.\n"]  # fmt: skip
+             "`bellhand.service_status`, `bellhand.usage_recent`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`, `bellhand.stages`.\n"]  # fmt: skip
     for name in CONTRACT:
         text = (ROOT / "sql" / "functions" / f"{name}.sql").read_text()
         said = " ".join(line[3:] for line in text.splitlines() if line.startswith("-- ")).split(

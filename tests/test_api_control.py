@@ -70,6 +70,26 @@ async def test_a_kind_shows_its_schema_and_may_be_held(port: Client, desk: Desk)
     code, kind, _ = await port.post("/v1/kinds/a/pause", {"reason": "x"})
     assert (code, kind["paused"], kind["paused_reason"]) == (200, True, "x")
     assert (await port.post("/v1/kinds/a/resume"))[1]["paused"] is False
+    assert (kind["side_effects"], kind["run"], kind["stages"]) == (None, None, [])
+    await desk.publish("a", side_effects="keyed", backoff_base_seconds=2, step_timeout_seconds=30)
+    await desk.conn.execute("""insert into bellhand.run_times (kind, step, samples, mean, deviation, quantiles, since)
+        select 'a', s, 9, 1, 0, array(select n from generate_series(0, 40) n), bellhand.now() from unnest(array['read', '', '*']) s""")  # fmt: skip
+    kind = (await port.ask("/v1/kinds/a"))[1]
+    took = {"samples": 9, "p50_seconds": 20, "p95_seconds": 38}
+    assert (kind["run"], kind["each_step"], kind["stages"]) == (
+        took,
+        took,
+        [{"name": "read"} | took],
+    )
+    assert (kind["side_effects"], kind["priority"], "step_timeout_seconds" in kind) == (
+        "keyed",
+        5,
+        False,
+    )
+    assert kind["defaults"] == {
+        "lane": "default", "priority": 5, "attempts_max": 3, "timeout_seconds": 60, "step_timeout_seconds": 30,
+        "backoff_base_seconds": 2, "backoff_max_seconds": None,
+    }  # fmt: skip
     assert (await port.post("/v1/kinds/aa/pause"))[0] == 404
 
 

@@ -68,6 +68,7 @@ async def test_a_bulk_action_is_counted_done_and_undone(port: Client, desk: Desk
     chosen: dict[str, Any] = {"filter": {"kind": "a"}, "action": "cancel"}
     code, said, _ = await port.post("/v1/jobs:bulk", chosen | {"dry_run": True})
     assert (code, said["jobs"], said["kinds"], said["examples"]) == (200, 3, {"a": 3}, jobs)
+    assert said["side_effects"] == {"unknown": 3}
     for expected in (None, 2):
         code, said, _ = await port.post("/v1/jobs:bulk", chosen | {"expected_count": expected})
         assert (code, said["code"]) == (409, "unconfirmed")

@@ -56,6 +56,9 @@ async def test_a_retry_of_many_is_counted_first_and_begins_only_after_the_hold(d
     seen = await preview(desk, {"kind": "a"}, "retry")
     assert (seen["jobs"], seen["more"], json.loads(seen["kinds"])) == (3, False, {"a": 3})
     assert (json.loads(seen["states"]), seen["examples"]) == ({"failed": 3}, jobs)
+    assert json.loads(seen["side_effects"]) == {"unknown": 3}
+    await desk.publish("a", side_effects="external")
+    assert json.loads((await preview(desk, {"kind": "a"}, "retry"))["side_effects"]) == {"external": 3}  # fmt: skip
     assert seen["undo_seconds"] == 10
     with pytest.raises(asyncpg.PostgresError, match="3 jobs match, not 2") as refused:
         await act(desk, {"kind": "a"}, "retry", 2)

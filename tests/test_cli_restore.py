@@ -9,6 +9,7 @@ def test_a_restored_database_says_what_would_happen_again_and_is_held(bellhand: 
     """A backup of an hour ago: one job ran, others waited, schedules have ticks behind them."""
     for kind in ("a", "mail"):
         bellhand.kind(kind)
+    bellhand.sql("update bellhand.kinds set side_effects = 'none' where name = 'a'")
     ran = bellhand.running()
     bellhand.sql("insert into bellhand.steps (job, name, position, state) values ($1, 'one', 1, 'completed'), ($1, 'two', 2, 'running')", ran)  # fmt: skip
     bellhand.job("mail")
@@ -33,6 +34,13 @@ def test_a_restored_database_says_what_would_happen_again_and_is_held(bellhand: 
     assert f"{ran}  a  on w1" in text.out
     assert "schedule all, due 1 h" in text.out
     assert "--hold" in text.err
+    assert "a second run" not in text.out
+    outside = bellhand.ok("restore", "review", "--external", "--json").json
+    assert [row["kind"] for row in outside["kinds"]] == ["mail"]
+    assert ([row["name"] for row in outside["schedules"]], outside["running"]) == (["all"], [])
+    bellhand.sql("update bellhand.kinds set side_effects = 'external' where name = 'a'")
+    assert f"{ran}  a  on w1" in bellhand.ok("restore", "review", "--external").out
+    assert "! a second run does outside again what" in bellhand.ok("restore", "review").out
     assert bellhand.sql("select count(*) from bellhand.events where type like '%paused'")[0][0] == 0
 
     part = bellhand.ok("restore", "review", "--hold", "--kind", "mail", "--json").json

@@ -352,7 +352,7 @@ async def _nothing() -> None: ...
     "nonsense",
     [
         {"priority": 11}, {"attempts_max": 0}, {"timeout_seconds": 0}, {"lane": "My Lane"},
-        {"backoff_max_seconds": float("inf")}, {"memory_bytes_max": 1}, {"name": "Upper"},
+        {"backoff_max_seconds": float("inf")}, {"memory_bytes_max": 1}, {"name": "Upper"}, {"side_effects": "some"},
     ],
 )  # fmt: skip
 def test_a_kind_that_cannot_be_right_is_refused_where_it_is_written(nonsense: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bellhand.kinds import find_kinds
 from support import ROOT
 
 PACKAGE = ROOT / "daemon" / "bellhand"
@@ -22,7 +23,7 @@ FUNCTION_LINES_MAX = 60
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
     {
-        "pure": "alert_rules budget canary cron drain_cost errors handler_code job_links journal kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
+        "pure": "alert_rules budget canary cron drain_cost errors handler_code job_links journal kind_figures kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
     },
     {
         "tools": "db gauges logs metrics problems producer reach settings settings_credentials settings_environment settings_errors settings_notify settings_parts settings_services"
@@ -192,6 +193,18 @@ def test_catching_everything_is_explained(path: Path) -> None:
                 said = "".join(lines[node.lineno - 2 : node.lineno + 1])
                 told = "#" in said or re.search(r"\blog\.", ast.unparse(node))
                 assert told, f"line {node.lineno}: log it, or say why this is a boundary"
+
+
+def test_kinds_that_come_along_say_what_they_do_outside() -> None:
+    families = [
+        f"bellhand.families.{path.parent.name}" for path in PACKAGE.glob("families/*/handlers.py")
+    ]
+    found = find_kinds([*families, "bellhand.notify"])
+    said = {name: kind.side_effects for name, kind in found.items()}
+    assert None not in said.values()
+    assert (said["crm.process_payment"], said["notify.slack"], said["seo.crawl"]) == (
+        "keyed", "external", "none",
+    )  # fmt: skip
 
 
 # SQL

@@ -7,7 +7,7 @@ from .kinds import ATTRIBUTE, Kind, job_kind
 NAME = "bellhand.canary"
 
 
-@job_kind(NAME, attempts_max=100, timeout_seconds=60)
+@job_kind(NAME, attempts_max=100, timeout_seconds=60, side_effects="none")
 async def canary() -> None:
     """A pulse: tells that jobs of a lane are taken up, run and settled. Sent by the daemons themselves."""
 

@@ -9,13 +9,15 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from .errors import Problem
 from .outcomes import WAIT_SECONDS_MAX
 
+# What a job does outside the database, and so what it means to run it a second time.
+SideEffects = Literal["none", "keyed", "external"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 ATTRIBUTE = "__bellhand_kind__"
 EXPONENT_MAX = 60
@@ -38,6 +40,7 @@ class Kind:
     isolate: bool = False
     memory_bytes_max: int | None = None
     estimate: str | None = None
+    side_effects: SideEffects | None = None
     adapter: TypeAdapter[Any] | None = field(default=None, compare=False)
     takes_args: bool = True
     takes_job: bool = True
@@ -74,6 +77,10 @@ class Kind:
             "priority": self.priority,
             "attempts_max": self.attempts_max,
             "timeout_seconds": self.timeout_seconds,
+            "step_timeout_seconds": self.step_timeout_seconds,
+            "backoff_base_seconds": self.backoff_base_seconds,
+            "backoff_max_seconds": self.backoff_max_seconds,
+            "side_effects": self.side_effects,
             "schema": schema,
             "checks": checks(schema) if schema else None,
             "summary": lines.splitlines()[0] if lines else None,
@@ -94,6 +101,7 @@ def job_kind(
     isolate: bool = False,
     memory_bytes_max: int | None = None,
     estimate: str | None = None,
+    side_effects: SideEffects | None = None,
 ) -> Callable[[Handler], Handler]:
     """Make a function the handler of a kind; it stays callable as it is.
 
@@ -102,6 +110,9 @@ def job_kind(
     `isolate=True` in a process of its own. With `timeout_seconds=None` only the steps' own timeouts
     bound it. `estimate` names a SQL function (payload jsonb -> jsonb) of the schema's owner that says
     what a payload will take, {"steps": 6}: for quotes, and for when a waiting job will be done.
+    `side_effects` says what a second run would do outside: `none` (nothing: it only reads there), `keyed` (nothing more: what it
+    does bears a key, such as job.idempotency_key, by which the other side knows it again), `external` (what the database does not
+    remember is done twice: a mail, a message). Left out, nobody knows, and people are warned as of `external`.
     """
 
     def bind(function: Handler) -> Handler:
@@ -119,6 +130,7 @@ def job_kind(
             isolate=isolate,
             memory_bytes_max=memory_bytes_max,
             estimate=estimate,
+            side_effects=side_effects,
             adapter=adapter,
             takes_args=takes_args,
             takes_job=takes_job,
@@ -145,6 +157,10 @@ def _refuse_nonsense(kind: Kind) -> None:
             f"backoff {waits} is negative or huge",
         ),
         (all(limit is None or limit > 0 for limit in limits), "a limit is not above 0"),
+        (
+            kind.side_effects in (None, *get_args(SideEffects)),
+            f"side_effects {kind.side_effects!r} is none of {', '.join(get_args(SideEffects))}",
+        ),
         (kind.isolate or not kind.memory_bytes_max, "memory_bytes_max needs isolate=True"),
         (
             not kind.isolate or "." not in kind.handler.__qualname__,

@@ -2,8 +2,8 @@
 -- code that ran them; how many of the newest 1,000 jobs that are not over have a payload that its schema takes no longer; and
 -- what it used of outside services in the last seven days.
 select
-  (select jsonb_agg(jsonb_build_object('step', r.step, 'samples', r.samples, 'half', r.quantiles[21], 'most', r.quantiles[39]) order by r.step in ('', '*') desc, r.step)
-    from (select * from bellhand.run_times x where x.kind = $1 order by x.step limit 50) r)::text as times,
+  (select jsonb_agg(jsonb_build_object('step', r.step, 'samples', r.samples, 'half', r.p50_seconds, 'most', r.p95_seconds) order by r.step in ('', '*') desc, r.step)
+    from (select * from bellhand.stages x where x.kind = $1 order by x.step limit 50) r)::text as times,
   (select jsonb_agg(jsonb_build_object('version', c.version, 'code', c.code, 'jobs', c.jobs, 'failed', c.failed, 'last_at', c.last_at) order by c.last_at desc) from (
     select coalesce(w.version, s.version) as version, coalesce(w.code, s.code) as code, count(*) as jobs, count(*) filter (where h.state = 'failed') as failed, max(h.finished_at) as last_at
     from (select y.worker, y.state, y.finished_at from bellhand.history y where y.kind = $1 and y.worker is not null and y.state <> 'cancelled' order by y.finished_at desc limit 1000) h

@@ -13,6 +13,7 @@ from bellhand.api import control_told
 from bellhand.api.given import LaneLimits, Pausing, Why
 from bellhand.api.operations import OWN, answer, operation
 from bellhand.callers import caller_of
+from bellhand.kind_figures import kinds_told
 from bellhand.look import Look
 from bellhand.problems import not_found
 from bellhand.resource import rfc3339
@@ -132,11 +133,11 @@ class Control:
 
     async def _kinds(self) -> dict[str, dict[str, Any]]:
         found = {}
-        for row in await self.look.fetch("cli_kinds", None):
-            kind = {name: value for name, value in row.items() if name != "now"}
-            kind["schema"] = json.loads(row["schema"]) if row["schema"] else None
-            kind["published_at"] = rfc3339(row["published_at"])
-            found[row["name"]] = kind
+        rows = await self.look.fetch("cli_kinds", None)
+        for kind in kinds_told(rows, await self.look.fetch("kind_stages", None)):
+            kind["schema"] = json.loads(kind["schema"]) if kind["schema"] else None
+            kind["published_at"] = rfc3339(kind["published_at"])
+            found[kind["name"]] = kind
         return found
 
     async def _kind(self, request: web.Request) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from bellhand.api.told import Links, Told
 
@@ -26,12 +26,48 @@ class Lanes(Told):
     data: list[Lane]
 
 
+class Measured(Told):
+    """How long runs that completed took, or one step of theirs, from a sample of the last seven days."""
+
+    samples: int
+    p50_seconds: float
+    p95_seconds: float
+
+
+class Stage(Measured):
+    """A step that nearly all jobs of a kind have."""
+
+    name: str
+
+
+class Defaults(Told):
+    """What a job of the kind has that says nothing else."""
+
+    lane: str
+    priority: int
+    attempts_max: int
+    timeout_seconds: float | None
+    step_timeout_seconds: float | None
+    backoff_base_seconds: float | None
+    backoff_max_seconds: float | None
+
+
 class Kind(Told):
+    """A kind; `side_effects` says what a second run does outside: nothing, nothing more (`keyed`), or all of it again; null: nobody said.
+
+    Of a kind whose jobs have steps or items, `each_step` is a run's share of one.
+    """
+
     name: str
     lane: str
     priority: int
     attempts_max: int
     timeout_seconds: float | None
+    defaults: Defaults
+    side_effects: Literal["none", "keyed", "external"] | None
+    run: Measured | None
+    each_step: Measured | None
+    stages: list[Stage]
     summary: str | None
     paused: bool
     paused_reason: str | None

@@ -116,7 +116,7 @@ class Insight:
         if body.dry_run:
             row = await self.patient.row("bulk_preview", chosen, body.action, arguments)
             assert row
-            counts = {name: json.loads(row[name]) for name in ("kinds", "states")}
+            counts = {name: json.loads(row[name]) for name in ("kinds", "states", "side_effects")}
             return answer({**dict(row), **counts})
         row = await self.patient.row(
             "bulk_act", chosen, body.action, body.expected_count, body.reason, arguments,

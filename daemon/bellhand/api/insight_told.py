@@ -101,12 +101,16 @@ class FailureShown(Failure):
 
 
 class BulkPreview(Told):
-    """What a bulk action would reach; 10,000 jobs are done at once, and `more` says that there are others."""
+    """What a bulk action would reach; 10,000 jobs are done at once, and `more` says that there are others.
+
+    `side_effects` counts them by what a second run of their kinds does outside.
+    """
 
     jobs: int
     more: bool
     kinds: dict[str, int]
     states: dict[str, int]
+    side_effects: dict[Literal["none", "keyed", "external", "unknown"], int]
     examples: list[int]
     steps_done: int | None
     steps_total: int | None

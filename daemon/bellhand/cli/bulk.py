@@ -82,9 +82,17 @@ async def act(
 
 
 def _preview(cli: Any, action: str, row: Any) -> int:
-    kinds, states = json.loads(row["kinds"]), json.loads(row["states"])
+    kinds, states, effects = (json.loads(row[n]) for n in ("kinds", "states", "side_effects"))
     if cli.json:
-        say_json({**dict(row), "kinds": kinds, "states": states, "action": action})
+        say_json(
+            {
+                **dict(row),
+                "kinds": kinds,
+                "states": states,
+                "side_effects": effects,
+                "action": action,
+            }
+        )
         return 0 if row["jobs"] == 0 else UNCONFIRMED
     counts = ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items(), key=lambda one: -one[1]))
     told = f"{row['jobs']} jobs match" + (f" ({counts})" if counts else "")
@@ -95,6 +103,8 @@ def _preview(cli: Any, action: str, row: Any) -> int:
         say(f"adds about {duration(row['adds_seconds'])} to their lane")
     if row["steps_done"]:
         say(f"{row['steps_done']} of {row['steps_total']} steps are done and will be skipped")
+    if action == "retry" and (again := effects.get("external", 0) + effects.get("unknown", 0)):
+        say(f"{again} may do outside a second time what no completed step keeps (EFFECTS: bellhand kinds)")  # fmt: skip
     if row["dependents"]:
         say(f"{row['dependents']} jobs that wait for them may be cancelled too, past undoing")
     if row["jobs"] == 0:

@@ -16,6 +16,7 @@ from bellhand.cli.completing import kinds as known_kinds
 from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
+from bellhand.kind_figures import SECOND_RUN, kinds_told
 
 WINDOW_SECONDS = 3600
 COUNTED_MAX = 100_000  # lane_stats counts no further
@@ -204,6 +205,7 @@ async def kinds_show(
     """List the kinds, or show one with the schema of its payload."""
     async with cli.database() as database:
         rows = await database.rows("cli_kinds", None)
+        stages = await database.rows("kind_stages", name)
     known = [row["name"] for row in rows]
     if name and name not in known:
         near = get_close_matches(name, known, 1)
@@ -213,10 +215,8 @@ async def kinds_show(
             fix=f"did you mean {near[0]}?" if near else "bellhand kinds publish",
         )
     rows = [row for row in rows if name in (None, row["name"])]
-    found = [{**dict(row), "schema": loads(row["schema"])} for row in rows]
+    found = [one | {"schema": loads(one["schema"])} for one in kinds_told(rows, stages)]
     if cli.json:
-        for one in found:
-            del one["now"]
         say_json(found[0] if name else found)
     elif cli.quiet:
         _names(known)
@@ -224,11 +224,12 @@ async def kinds_show(
         _show_kind(found[0])
     elif found:
         table(
-            ("KIND", "LANE", "PRIORITY", "ATTEMPTS", "TIMEOUT", "WORKERS", "WHAT"),
+            ("KIND", "LANE", "PRIORITY", "ATTEMPTS", "TIMEOUT", "EFFECTS", "WORKERS", "WHAT"),
             [
                 (
                     *(one[key] for key in ("name", "lane", "priority", "attempts_max")),
                     duration(one["timeout_seconds"]),
+                    one["side_effects"] or "?",
                     one["workers"],
                     paused(one) or one["summary"] or "",
                 )
@@ -244,14 +245,34 @@ def _show_kind(kind: dict[str, Any]) -> None:
     say(f"{paint(plain(kind['name']), 'bold')}  {plain(kind['summary'] or '')}")
     say(f"  lane {kind['lane']}, priority {kind['priority']}, {kind['attempts_max']} attempts")
     say(f"  timeout {duration(kind['timeout_seconds'])}, {kind['workers']} live workers")
+    defaults = kind["defaults"]
+    if defaults["step_timeout_seconds"]:
+        say(f"  timeout of a step {duration(defaults['step_timeout_seconds'])}")
+    if defaults["backoff_base_seconds"] is not None:
+        least, most = (duration(defaults[f"backoff_{end}_seconds"]) for end in ("base", "max"))
+        say(f"  a failed attempt waits up to {least}, then twice as long each time, {most} at most")
+    say(f"  {SECOND_RUN[kind['side_effects']]}")
     if held := paused(kind):
         say(f"  {plain(held)}")
+    _show_times(kind)
     schema = kind["schema"] or {}
     required = schema.get("required", [])
     for name, field in schema.get("properties", {}).items():
         sort = field.get("type") or "any"
         need = "required" if name in required else f"default {json.dumps(field.get('default'))}"
         say(f"  {plain(name):<20} {sort:<10} {need}  {plain(field.get('description', ''))}")
+
+
+def _show_times(kind: dict[str, Any]) -> None:
+    measured = [("the whole run", kind["run"]), ("one step or item", kind["each_step"])]
+    measured += [(one["name"], one) for one in kind["stages"]]
+    rows = [
+        (name, duration(one["p50_seconds"]), duration(one["p95_seconds"]), one["samples"])
+        for name, one in measured
+        if one
+    ]
+    if rows:
+        table(("TAKES", "HALF WITHIN", "95 % WITHIN", "MEASURED"), rows, numbers="MEASURED")
 
 
 @kinds.command

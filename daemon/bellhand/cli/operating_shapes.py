@@ -64,6 +64,7 @@ class Bundle(Told):
 class RestoredJob(Told):
     id: int
     kind: str
+    side_effects: str | None
     worker: str | None
     claimed_at: datetime
     attempts: int
@@ -76,6 +77,7 @@ class RestoredKind(Told):
 
     kind: str
     paused: bool
+    side_effects: str | None
     running: int
     begun: int
     due: int

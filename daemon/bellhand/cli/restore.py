@@ -12,11 +12,13 @@ from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, paint, plain, say, say_json, table, tell
 from bellhand.cron import due_ticks
+from bellhand.kind_figures import SECOND_RUN
 from bellhand.resource import rfc3339
 
 ALIVE_SECONDS = 60.0
 RUNNING_MAX = 1000
 RUNNING_SHOWN = 20
+SAFE = ("none", "keyed")  # kinds that may run a second time
 REASON = "restore review"
 
 restore = App(name="restore", help="After the database was restored: what would happen again.")
@@ -27,6 +29,7 @@ async def review(
     *,
     hold: Annotated[bool, Parameter(negative=(), help="Pause these kinds, and schedules that would catch up, until somebody resumes them.")] = False,
     kind: Annotated[list[str] | None, Parameter(help="Only of this kind; may be repeated.", completer=kinds)] = None,
+    external: Annotated[bool, Parameter(negative=(), help="Only of kinds that would do outside again what they did, or do not say.")] = False,
     cli: Given,
 ) -> int:  # fmt: skip
     """Say what ran when a restored database was backed up, what would run a second time, and which schedules will catch up.
@@ -45,6 +48,9 @@ async def review(
             found = [row for row in found if row["kind"] in kind]
             running = [row for row in running if row["kind"] in kind]
             schedules = [row for row in schedules if row["kind"] in kind]
+        if external:
+            safe = {r["name"] for r in await database.rows("cli_kinds", None) if r["side_effects"] in SAFE}  # fmt: skip
+            found, running, schedules = ([row for row in rows if row["kind"] not in safe] for rows in (found, running, schedules))  # fmt: skip
         held = await _hold(database, found, schedules) if hold else []
     if cli.json:
         say_json({**dict(clock), "running": running, "kinds": found, "schedules": schedules, "held": held} | {
@@ -103,19 +109,24 @@ def _show(clock: Any, running: list[dict[str, Any]], found: list[dict[str, Any]]
     )
     for row in running[:RUNNING_SHOWN]:
         behind = f"{row['steps_done']} steps done" + (f", in step {row['step']}" if row["step"] else "")  # fmt: skip
-        say(plain(f"  {row['id']}  {row['kind']}  on {row['worker'] or 'a worker that is gone'}, claimed {ago(row['claimed_at'], now)}, {behind}"))  # fmt: skip
+        say(plain(f"  {row['id']}  {row['kind']}  on {row['worker'] or 'a worker that is gone'}, claimed {ago(row['claimed_at'], now)}, {behind}" + _mark(row)))  # fmt: skip
     if len(running) > RUNNING_SHOWN:
         say(f"  and {len(running) - RUNNING_SHOWN} more")
     if found:
         say("not over, by kind: those that finished after the backup are among them, and would run a second time")  # fmt: skip
-        heads = ("KIND", "RUNNING", "BEGUN", "DUE", "SCHEDULED", "BLOCKED", "HELD", "OLDEST", "NEWEST", "")  # fmt: skip
+        heads = ("KIND", "EFFECTS", "RUNNING", "BEGUN", "DUE", "SCHEDULED", "BLOCKED", "HELD", "OLDEST", "NEWEST", "")  # fmt: skip
         table(heads, [(
-            *(row[name] for name in ("kind", "running", "begun", "due", "scheduled", "blocked", "held")),
+            row["kind"], row["side_effects"] or "?", *(row[name] for name in ("running", "begun", "due", "scheduled", "blocked", "held")),
             ago(row["oldest"], now), ago(row["newest"], now), "paused" if row["paused"] else "",
         ) for row in found], numbers="RUNNING BEGUN DUE SCHEDULED BLOCKED HELD OLDEST NEWEST")  # fmt: skip
     for row in schedules:
         what = f"{row['jobs']} of {row['kind']}" if row["jobs"] else "nothing"
         say(plain(f"schedule {row['name']}, due {ago(row['due_since'], now)}, catches up with {what} (missed = {row['missed']})"))  # fmt: skip
+
+
+def _mark(row: dict[str, Any]) -> str:
+    """Says of a job that what its last step did outside may be done twice."""
+    return "" if row["side_effects"] in SAFE else f"  ! {SECOND_RUN[row['side_effects']]}"
 
 
 def _advise(clock: Any, held: list[str], *, hold: bool) -> None:
@@ -132,3 +143,4 @@ def _advise(clock: Any, held: list[str], *, hold: bool) -> None:
         tell("ticks that a paused schedule lets pass do not come back")
     elif not hold:
         tell("hold all of it until somebody has looked: bellhand restore review --hold")
+        tell("only what may be done twice outside: bellhand restore review --external --hold")

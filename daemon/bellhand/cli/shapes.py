@@ -134,6 +134,7 @@ class BulkLook(Told):
     more: bool
     kinds: dict[str, int]
     states: dict[str, int]
+    side_effects: dict[str, int]
     examples: list[int]
     steps_done: int | None
     steps_total: int | None

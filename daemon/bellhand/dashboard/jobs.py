@@ -173,7 +173,7 @@ class Jobs:
         word, meaning = ACTIONS[action]
         return await self.site.page(
             request, "bulk.html", title=f"{word.capitalize()} {preview['jobs']} jobs?", live=False, action=action, word=word, meaning=meaning,
-            preview=preview, filter=chosen, back=back, chosen=0 if whole else len(ids), kinds=json.loads(preview["kinds"]), states=json.loads(preview["states"]),
+            preview=preview, filter=chosen, back=back, chosen=0 if whole else len(ids), kinds=json.loads(preview["kinds"]), states=json.loads(preview["states"]), effects=json.loads(preview["side_effects"]),
             jobs=await self.of_ids(preview["examples"]),
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from bellhand.dashboard.search import duration_seconds, is_number
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.usage import by_kind, used
+from bellhand.kind_figures import SECOND_RUN
 from bellhand.problems import HttpProblem, not_found, of_error
 from bellhand.stats import within
 
@@ -58,7 +59,7 @@ class Kinds:
         return await self.site.page(
             request, "kind.html", title=kind["name"], live=False, status=problem.status if problem else 422 if wrong else 200,
             kind=kind | how(fared.get(kind["name"])), fields=fields(kind["schema"], given), given=given, wrong=wrong or {}, problem=problem,
-            times=json.loads(more["times"] or "[]"), codes=json.loads(more["codes"] or "[]"), unfit=more["unfit"], used=used(json.loads(more["usage"] or "[]")), schema=loads(kind["schema_text"]), has_properties=bool((kind["schema"] or {}).get("properties")),
+            times=json.loads(more["times"] or "[]"), codes=json.loads(more["codes"] or "[]"), unfit=more["unfit"], second_run=SECOND_RUN[kind["side_effects"]], used=used(json.loads(more["usage"] or "[]")), schema=loads(kind["schema_text"]), has_properties=bool((kind["schema"] or {}).get("properties")),
         )  # fmt: skip
 
     async def _kind(self, request: web.Request) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from .postgres import DevPostgres
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@job_kind("bench.nothing")
+@job_kind("bench.nothing", side_effects="none")
 async def nothing() -> None:
     """Does nothing."""
 

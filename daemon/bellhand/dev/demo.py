@@ -36,14 +36,14 @@ class Letters(BaseModel):
     step_seconds: float = Field(default=0.4, ge=0, le=60)
 
 
-@job_kind("demo.greet", lane=LANE)
+@job_kind("demo.greet", lane=LANE, side_effects="none")
 async def greet(args: Greeting, job: Job) -> dict[str, Any]:
     """Say hello; the smallest handler there is."""
     job.log.info("greeted", name=args.name)
     return {"said": f"Hello, {args.name}!"}
 
 
-@job_kind("demo.report", lane=LANE, backoff_base_seconds=1)
+@job_kind("demo.report", lane=LANE, backoff_base_seconds=1, side_effects="none")
 async def report(args: Report, job: Job) -> dict[str, Any]:
     """Add up sales step by step; one step fails at first, and only that one runs again."""
 
@@ -70,7 +70,7 @@ async def report(args: Report, job: Job) -> dict[str, Any]:
     return {"total": total}
 
 
-@job_kind("demo.letters", lane=LANE, attempts_max=1)
+@job_kind("demo.letters", lane=LANE, attempts_max=1, side_effects="none")
 async def letters(args: Letters, job: Job) -> dict[str, Any]:
     """Write to many, two at a time; a bad address fails alone, and the job ends partial."""
 
@@ -85,14 +85,14 @@ async def letters(args: Letters, job: Job) -> dict[str, Any]:
     return {"sent": sum(one is not None for one in sent)}
 
 
-@job_kind("demo.summary", lane=LANE)
+@job_kind("demo.summary", lane=LANE, side_effects="none")
 async def summary(args: Greeting, job: Job) -> dict[str, Any]:
     """What waits for the report and runs after it."""
     job.progress(done=1, total=1, message="the report is there")
     return {"for": args.name}
 
 
-@job_kind("demo.tick", lane=LANE, attempts_max=1)
+@job_kind("demo.tick", lane=LANE, attempts_max=1, side_effects="none")
 async def tick(job: Job) -> None:
     """What the schedule of the demo enqueues every minute."""
     job.log.info("tick")

@@ -74,6 +74,7 @@ Send = Callable[[texts.Text, Way], Awaitable[Any]]
     timeout_seconds=120,
     backoff_base_seconds=10,
     backoff_max_seconds=14_400,
+    side_effects="keyed",
 )
 async def deliver_webhook(args: Delivery, job: Job) -> dict[str, Any]:
     """Post one signed event (Standard Webhooks); tried for about a day."""
@@ -95,7 +96,12 @@ async def deliver_webhook(args: Delivery, job: Job) -> dict[str, Any]:
 
 
 @job_kind(
-    "notify.slack", lane="notify", attempts_max=12, timeout_seconds=120, backoff_base_seconds=10
+    "notify.slack",
+    lane="notify",
+    attempts_max=12,
+    timeout_seconds=120,
+    backoff_base_seconds=10,
+    side_effects="external",
 )
 async def deliver_slack(args: Delivery, job: Job) -> dict[str, Any]:
     """Post a message to an incoming webhook of Slack, or of a chat that speaks its language."""
@@ -103,7 +109,12 @@ async def deliver_slack(args: Delivery, job: Job) -> dict[str, Any]:
 
 
 @job_kind(
-    "notify.discord", lane="notify", attempts_max=12, timeout_seconds=120, backoff_base_seconds=10
+    "notify.discord",
+    lane="notify",
+    attempts_max=12,
+    timeout_seconds=120,
+    backoff_base_seconds=10,
+    side_effects="external",
 )
 async def deliver_discord(args: Delivery, job: Job) -> dict[str, Any]:
     """Post a message to a webhook of Discord."""
@@ -111,7 +122,12 @@ async def deliver_discord(args: Delivery, job: Job) -> dict[str, Any]:
 
 
 @job_kind(
-    "notify.email", lane="notify", attempts_max=12, timeout_seconds=180, backoff_base_seconds=30
+    "notify.email",
+    lane="notify",
+    attempts_max=12,
+    timeout_seconds=180,
+    backoff_base_seconds=30,
+    side_effects="external",
 )
 async def deliver_email(args: Delivery, job: Job) -> dict[str, Any]:
     """Mail a message to the address of a channel, or to one that the job named."""

@@ -15,7 +15,9 @@ from .sending import over_all, row
 BUSY_SECONDS = 5.0
 
 
-@job_kind("crm.update_analytics", lane="crm", attempts_max=5, timeout_seconds=3600)
+@job_kind(
+    "crm.update_analytics", lane="crm", attempts_max=5, timeout_seconds=3600, side_effects="none"
+)
 async def update_analytics(args: Analytics, job: Job) -> dict[str, Any]:
     """Count the orders of customers whose orders changed, or of everybody; then rank everybody anew, and say what they may spend."""
     return await count_customers(job, rebuild=args.rebuild, batch_customers=args.batch_customers)

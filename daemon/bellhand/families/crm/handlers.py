@@ -29,10 +29,16 @@ from .texts import Link
 OPEN = ("new", "qualified", "proposal")
 # A server that puts mail off may do so for hours.
 mail_kind = partial(
-    job_kind, lane="crm", attempts_max=10, backoff_base_seconds=60, backoff_max_seconds=14_400
+    job_kind,
+    lane="crm",
+    attempts_max=10,
+    backoff_base_seconds=60,
+    backoff_max_seconds=14_400,
+    side_effects="external",
 )
 payment_kind = partial(
-    job_kind, lane="crm", attempts_max=10, backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=600
+    job_kind, lane="crm", attempts_max=10, backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=600,
+    side_effects="keyed",
 )  # fmt: skip
 
 
@@ -110,21 +116,28 @@ async def refund_payment(args: GiveBack, job: Job) -> dict[str, Any]:
 
 @job_kind(
     "crm.sync_customer_data", lane="crm", attempts_max=10,
-    backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=None,
+    backoff_base_seconds=30, backoff_max_seconds=3600, timeout_seconds=None, side_effects="none",
 )  # fmt: skip
 async def sync_customer_data(args: Sync, job: Job) -> dict[str, Any]:
     """Take in the customers of an HTTP source, page by page, and delete softly those it has no more."""
     return await sync(job, args.source)
 
 
-@job_kind("crm.process_opportunities", lane="crm", timeout_seconds=300)
+@job_kind("crm.process_opportunities", lane="crm", timeout_seconds=300, side_effects="none")
 async def process_opportunities(args: Scan, job: Job) -> dict[str, Any]:
     """Enqueue the offers of open opportunities, the most valuable first; made for a schedule."""
     found = await row(job, "enqueue_offers", args.opportunities_max)
     return {"queued": found["queued"]}
 
 
-@job_kind("crm.cleanup_old_data", lane="crm", priority=3, attempts_max=3, timeout_seconds=3600)
+@job_kind(
+    "crm.cleanup_old_data",
+    lane="crm",
+    priority=3,
+    attempts_max=3,
+    timeout_seconds=3600,
+    side_effects="none",
+)
 async def cleanup_old_data(args: Cleanup, job: Job) -> dict[str, Any]:
     """Take names, addresses and words out of old mails and deleted customers, old reports and passes away, batch by batch."""
     if args.dry_run:

@@ -22,7 +22,9 @@ PART_BYTES = 1024 * 1024
 REPORT_BYTES_MAX = 50_000_000
 
 
-@job_kind("crm.generate_report", lane="crm", attempts_max=3, timeout_seconds=1800)
+@job_kind(
+    "crm.generate_report", lane="crm", attempts_max=3, timeout_seconds=1800, side_effects="none"
+)
 async def generate_report(args: Reporting, job: Job) -> dict[str, Any]:
     """Bring the figures up to date, and write them as HTML, PDF or a workbook."""
     await count_customers(job)

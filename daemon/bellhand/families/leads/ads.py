@@ -33,7 +33,7 @@ class Asked:
     lead_id: int | None = None
 
 
-@job_kind("leads.check_google_ads", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600)  # fmt: skip
+@job_kind("leads.check_google_ads", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600, side_effects="none")  # fmt: skip
 async def check_google_ads(args: CheckAds, job: Job) -> dict[str, Any]:
     """Look whether businesses run Google Ads, one step each, and keep the evidence.
 
@@ -54,7 +54,7 @@ async def check_google_ads(args: CheckAds, job: Job) -> dict[str, Any]:
     return result
 
 
-@job_kind("google-ads-check", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600)  # fmt: skip
+@job_kind("google-ads-check", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600, side_effects="none")  # fmt: skip
 async def google_ads_check(args: CheckAds, job: Job) -> dict[str, Any]:
     """The same as leads.check_google_ads, under the name that seed 000 has for it."""
     return await check_google_ads(args, job)

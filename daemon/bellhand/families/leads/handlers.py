@@ -20,7 +20,7 @@ from .search import search
 LEADS_PER_LOOK = 1000
 
 
-@job_kind("leads.collect", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600, estimate="bellhand_leads.quote")  # fmt: skip
+@job_kind("leads.collect", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600, estimate="bellhand_leads.quote", side_effects="none")  # fmt: skip
 async def collect_leads(args: Collect, job: Job) -> dict[str, Any]:
     """Collect leads: search for every service in every location, one step each."""
     # Reading a gazetteer takes a while, once.
@@ -47,13 +47,19 @@ async def collect_leads(args: Collect, job: Job) -> dict[str, Any]:
     return totals
 
 
-@job_kind("lead-collection", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600)  # fmt: skip
+@job_kind("lead-collection", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600, side_effects="none")  # fmt: skip
 async def lead_collection(args: Collect, job: Job) -> dict[str, Any]:
     """The same as leads.collect, under the name that seed 000 has for it."""
     return await collect_leads(args, job)
 
 
-@job_kind("leads.apply_exclusions", lane="leads", attempts_max=5, timeout_seconds=3600)
+@job_kind(
+    "leads.apply_exclusions",
+    lane="leads",
+    attempts_max=5,
+    timeout_seconds=3600,
+    side_effects="none",
+)
 async def apply_exclusions(job: Job) -> None:
     """Go over all leads after the list of exclusions changed; what was excluded by hand stays so."""
     async with job.connection() as conn:

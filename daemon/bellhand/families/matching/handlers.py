@@ -115,7 +115,9 @@ class DuplicateItems(ValueError):
     """Items that have the same sku as another of their side."""
 
 
-@job_kind("matching.run", lane="matching", attempts_max=3, timeout_seconds=None)
+@job_kind(
+    "matching.run", lane="matching", attempts_max=3, timeout_seconds=None, side_effects="none"
+)
 async def run_matching(args: RunMatching, job: Job) -> dict[str, Any]:
     """Find partners in the catalogue for all items of a project that have none, stage by stage."""
     project = await _project(args.project_id, job)
@@ -183,7 +185,9 @@ async def _tell_of_duplicates(run: Run) -> None:
     await run.job.each(["check items"], check)
 
 
-@job_kind("matching.learn", lane="matching", attempts_max=3, timeout_seconds=3600)
+@job_kind(
+    "matching.learn", lane="matching", attempts_max=3, timeout_seconds=3600, side_effects="none"
+)
 async def learn(args: Project, job: Job) -> dict[str, Any]:
     """Make a project's own verifier: the shipped one, corrected by every match that was accepted or rejected."""
     await _project(args.project_id, job)

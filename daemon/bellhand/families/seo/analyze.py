@@ -52,7 +52,7 @@ class Analysis(Payload):
         return self
 
 
-@job_kind("seo.analyze", lane="seo", attempts_max=3, timeout_seconds=3600)
+@job_kind("seo.analyze", lane="seo", attempts_max=3, timeout_seconds=3600, side_effects="none")
 async def analyze(args: Analysis, job: Job) -> dict[str, Any] | None:
     """Judge a crawl by every rule, score it, and tell what is new and what is fixed since the crawl before."""
     crawl = await crawl_of(job, args.crawl_id, args.site_id)

@@ -53,7 +53,7 @@ class CrawlSites(BaseModel):
     recrawl: Literal["daily", "weekly", "monthly"]
 
 
-@job_kind("seo.crawl", lane="seo", attempts_max=10, timeout_seconds=86_400)
+@job_kind("seo.crawl", lane="seo", attempts_max=10, timeout_seconds=86_400, side_effects="none")
 async def crawl_site(args: CrawlSite, job: Job) -> dict[str, Any] | None:
     """Crawl a site: store its pages, links and what is broken, then have it analyzed."""
     site = await _site(args, job)
@@ -83,7 +83,7 @@ async def crawl_site(args: CrawlSite, job: Job) -> dict[str, Any] | None:
     return result
 
 
-@job_kind("seo.crawl_sites", lane="seo", timeout_seconds=600)
+@job_kind("seo.crawl_sites", lane="seo", timeout_seconds=600, side_effects="none")
 async def crawl_sites(args: CrawlSites, job: Job) -> dict[str, Any]:
     """Enqueue a crawl for every site that asks to be crawled daily, weekly or monthly."""
     async with job.connection() as conn:

@@ -30,7 +30,7 @@ class Reporting(Payload):
     formats: list[Format] = Field(default=["html"], min_length=1, max_length=3)
 
 
-@job_kind("seo.report", lane="seo", attempts_max=3, timeout_seconds=900)
+@job_kind("seo.report", lane="seo", attempts_max=3, timeout_seconds=900, side_effects="none")
 async def make_reports(args: Reporting, job: Job) -> dict[str, Any] | None:
     """Write reports of a crawl that was analyzed: HTML, PDF, CSV; each replaces the older one of its format."""
     writing = _Writing(job, args.crawl_id)

@@ -55,7 +55,7 @@ class Stale(BaseModel):
     )
 
 
-@job_kind("sites.validate", lane="sites", attempts_max=3, timeout_seconds=300)
+@job_kind("sites.validate", lane="sites", attempts_max=3, timeout_seconds=300, side_effects="none")
 async def validate_site(args: Site, job: Job) -> dict[str, Any] | None:
     """Look at a website once and write down how it fares: status, certificate, mail, technology."""
     business = await rows.find(job, args.business_id, args.url)
@@ -72,7 +72,7 @@ async def validate_site(args: Site, job: Job) -> dict[str, Any] | None:
     return result
 
 
-@job_kind("sites.emails", lane="sites", attempts_max=3, timeout_seconds=600)
+@job_kind("sites.emails", lane="sites", attempts_max=3, timeout_seconds=600, side_effects="none")
 async def collect_emails(args: Reading, job: Job) -> dict[str, Any] | None:
     """Find a site's e-mail addresses: its first page, then contact, about and imprint pages."""
     business = await rows.find(job, args.business_id, args.url)
@@ -81,7 +81,7 @@ async def collect_emails(args: Reading, job: Job) -> dict[str, Any] | None:
     return await _store(job, business, seen, found, "emails", key="address")
 
 
-@job_kind("sites.phones", lane="sites", attempts_max=3, timeout_seconds=600)
+@job_kind("sites.phones", lane="sites", attempts_max=3, timeout_seconds=600, side_effects="none")
 async def collect_phones(args: Reading, job: Job) -> dict[str, Any] | None:
     """Find a site's phone and fax numbers, written as international ones."""
     business = await rows.find(job, args.business_id, args.url)
@@ -94,7 +94,7 @@ async def collect_phones(args: Reading, job: Job) -> dict[str, Any] | None:
     return await _store(job, business, seen, seen.found, "phones", key="number")
 
 
-@job_kind("sites.socials", lane="sites", attempts_max=3, timeout_seconds=600)
+@job_kind("sites.socials", lane="sites", attempts_max=3, timeout_seconds=600, side_effects="none")
 async def collect_socials(args: Reading, job: Job) -> dict[str, Any] | None:
     """Find the social profiles a site links to."""
     business = await rows.find(job, args.business_id, args.url)
@@ -102,7 +102,7 @@ async def collect_socials(args: Reading, job: Job) -> dict[str, Any] | None:
     return await _store(job, business, seen, seen.found, "socials", key="url")
 
 
-@job_kind("sites.revalidate", lane="sites", priority=3, timeout_seconds=120)
+@job_kind("sites.revalidate", lane="sites", priority=3, timeout_seconds=120, side_effects="none")
 async def revalidate(args: Stale, job: Job) -> dict[str, Any]:
     """Enqueue another look at the websites that were looked at longest ago; made for a schedule."""
     added = await rows.enqueue_stale(
