@@ -82,11 +82,11 @@ def test_check_goes_through_its_layers_and_ends_78_when_one_is_unfit(
 ) -> None:
     said = bellhand.ok("check")
     layers = [line[0] for line in said.words]
-    assert layers == ["config", "handlers", "postgres", "schema", "bell"]
+    assert layers == ["config", "handlers", "services", "postgres", "schema", "bell"]
     found = bellhand("check", "--dsn", empty_dsn, "--json")
     assert found.code == 78
-    assert [one["level"] for one in found.json] == ["ok", "ok", "ok", "error", "ok"]
-    assert found.json[3]["fix"] == "run: bellhand migrate"
+    assert [one["level"] for one in found.json] == ["ok", "ok", "ok", "ok", "error", "ok"]
+    assert found.json[4]["fix"] == "run: bellhand migrate"
     assert bellhand("check", "--dsn", "postgresql://127.0.0.1:1/x").code == 78
     assert bellhand("check", "--dsn", "postgresql://127.0.0.1:1/x", "--no-environment").code == 0
     config = tmp_path / "config.toml"
@@ -101,7 +101,29 @@ def test_check_goes_through_its_layers_and_ends_78_when_one_is_unfit(
     config.write_text("[schedules.x]\ncron = '* * * * *'\nkind = 'unheard.of'\n")
     said = bellhand("check")
     assert said.code == 78
-    assert "schedule x enqueues unheard.of" in said.out
+    assert "line 3: schedule x enqueues unheard.of" in said.out
+
+
+def test_check_finds_what_would_go_wrong_at_night(bellhand: Bellhand, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    head = "modules = ['bellhand.families.sites']\n[schedules.x]\ncron = '0 3 * * *'\n"
+    for rest, why in (
+        ("kind = 'sites.revalidat'", "line 4: schedule x enqueues sites.revalidat"),
+        ("kind = 'sites.revalidat'", "did you mean sites.revalidate?"),
+        (
+            "kind = 'sites.revalidate'\npayload = { older_than_day = 3 }",
+            "line 5: the payload of schedule x does not fit sites.revalidate",
+        ),
+    ):
+        config.write_text(head + rest)
+        said = bellhand("check", "--no-environment")
+        assert (said.code, why in said.out) == (78, True), said.out
+    config.write_text(f"[services.serpapi]\nkey_file = '{tmp_path / 'nothing'}'\n")
+    said = bellhand("doctor")
+    assert said.code == 1
+    assert "the key of serpapi cannot be read" in said.out
+    (tmp_path / "nothing").write_text("a key\n")
+    assert "serpapi; not set up, so that jobs which need them wait: places, openai, stripe, mail" in bellhand.ok("check").out  # fmt: skip
 
 
 def test_check_shows_where_each_setting_is_from_and_no_secret(

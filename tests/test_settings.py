@@ -111,10 +111,10 @@ def test_settings_cannot_be_changed() -> None:
         ),
         (
             "[worker]\nlease_seconds = 10",
-            "line 1: worker: lease_seconds (10) must be at least 3 times",
+            "line 1: [worker]: lease_seconds (10) must be at least 3 times",
         ),
-        ("[database]\nlock_seconds = 60", "line 1: database: lock_seconds must be less than"),
-        ("[status]\nhost = '0.0.0.0'", "line 1: status: host '0.0.0.0' lets other machines in"),
+        ("[database]\nlock_seconds = 60", "line 1: [database]: lock_seconds must be less than"),
+        ("[status]\nhost = '0.0.0.0'", "line 1: [status]: host '0.0.0.0' lets other machines in"),
         ("[status]\ntoken = 'x'", "line 2: [status] token: a token has at least 16 characters"),
         (
             "[web]\nallow_networks = ['10.0.0.1/8']",
@@ -123,11 +123,11 @@ def test_settings_cannot_be_changed() -> None:
         ("[web]\nports = [80, 99999]", "line 2: [web] ports: Input should be less than or equal"),
         (
             "[schedules.a]\nkind = 'k'\ncron = 'at noon'",
-            "line 1: [schedules] a: cron expression 'at noon' does not parse",
+            "line 1: [schedules.a]: cron expression 'at noon' does not parse",
         ),
         (
-            "[schedules.a]\nkind = 'k'\ncron = '@daily'\ntimezone = 'Mars/Base'",
-            "line 1: [schedules] a: unknown time zone 'Mars/Base'",
+            "[schedules.a]\nkind = 'k'\ncron = '@daily'\ntimezone = 'Europe/Berln'",
+            "line 1: [schedules.a]: unknown time zone 'Europe/Berln'; did you mean Europe/Berlin?",
         ),
         ("[schedules.a]\nkind = 'k'", "line 1: [schedules.a] cron: Field required"),
         ("dsn = nonsense", "is not TOML"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
@@ -24,8 +25,10 @@ def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[da
     try:
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        near = get_close_matches(timezone, available_timezones(), 1, 0.8)
         raise ValueError(
-            f"unknown time zone {timezone!r}; use a name such as Europe/Berlin or UTC"
+            f"unknown time zone {timezone!r}; "
+            + (f"did you mean {near[0]}?" if near else "use a name such as Europe/Berlin or UTC")
         ) from error
     try:
         return CronSim(ALIASES.get(expression.strip(), expression), moment.astimezone(zone))

@@ -35,8 +35,19 @@ async def wait_for_database(database: Database, random: Callable[[], float]) -> 
             wait = backoff.next_seconds()
             systemd.notify(f"STATUS=database away, trying: {error}")
             if backoff.tries in (1, 10) or backoff.tries % 60 == 0:
-                log.warning("database_away", error=str(error), wait_seconds=round(wait, 2))
+                log.warning(
+                    "database_away", error=str(error), wait_seconds=round(wait, 2), fix=_fix(error)
+                )
             await asyncio.sleep(wait)
+
+
+def _fix(error: Away) -> str:
+    """What a person can do while we wait."""
+    if isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+        return "create the database (createdb), or correct dsn and restart"
+    if isinstance(error.__cause__, asyncpg.PostgresError):
+        return "bellhand check says what the database wants; a role, a password or a right that is put right there needs no restart"
+    return "start Postgres or mend the way to it, which needs no restart; bellhand check shows where it is looked for"
 
 
 async def _find_out(database: Database, why: str) -> None:

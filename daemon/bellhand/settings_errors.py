@@ -37,9 +37,12 @@ def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
         fix = "run it with sudo: it belongs to root and the service" if isinstance(error, PermissionError) else ""  # fmt: skip
         raise SettingsError(f"{file} cannot be read", why=str(error), fix=fix) from error
     except tomllib.TOMLDecodeError as error:
+        twice = "overwrite" in str(error) or "twice" in str(error)
         raise SettingsError(
             f"{file} is not TOML: {error}",
-            why="a value that is text needs quotes, a section needs brackets",
+            why="a key or a section stands there a second time"
+            if twice
+            else "a value that is text needs quotes, a section needs brackets",
             fix="correct that line; config.example.toml shows every setting",
         ) from error
 
@@ -72,9 +75,9 @@ def explain(
         elif _is_in(secrets, location):
             place, name = "", f"the credential {'.'.join(location)}"
         elif line := line_of(text, location):
-            place, name = f"{file}, line {line}: ", _shown(location)
+            place, name = f"{file}, line {line}: ", _shown(location, settings)
         else:
-            place, name = "", _shown(location)
+            place, name = "", _shown(location, settings)
         if item["type"] == "extra_forbidden":
             said.append(f"{place}{name} is not a setting{_meant(location, settings)}")
         else:
@@ -111,7 +114,11 @@ def _keys(dotted: str) -> Location:
     return tuple(part.strip().strip("\"'") for part in dotted.split("."))
 
 
-def _shown(location: Location) -> str:
+def _shown(location: Location, settings: type[BaseModel] | None = None) -> str:
+    """`[worker] concurrency`; of a whole section `[schedules.nightly]`."""
+    depth = len(location)
+    if settings and any(len(p) > depth and _is_section(p[:depth], location) for p in _places(settings)):  # fmt: skip
+        return f"[{'.'.join(location)}]" if location else ""
     *section, key = location or ("",)
     return f"[{'.'.join(section)}] {key}" if section else key
 
@@ -131,9 +138,12 @@ def _meant(location: Location, settings: type[BaseModel]) -> str:
     here = [place[-1] for place in everywhere if _is_section(place[:-1], section)]
     if near := get_close_matches(key, here, 1):
         return f'; did you mean "{near[0]}"?'
-    by_key = {place[-1]: place for place in everywhere if len(place) > 1}
+    by_key: dict[str, list[Location]] = {}
+    for place in everywhere:
+        if len(place) > 1:
+            by_key.setdefault(place[-1], []).append(place)
     if near := get_close_matches(key, by_key, 1):
-        return f"; did you mean {_shown(by_key[near[0]])}?"
+        return f"; did you mean {' or '.join(map(_shown, by_key[near[0]][:2]))}?"
     return f"; there is {', '.join(here)}" if here else ""
 
 

@@ -59,7 +59,10 @@ async def examine(cli: Cli, *, environment: bool) -> list[Finding]:
     """Everything that `check` looks at, layer by layer; what stands on a layer that is not fit is not looked at."""
     findings: list[Finding] = []
     if _try(findings, "config", lambda: _check_config(cli)):
-        _try(findings, "handlers", lambda: _check_handlers(cli))
+        from bellhand.cli import configured  # only here: it imports all that handlers need
+
+        _try(findings, "handlers", lambda: configured.handlers(cli.settings, cli.options.config))
+        _try(findings, "services", lambda: configured.services(cli.settings))
         if environment:
             try:
                 findings += await _check_environment(cli)
@@ -110,22 +113,7 @@ def report_finding(finding: Finding) -> None:
 
 def _check_config(cli: Cli) -> str:
     settings = cli.settings
-    return f"{len(settings.lanes)} lanes limited, {len(settings.schedules)} schedules"
-
-
-def _check_handlers(cli: Cli) -> str:
-    from bellhand.kinds import find_kinds
-
-    modules = cli.settings.modules
-    found = find_kinds(modules)
-    for name, schedule in cli.settings.schedules.items():
-        if schedule.kind not in found:
-            raise Problem(
-                f"schedule {name} enqueues {schedule.kind}, which no module handles",
-                why=f"the modules hold {', '.join(sorted(found)) or 'no kinds at all'}",
-                fix="correct the kind, or add its module to `modules`",
-            )
-    return f"{len(modules)} modules, {len(found)} kinds"
+    return f"lanes with limits: {len(settings.lanes)}, schedules: {len(settings.schedules)}"
 
 
 async def _check_environment(cli: Cli) -> list[Finding]:
