@@ -21,6 +21,10 @@ from .f01_killed import longer
 BUSY_SECONDS = 4.0
 SIGNS = {"beat": "heartbeat_late", "claim": "database_away"}
 HELD_JOBS = 48  # as many as three daemons run at once
+UNHEARD = """
+select coalesce(max(extract(epoch from l.at - (select max(w.beat) from faults.workers w where w.worker = l.worker and w.seq < l.seq))), 0)::float8
+from faults.leases l where l.op = 'I'
+"""
 PARTITION_SECONDS = 18.0  # an idle claim comes after 6 s at the most, and the kernel gives a connection up after 10 s
 
 
@@ -104,6 +108,24 @@ async def commits_unanswered(stage: Stage) -> None:
         event["f"] == "enqueue" and event["res"] == "info" for event in read(stage.said.path)
     )
     stage.must(unknown > 0, "no_commit_was_left_open")
+
+
+@fault("F15-beats", "heartbeats alone are held up, for a third of a lease up to two; all else arrives", seconds=60)  # fmt: skip
+async def beats_held(stage: Stage) -> None:
+    """Who has not beaten for half a lease claims nothing, and what it runs ends before others run it."""
+    way = await stage.at_end.enter_async_context(network(stage.server.dsn_for(DATABASE, tcp=True)))
+    stage.at_heal.callback(way.heal)
+    await stage.daemons(2, dsn=way.dsn)
+    await stage.daemons(1)  # it takes over what the others lose
+    async with stage.clients(40, choose=longer):
+        async for _ in stage.moments(1.0, 3.0):
+            stage.nemesis.saw("beats_held")
+            way.holding = named("bellhand:heartbeat")
+            await asyncio.sleep(stage.lease_seconds * stage.dice.choice([0.35, 0.7, 1.0, 1.5, 2.0]))
+            way.heal()
+    unheard = await stage.value(UNHEARD)
+    stage.must(unheard < 0.8 * stage.lease_seconds, "claimed_without_a_beat", unheard)
+    stage.figures["claimed_unheard_max_s"] = round(unheard, 2)
 
 
 @fault("F15-late", "claims are held up by a middlebox and arrive when their daemon has long given them up", seconds=56, drain_seconds=30)  # fmt: skip
