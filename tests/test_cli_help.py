@@ -66,6 +66,17 @@ def test_every_error_leads_to_its_text(bellhand: Bellhand) -> None:
         assert problem.topic in ERRORS or problem.topic in SORTS
 
 
+def test_help_of_a_command_tells_all_of_it_and_its_own_options_first(bellhand: Bellhand) -> None:
+    whole = bellhand.ok("doctor", "--help").out
+    assert "Nothing is changed. Each finding says" in whole
+    for words in (("enqueue",), ("schedule", "add")):
+        said = bellhand.ok(*words, "--help").out
+        own, every = said.index("─ Options ─"), said.index("─ Options of every command ─")
+        assert own < said.index("--notify") < every < said.index("--config"), words
+        assert "[default: False]" not in said
+    assert bellhand("enqueue", "demo.greet", "--empty-tag").code == 2
+
+
 def test_a_line_of_help_or_of_tab_waits_for_nothing_it_does_not_need(bare: None) -> None:
     """Imports are what a start costs: the handlers' tools, the models of the API, the dashboard, rich's tracebacks."""
     program = "import sys; sys.argv = {words!r}\nfrom bellhand.__main__ import main\ntry: main()\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"

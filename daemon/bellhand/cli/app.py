@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from bellhand import __version__
 from bellhand.cli.commands import NAMES, register, tell_whole
@@ -21,6 +21,7 @@ from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
 from bellhand.cli.form import ALL_FIELDS, FIELDS, Form, form_of
 from bellhand.cli.output import FORM, paint, plain, say, tell
 from bellhand.cli.pager import paged, pages
+from bellhand.cli.panels import EVERY, OPTIONS
 from bellhand.cli.values import STDIN
 from bellhand.errors import Problem
 
@@ -36,10 +37,12 @@ app = App(
     help_epilogue=EXIT_CODES,
     version=__version__,
     result_action="return_value",
-)
-app.meta.group_parameters = Group("Options of every command", sort_key=100)
+    group_parameters=OPTIONS,
+    # A flag that is off is not worth saying, and nobody asks for an empty list.
+    default_parameter=Parameter(negative_iterable=(), show_default=lambda value: None if value is False else value),
+)  # fmt: skip
 register(app)
-app["--help"].group = app["--version"].group = app.meta.group_parameters
+app["--help"].group = app["--version"].group = EVERY
 
 
 @app.meta.default
@@ -47,27 +50,27 @@ def launch(
     *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     config: Annotated[
         Path | None,
-        Parameter(help="The configuration file; else $BELLHAND_CONFIG, else config.toml."),
+        Parameter(group=EVERY, help="The configuration file; else $BELLHAND_CONFIG, else config.toml."),
     ] = None,
     dsn: Annotated[
-        str | None, Parameter(help="The database, instead of the configured one.")
+        str | None, Parameter(group=EVERY, help="The database, instead of the configured one.")
     ] = None,
     json: Annotated[
         str | None,
-        Parameter(name="--json", help="JSON instead of text, all of it or some fields: --json id,kind,progress.percent."),
+        Parameter(group=EVERY, name="--json", help="JSON instead of text, all of it or some fields: --json id,kind,progress.percent."),
     ] = None,
-    ndjson: Annotated[bool, Parameter(negative=(), help="The same, one object a line.")] = False,
+    ndjson: Annotated[bool, Parameter(group=EVERY, negative=(), help="The same, one object a line.")] = False,
     template: Annotated[
-        str | None, Parameter(help="A line for each: --format '{id} {state}' is the same.")
+        str | None, Parameter(group=EVERY, help="A line for each: '{id} {state}'. --format is the same, where a command has none of its own.")
     ] = None,
     fields: Annotated[
-        bool, Parameter(negative=(), help="Print the fields there are for these; do nothing else.")
+        bool, Parameter(group=EVERY, negative=(), help="Print the fields there are for these; do nothing else.")
     ] = False,
     quiet: Annotated[
-        bool, Parameter(name=("--quiet", "-q"), negative=(), help="Only the data, no messages.")
+        bool, Parameter(group=EVERY, name=("--quiet", "-q"), negative=(), help="Only the data, no messages.")
     ] = False,
     no_pager: Annotated[
-        bool, Parameter(negative=(), help="Long output at once, not a screen at a time.")
+        bool, Parameter(group=EVERY, negative=(), help="Long output at once, not a screen at a time.")
     ] = False,
 ) -> int:  # fmt: skip
     """Parses the rest, runs the command and returns its exit code."""
@@ -102,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; errors go to stderr."""
     words = _normal(list(sys.argv[1:] if arguments is None else arguments))
     as_json = any(word.startswith(("--json", "--ndjson")) for word in words)
+    if {"--help", "-h"} & set(words) and (command := next((w for w in words if w in NAMES), None)):
+        tell_whole(app, command)
     try:
         code = app.meta(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()

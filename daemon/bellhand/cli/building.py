@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.context import Given
 from bellhand.cli.errors import Refused, Usage
 from bellhand.cli.installing import starter
 from bellhand.cli.output import plain, say, say_json, tell
+from bellhand.cli.panels import group
 
 NAME = re.compile(r"([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_]*))?")
 HANDLER = '''"""Jobs of {module}."""
@@ -58,7 +59,7 @@ def test_it_survives_a_crash_at_any_moment(bellhand):
     bellhand.assert_crash_safe("{kind}", items=["a", "b"])
 '''
 
-new = App(name="new", help="Write something to begin with.")
+new = group("new", "Write something to begin with.")
 
 
 @new.command

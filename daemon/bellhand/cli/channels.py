@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.arguments import Channel
 from bellhand.cli.context import Given, actor
 from bellhand.cli.output import ago, plain, say, say_json, table, tell
+from bellhand.cli.panels import group
 from bellhand.cli.values import seconds_of
 
-channels = App(name="channels", help="Where notifications go.")
+channels = group("channels", "Where notifications go.")
 
 
 @channels.default

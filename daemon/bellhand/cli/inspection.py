@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.again import Watch, again
 from bellhand.cli.channels import fares
@@ -16,12 +16,13 @@ from bellhand.cli.completing import kinds as known_kinds
 from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
+from bellhand.cli.panels import group
 from bellhand.kind_figures import SECOND_RUN, kinds_told
 
 WINDOW_SECONDS = 3600
 COUNTED_MAX = 100_000  # lane_stats counts no further
 
-kinds = App(name="kinds", help="The kinds of job that the database knows.")
+kinds = group("kinds", "The kinds of job that the database knows.")
 
 
 async def status(*, watch: Watch = False, cli: Given) -> int:

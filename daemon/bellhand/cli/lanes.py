@@ -6,17 +6,18 @@ import json
 from datetime import datetime
 from typing import Annotated, cast
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.arguments import Lane, Reason
 from bellhand.cli.context import Given, actor
 from bellhand.cli.errors import Usage
 from bellhand.cli.output import said
+from bellhand.cli.panels import group
 from bellhand.cli.values import moment_of, seconds_of
 
 NONE = "none"
 
-lane = App(name="lane", help="Change the limits of a lane, pause it, resume it.")
+lane = group("lane", "Change the limits of a lane, pause it, resume it.")
 
 
 @lane.command

@@ -6,16 +6,17 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.completing import jobs
 from bellhand.cli.context import Given
 from bellhand.cli.errors import Usage
 from bellhand.cli.naming import name_of, number_of
 from bellhand.cli.output import tell
+from bellhand.cli.panels import group
 from bellhand.cli.values import moment_of
 
-leads = App(name="leads", help="The leads that jobs collected.")
+leads = group("leads", "The leads that jobs collected.")
 
 
 @leads.command

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.context import Cli, Database, Given
 from bellhand.cli.errors import FAILED, OK, unreadable_dsn
 from bellhand.cli.output import duration, paint, plain, say, say_json, tell
+from bellhand.cli.panels import group
 from bellhand.resource import rfc3339
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ FIXES = {
     "newer": "newer: applied by a newer bellhand than this one; run that, or what its tolerates allows",
 }
 
-migrate = App(name="migrate", help="Bring the schema up to date.")
+migrate = group("migrate", "Bring the schema up to date.")
 
 
 @migrate.default

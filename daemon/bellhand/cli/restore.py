@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.completing import kinds
 from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, paint, plain, say, say_json, table, tell
+from bellhand.cli.panels import group
 from bellhand.cron import due_ticks
 from bellhand.kind_figures import SECOND_RUN
 from bellhand.resource import rfc3339
@@ -21,7 +22,7 @@ RUNNING_SHOWN = 20
 SAFE = ("none", "keyed")  # kinds that may run a second time
 REASON = "restore review"
 
-restore = App(name="restore", help="After the database was restored: what would happen again.")
+restore = group("restore", "After the database was restored: what would happen again.")
 
 
 @restore.command

@@ -8,18 +8,19 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.alert_rules import RULES, SHIPPED, alert_rules, grafana_dashboard
 from bellhand.cli.context import Cli, Given
 from bellhand.cli.errors import Refused, Usage
 from bellhand.cli.installing import run
 from bellhand.cli.output import plain, say, tell
+from bellhand.cli.panels import group
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (where a browser asks, when it listens everywhere)
 
-rules = App(
-    name="rules", help="Alert rules for Prometheus, whether they work, and a dashboard for Grafana."
+rules = group(
+    "rules", "Alert rules for Prometheus, whether they work, and a dashboard for Grafana."
 )
 Url = Annotated[
     str | None,

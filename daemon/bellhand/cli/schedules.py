@@ -7,21 +7,20 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.arguments import Kind, Reason, Schedule
 from bellhand.cli.context import Given, actor, loads
 from bellhand.cli.errors import Usage
 from bellhand.cli.inspection import schedules as list_schedules
 from bellhand.cli.output import ago, plain, said, tell
+from bellhand.cli.panels import group
 from bellhand.cli.values import payload_of, wish_of
 from bellhand.resource import rfc3339
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")  # as the table has it
 
-schedule = App(
-    name="schedule", help="Make a schedule, run it now, pause it, resume it, take it out."
-)
+schedule = group("schedule", "Make a schedule, run it now, pause it, resume it, take it out.")
 
 
 @schedule.default

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.context import Given, loads
 from bellhand.cli.errors import NotFound, Refused
 from bellhand.cli.output import ago, say_json, table, tell
+from bellhand.cli.panels import group
 from bellhand.cli.reports import hand_out
 
-seo = App(name="seo", help="Sites that were crawled, and reports of them.")
+seo = group("seo", "Sites that were crawled, and reports of them.")
 
 
 @seo.command

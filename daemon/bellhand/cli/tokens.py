@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from bellhand.cli.context import Given, actor
 from bellhand.cli.output import ago, plain, say, say_json, table, tell
+from bellhand.cli.panels import group
 from bellhand.cli.values import seconds_of
 
 SHOWN_MAX = 500
 Scope = Literal["read", "enqueue", "operate", "admin"]
 
-token = App(name="token", help="Who may ask over HTTP.")
+token = group("token", "Who may ask over HTTP.")
 
 
 @token.command
