@@ -5,7 +5,7 @@ failed, steps for the newest, a lane with all that is pending, and some jobs tha
 meanwhile. Each page is asked for REQUESTS times over HTTP, one at a time, after one that does not count. Beside the
 clock, which a busy machine stretches, stands the CPU that a request took: in the daemon, and in Postgres for its
 statements with the heaviest of them. What pages keep for two seconds, so as not to ask it for each who looks, is asked
-anew each time here.
+anew each time here. Last, how soon who watches a job is told of it (watching.py).
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from bellhand.migrate import migrate
 from bellhand.settings import Settings, Status
 from bellhand.sql import query
 from bellhand.surfaces import status_port
+
+from .watching import UPDATES, watched
 
 HISTORY = 5_000_000
 PENDING = 100_000
@@ -182,6 +184,9 @@ async def measure(dsn: str, history: int, requests: int) -> bool:
         kept = kept and cut[18] <= PAGE_MS_MAX and longest <= STATEMENT_MS_MAX
         most = max(theirs, key=lambda name: theirs[name], default="-")
         print(f"| `{path}` | {cut[9]:.0f} | {cut[18]:.0f} | {ours:.1f} | {sum(theirs.values()):.1f} | {most} | {theirs.get(most, 0):.1f} | {longest:.0f} |", flush=True)  # fmt: skip
+    print(f"load average {load()}\n")
+    waiting = list(range(history + 2000, history + 2000 + UPDATES))
+    kept = await watched(dsn, f"http://127.0.0.1:{port.port}", ids["running"], waiting) and kept
     print(f"load average {load()}")
     await port.stop()
     for link in database.links:

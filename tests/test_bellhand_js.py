@@ -116,6 +116,8 @@ async def test_what_is_shown_of_a_job_is_words(tmp_path: Path) -> None:
         for (const job of [
           {state: "running", progress, eta}, {state: "pending", position: {ahead: 2}}, {state: "pending", position: {ahead: 0}},
           {state: "completed", partial: true, progress}, {state: "failed", progress: {}},
+          {state: "running", progress: {percent: 99, ending: "finishing", items_done: 4, items_total: 4}},
+          {state: "running", progress: {percent: null, ending: null, steps_done: 2, steps_failed: 0, steps_total: null}},
         ]) { const {state, value, more} = words(job, now); console.log([state, value, more].join("|")); }
     """)  # fmt: skip
     assert said.splitlines() == [
@@ -124,6 +126,8 @@ async def test_what_is_shown_of_a_job_is_words(tmp_path: Path) -> None:
         "Waiting|next in line|",
         "Completed in part|100 percent, 4 of 6 steps|",
         "Failed||",
+        "Running|finishing, 4 of 4|",
+        "Running|2 steps done|",
     ]
 
 

@@ -44,9 +44,10 @@ def test_watch_prints_a_line_a_change_where_nobody_looks(bellhand: Bellhand) -> 
     job = bellhand.running()
     finish = "select bellhand.finish(array[$1::bigint], 'cancelled', 'no')"
     change = 'update bellhand.jobs set progress = \'{"done": 1, "total": 4}\' where id = $1'
+    last = 'update bellhand.jobs set progress = \'{"done": 4, "total": 4}\' where id = $1'
     timers = [
-        threading.Timer(0.6, bellhand.sql, (change, job)),
-        threading.Timer(1.4, bellhand.sql, (finish, job)),
+        threading.Timer(seconds, bellhand.sql, (statement, job))
+        for seconds, statement in ((0.6, change), (1.2, last), (1.8, finish))
     ]
     for timer in timers:
         timer.start()
@@ -59,8 +60,9 @@ def test_watch_prints_a_line_a_change_where_nobody_looks(bellhand: Bellhand) -> 
         (True, False),
         (True, True),
     ]
-    assert "cancelled" in lines[2]
-    assert len(lines) == 3
+    assert lines[2].endswith("4/4  finishing")
+    assert "cancelled" in lines[3]
+    assert len(lines) == 4
     assert "\x1b" not in said.out
 
 

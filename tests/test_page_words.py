@@ -1,5 +1,6 @@
 """What pages are made of: searches, trees, forms, bars; no database and no browser."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +15,9 @@ from bellhand.dashboard.search import duration_seconds, parse
 from bellhand.dashboard.site import local
 from bellhand.dashboard.tree import HIDDEN, NODES_MAX, loads, tree
 from bellhand.dashboard.words import spoken, steps_said
+from bellhand.resource import progress
 from bellhand.states import OVER
+from bellhand.steps import progressed
 from pages import Steps
 
 
@@ -151,17 +154,39 @@ def test_the_strip_stays_in_its_picture(quantiles, seconds):
     assert "nan" not in told["said"]
 
 
-@pytest.mark.parametrize(("state", "given", "seen", "heard"), [
-    ("running", {"items_done": 3, "items_total": 4, "percent": 75.0}, "75 % · 3/4", "75 percent, 3 of 4"),
-    ("running", {"items_done": 4, "items_total": 4, "percent": 99.0}, "finishing · 4/4", "finishing, 4 of 4"),
-    ("running", {"steps_done": 1, "steps_failed": 0, "steps_total": 1, "percent": 99.0},
-     "after its last known step · 1/1", "after its last known step, 1 of 1 steps"),
-    ("running", {"steps_done": 1, "steps_failed": 1, "steps_total": 3, "percent": 66.7}, "67 % · 1/3", "67 percent, 1 of 3 steps, 1 steps failed"),
-    ("retrying", {"steps_done": 1, "steps_failed": 1, "steps_total": 2, "percent": 50.0}, "50 % · 1/2", "50 percent, 1 of 2 steps, 1 steps failed"),
-    ("completed", {"items_done": 4, "items_total": 4, "percent": 100.0}, "100 % · 4/4", "100 percent, 4 of 4"),
-    ("pending", {}, "", ""),
+@pytest.mark.parametrize(("state", "told", "steps", "seen", "heard"), [
+    ("running", {"done": 3, "total": 4, "percent": 75.0}, (0, 0), "75 % · 3/4", "75 percent, 3 of 4"),
+    ("running", {"done": 3, "total": 4}, (0, 0), "75 % · 3/4", "75 percent, 3 of 4"),  # by psql
+    ("running", {"done": 3, "total": 6, "percent": 75.0}, (0, 0), "75 % · 3/6", "75 percent, 3 of 6"),  # its total grew
+    ("running", {"done": 4, "total": 4, "percent": 100.0}, (0, 0), "finishing · 4/4", "finishing, 4 of 4"),
+    ("running", {"steps_total": 1, "percent": 100.0}, (1, 0), "after its last known step · 1/1", "after its last known step, 1 of 1 steps"),
+    ("running", {"steps_total": 2, "percent": None}, (2, 0), "2 steps done", ""),
+    ("running", {"steps_total": 2, "percent": None}, (1, 1), "1 step done", "1 step failed"),
+    ("running", {"steps_total": 3, "percent": 66.7}, (1, 1), "67 % · 1/3", "67 percent, 1 of 3 steps, 1 step failed"),
+    ("retrying", {"steps_total": 2}, (1, 1), "50 % · 1/2", "50 percent, 1 of 2 steps, 1 step failed"),
+    ("completed", {"done": 4, "total": 4}, (0, 0), "100 % · 4/4", "100 percent, 4 of 4"),
+    ("pending", {}, (0, 0), "", ""),
 ])  # fmt: skip
-def test_a_bar_says_finishing_where_99_percent_would_say_nothing(state, given, seen, heard) -> None:
-    names = ("percent", "items_done", "items_total", "steps_done", "steps_failed", "steps_total")
-    job = {"state": state, "progress": dict.fromkeys(names) | given}
+def test_a_bar_says_finishing_where_99_percent_would_say_nothing(
+    state, told, steps, seen, heard
+) -> None:
+    done, failed = steps
+    row = {
+        "state": state, "progress": json.dumps(told), "attempts": int(state == "retrying"),
+        "steps_total": done + failed, "steps_done": done, "steps_failed": failed,
+    }  # fmt: skip
+    job = {"state": state, "progress": progress(row)}
     assert (steps_said(job), spoken(job)) == (seen, heard)
+    assert job["progress"]["percent"] != 100.0 or state == "completed"
+
+
+@given(st.lists(st.tuples(st.integers(-1, 9), st.integers(-1, 9))))
+def test_a_bar_never_goes_back_within_a_stage(told) -> None:
+    """Whatever its handler counts, and however late it learns how much there is."""
+    state: dict[str, object] = {}
+    seen = 0.0
+    for done, total in told:
+        state |= {"done": done, "total": total}
+        percent = progressed(state, None).get("percent", seen)
+        assert seen <= percent <= 100
+        seen = percent

@@ -178,7 +178,7 @@ async def test_progress_counts_steps(dsn: str, conn: asyncpg.Connection) -> None
     async with serving(dsn) as port:
         progress = (await port.json(f"/v1/jobs/{made['id']}"))["progress"]
     assert progress == {
-        "percent": 50.0, "steps_done": 1, "steps_failed": 1, "steps_total": 4, "items_done": None,
+        "percent": 50.0, "ending": None, "steps_done": 1, "steps_failed": 1, "steps_total": 4, "items_done": None,
         "items_total": None, "stage": None, "step": None, "message": "page 3",
         "counters": {"leads": 80},
     }  # fmt: skip

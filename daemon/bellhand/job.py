@@ -20,7 +20,7 @@ from .db import patiently
 from .kinds import Kind
 from .outcomes import LeaseLost, encode, storable, storable_json
 from .sql import query
-from .steps import Steps, finite, step_counts
+from .steps import Steps, finite, progressed, step_counts
 from .store import Store
 
 if TYPE_CHECKING:
@@ -199,7 +199,9 @@ class Job:
         message: str | None = None,
         stage: str | None = None,
     ) -> None:
-        """Say how far the job is; cheap, written at most once a second."""
+        """Say how far the job is; cheap, written at most once a second. Within a stage its bar never goes back."""
+        if stage is not None and stage != self.state.get("stage"):
+            self.state.pop("percent", None)  # its bar begins anew
         given = {"done": finite(done), "total": finite(total), "message": message, "stage": stage}
         for name, v in given.items():
             if v is not None:
@@ -214,17 +216,13 @@ class Job:
             if counts is not None:
                 counts[name] = counts.get(name, 0) + n
 
-    def progress_json(self) -> str | None:
-        """The progress as stored, or None if there is nothing to say."""
+    def progress_json(self, *, ended: bool = False) -> str | None:
+        """The progress as stored, or None if there is nothing to say; of what `ended` badly the failed steps may come again."""
         if "state" not in self.__dict__ and "counters" not in self.__dict__:
             return None
-        shown = dict(self.state)
-        done, total = shown.get("done"), shown.get("total")
-        if "_steps" in self.__dict__ and self._steps.places:
-            shown |= self._steps.shown()
-            done, total = shown["steps_done"] + shown["steps_failed"], shown["steps_total"]
-        if done is not None and total:
-            shown["percent"] = round(max(0.0, min(100.0, 100.0 * done / total)), 1)
+        shown = progressed(self.state, self.__dict__.get("_steps"))
+        if ended and shown.get("percent"):
+            del shown["percent"]
         if self.counters:
             shown["counters"] = dict(self.counters)
         return json.dumps(storable_json(shown), default=str)

@@ -102,27 +102,33 @@ def links(number: int, key: str) -> dict[str, str]:
 def progress(row: Record) -> dict[str, Any]:
     """How far the job is: what its handler said last, and its steps as they were counted."""
     said = _json(row["progress"]) or {}
-    total = max(int(said.get("steps_total") or 0), row["steps_total"])
-    done, failed = row["steps_done"], row["steps_failed"]
-    return {
-        "percent": _percent(row, said, total),
-        "steps_done": done if total else None,
-        "steps_failed": failed if total else None,
+    running = row["state"] == "running"
+    # A total that grows with each step is none: see progressed().
+    growing = running and "percent" in said and said["percent"] is None
+    total = 0 if growing else max(int(said.get("steps_total") or 0), row["steps_total"])
+    counted = total or growing
+    shown = {
+        "percent": None if growing else _percent(row, said, total),
+        "steps_done": row["steps_done"] if counted else None,
+        "steps_failed": row["steps_failed"] if counted else None,
         "steps_total": total or None,
         "items_done": said.get("done"),
         "items_total": said.get("total"),
         "stage": said.get("stage"),
-        "step": said.get("step") if row["state"] == "running" else None,
+        "step": said.get("step") if running else None,
         "message": said.get("message"),
         "counters": said.get("counters") or {},
     }
+    return shown | {"ending": _ending(shown) if running else None}
 
 
 def _percent(row: Record, said: dict[str, Any], total: int) -> float | None:
     """What the handler says, else by the steps; 100 only once the job is over."""
     if row["state"] == "completed":
         return 100.0
-    if said.get("total"):
+    if row["state"] == "running" and "percent" in said:
+        percent = float(said["percent"])
+    elif said.get("total"):
         percent = 100.0 * float(said.get("done") or 0) / float(said["total"])
     elif total:
         # Steps that failed are behind us, unless they will be tried again.
@@ -131,6 +137,18 @@ def _percent(row: Record, said: dict[str, Any], total: int) -> float | None:
     else:
         return None
     return round(min(99.0, max(0.0, percent)), 1)
+
+
+def _ending(progress: dict[str, Any]) -> str | None:
+    """What a running job does once all that was counted is behind it, where 99 % would say nothing; None before that.
+
+    A handler that counts its items has no more of them; one that only takes steps may begin another that nobody knows of yet.
+    """
+    if progress["items_total"]:
+        return "finishing" if (progress["items_done"] or 0) >= progress["items_total"] else None
+    behind = (progress["steps_done"] or 0) + (progress["steps_failed"] or 0)
+    all_behind = progress["steps_total"] and behind >= progress["steps_total"]
+    return "after its last known step" if all_behind else None
 
 
 def eta(row: Record | None) -> dict[str, Any] | None:

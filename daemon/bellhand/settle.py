@@ -195,7 +195,7 @@ class Settler:
         became = await self.store.settle_others(
             list({job.lease for job, _ in jobs}), [job.id for job, _ in jobs], [job.epoch for job, _ in jobs],
             [end.outcome for _, end in jobs], [end.wait_seconds for _, end in jobs], [end.error for _, end in jobs],
-            [job.progress_json() for job, _ in jobs], [job.ran_seconds for job, _ in jobs], leases,
+            [job.progress_json(ended=True) for job, _ in jobs], [job.ran_seconds for job, _ in jobs], leases,
         )  # fmt: skip
         for job, end in jobs:
             outcome = became.get(job.id, "lost")

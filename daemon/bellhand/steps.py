@@ -50,6 +50,7 @@ class Steps:
         self.errors: dict[str, str] = {}  # of those that failed in this attempt
         self.final: dict[str, str] = {}  # of those that failed for good, in any attempt
         self.running: dict[str, None] = {}
+        self.planned = False  # each() has said how many there will be
         self.places: dict[str, int] = {}  # of all that are done, running or announced
         self.names: dict[str, Any] = {}  # that each() gave, see plan()
         self._old_places: dict[str, int] = {}
@@ -150,6 +151,7 @@ class Steps:
         parts, names = plan(items, fn, name, chunk, self.names)
         await self.know()
         self.announce(names)
+        self.planned = True
         results: list[Any] = [None] * len(parts)
         todo = iter(range(len(parts)))
         next_start = self.tools.clock()
@@ -259,6 +261,28 @@ class Steps:
 
     async def _patiently(self, method: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         return await patiently(self.tools.random, lambda: method(*args))
+
+
+def progressed(state: dict[str, Any], steps: Steps | None) -> dict[str, Any]:
+    """What is shown of `state` and the steps: their counts, and how many `percent` are behind.
+
+    By what the handler counts, else by its steps once each() has said how many there will be; None until then,
+    since a bar by the steps known so far would go back with each new one. Within a stage it never goes back.
+    """
+    shown = dict(state)
+    if steps is not None and steps.places:
+        shown |= steps.shown()
+    if shown.get("total"):
+        done, total = shown.get("done") or 0, shown["total"]
+    elif steps is not None and steps.places and steps.planned:
+        done, total = shown["steps_done"] + shown["steps_failed"], shown["steps_total"]
+    elif "steps_total" in shown:
+        return shown | {"percent": None}
+    else:
+        return shown
+    percent = max(state.get("percent") or 0.0, min(100.0, 100.0 * done / total))
+    shown["percent"] = state["percent"] = round(percent, 1)
+    return shown
 
 
 def plan(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 State = Literal[
     "pending", "scheduled", "retrying", "blocked", "paused", "running", "completed", "failed", "cancelled"
@@ -23,10 +23,15 @@ class Told(BaseModel):
 class Progress(Told):
     """How far a job is: what its handler said last, and its steps as they were counted."""
 
-    percent: float | None
+    percent: float | None = Field(
+        description="Null where nobody knows how much there is. Within a stage it never goes back."
+    )
+    ending: Literal["finishing", "after its last known step"] | None = Field(
+        description="What it does where all that was counted is behind it."
+    )
     steps_done: int | None
     steps_failed: int | None
-    steps_total: int | None
+    steps_total: int | None = Field(description="Null while it may still grow with each step.")
     items_done: float | None
     items_total: float | None
     stage: Any

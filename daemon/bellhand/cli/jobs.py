@@ -137,7 +137,7 @@ async def _candidates(
 
 def _line(job: dict[str, Any], now: datetime) -> tuple[object, ...]:
     progress = job["progress"]
-    percent = "" if progress["percent"] is None else f"{progress['percent']:.0f} %"
+    percent = percent_said(progress)
     what = (job["error"] or "").splitlines() if job["state"] != "completed" else []
     message = what[-1] if what else progress["message"] or ""
     moment = datetime.fromisoformat(job["finished_at"] or job["created_at"])
@@ -236,9 +236,19 @@ def headline(job: dict[str, Any]) -> str:
         total = progress[f"{unit}_total"]
         if total and job["state"] != "completed":
             parts.append(f"{progress[f'{unit}_done'] or 0:g}/{total:g}")
-        parts.append(f"{progress['percent']:.0f} %")
+        parts.append(percent_said(progress))
+    elif progress["steps_done"]:
+        parts.append(
+            f"{progress['steps_done']} step{'' if progress['steps_done'] == 1 else 's'} done"
+        )
     parts += [f"{value:g} {plain(name)}" for name, value in progress["counters"].items()]
     return "  ".join(parts)
+
+
+def percent_said(progress: dict[str, Any]) -> str:
+    """`63 %`, or `finishing` where 99 % would say nothing."""
+    percent = progress["percent"]
+    return progress["ending"] or ("" if percent is None else f"{percent:.0f} %")
 
 
 def steps_lines(job: dict[str, Any]) -> list[str]:

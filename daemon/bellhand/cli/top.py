@@ -96,9 +96,12 @@ def picture(workers: list[Row], lanes: list[Row], jobs: list[Row], *, width: int
     lines += [("", None), (f"{'JOB':>10}  {'KIND':<24} {'PROGRESS':<17} WHAT", "dim")]
     for job in jobs:
         progress = job["progress"]
-        percent = progress.get("percent")
-        shown = f"{bar(percent, BAR_CELLS)} {percent:>3.0f} % " if percent is not None else ""
-        lines.append((f"{job['id']:>10}  {plain(job['kind']):<24.24} {shown:<17} {plain(progress.get('message') or '')}", None))  # fmt: skip
+        percent = progress["percent"]
+        shown = "" if percent is None else bar(percent, BAR_CELLS)
+        if percent is not None and not progress["ending"]:
+            shown += f" {percent:>3.0f} %"
+        what = " · ".join(filter(None, (progress["ending"], progress["message"])))
+        lines.append((f"{job['id']:>10}  {plain(job['kind']):<24.24} {shown:<17} {plain(what)}", None))  # fmt: skip
     cut = [(text if len(text) <= width else text[: width - 1] + "…", style) for text, style in lines[: height - 1]]  # fmt: skip
     return [paint(text.rstrip(), style) for text, style in cut]
 

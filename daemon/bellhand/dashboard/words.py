@@ -84,43 +84,35 @@ def last_line(text: str) -> str:
 
 
 def steps_said(job: dict[str, Any]) -> str:
-    """`63 % · 4/6`, beside a bar; once all that was counted is behind a running job, `finishing · 6/6`."""
+    """`63 % · 4/6`, beside a bar; `finishing · 6/6` once all is behind it; `2 steps done` where nobody knows how many there are."""
     progress = job["progress"]
     percent = progress["percent"]
-    said = ending(job) or ("" if percent is None else f"{percent:.0f} %")
+    said = progress["ending"] or ("" if percent is None else f"{percent:.0f} %")
     for done, total in (("items_done", "items_total"), ("steps_done", "steps_total")):
         if progress[total]:
             return " · ".join(filter(None, (said, f"{progress[done] or 0:g}/{progress[total]:g}")))
-    return said
+    return said or _uncounted(progress)
 
 
 def spoken(job: dict[str, Any]) -> str:
     """`63 percent, 4 of 6 steps`: what a bar is for those who hear it."""
     progress = job["progress"]
     percent = progress["percent"]
-    parts = [ending(job) or ("" if percent is None else f"{percent:.0f} percent")]
+    parts = [progress["ending"] or ("" if percent is None else f"{percent:.0f} percent")]
     if progress["items_total"]:
         parts.append(f"{progress['items_done'] or 0:g} of {progress['items_total']:g}")
     elif progress["steps_total"]:
         parts.append(f"{progress['steps_done']} of {progress['steps_total']} steps")
     if progress["steps_failed"]:
-        parts.append(f"{progress['steps_failed']} steps failed")
+        parts.append(
+            f"{progress['steps_failed']} step{'' if progress['steps_failed'] == 1 else 's'} failed"
+        )
     return ", ".join(filter(None, parts))
 
 
-def ending(job: dict[str, Any]) -> str:
-    """What a running job does once all that was counted is behind it, where 99 % would say nothing; "" before that.
-
-    A handler that counts its items has no more of them; one that only takes steps may begin another that nobody knows of yet.
-    """
-    progress = job["progress"]
-    if job["state"] != "running":
-        return ""
-    if progress["items_total"]:
-        return "finishing" if (progress["items_done"] or 0) >= progress["items_total"] else ""
-    behind = (progress["steps_done"] or 0) + (progress["steps_failed"] or 0)
-    all_behind = progress["steps_total"] and behind >= progress["steps_total"]
-    return "after its last known step" if all_behind else ""
+def _uncounted(progress: dict[str, Any]) -> str:
+    done = progress["steps_done"]
+    return f"{done} step{'' if done == 1 else 's'} done" if done else ""
 
 
 def shown(job: dict[str, Any]) -> str:

@@ -239,13 +239,14 @@ export function words(job, now = new Date()) {
   const progress = job.progress ?? {};
   const over = OVER.includes(job.state);
   // What the handler counts itself says more than its steps.
+  const behind = (progress.steps_done ?? 0) + (progress.steps_failed ?? 0);
   const parts = progress.items_total ? `${progress.items_done ?? 0} of ${progress.items_total}`
-    : progress.steps_total ? `${progress.steps_done + progress.steps_failed} of ${progress.steps_total} steps` : "";
+    : progress.steps_total ? `${behind} of ${progress.steps_total} steps` : behind ? `${behind} step${behind === 1 ? "" : "s"} done` : "";
   const percent = job.state === "completed" ? 100 : progress.percent ?? null;
   const left = over ? "" : remaining(job.eta, now);
   const ahead = job.position?.ahead;
   const place = over || ahead === undefined ? "" : ahead === 0 ? "next in line" : `${ahead} before it`;
-  const said = [percent === null ? "" : `${Math.round(percent)} percent`, parts, place, left];
+  const said = [progress.ending ?? (percent === null ? "" : `${Math.round(percent)} percent`), parts, place, left];
   return {
     state: STATES[job.partial ? "partial" : job.state] ?? job.state,
     percent,
