@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from bellhand import __version__
 from bellhand.dashboard.editing import changes_of
 from bellhand.problems import HttpProblem
 from commands import CHECKS, SCHEMA, Bellhand, bare, bellhand
@@ -116,6 +117,7 @@ async def test_a_job_is_changed_and_deleted_on_its_page(dsn: str, conn: asyncpg.
         later, failed = jobs["later"], jobs["failed"]
         _, page, _ = await browser.get(f"/jobs/{later}")
         version = page.css_first("#edit-form [name=version]").attributes["value"]
+        assert text_of(page, "footer span") == f"Bellhand {__version__}"
         form = {
             "version": version,
             "attempts_max": "9",

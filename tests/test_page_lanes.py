@@ -12,7 +12,7 @@ from daemons import insert, until
 from pages import browsing, text_of
 from support import eventually
 
-LANE = {"pending": 60, "concurrency": 2, "rate_per_second": None}
+LANE = {"paused": False, "pending": 60, "concurrency": 2, "rate_per_second": None}
 
 
 def test_waits_are_counted_by_how_long_they_were():
@@ -122,6 +122,7 @@ async def test_what_limits_would_do_is_said_before_they_are_set(dsn, conn):
         _, page, _ = await browser.get("/lanes/pages?concurrency=4&rate_per_second=")
         ended = [[cell.text() for cell in row.css("td")] for row in page.css("#hour tbody tr")]
         assert (len(ended), ended[-1]) == (12, ["7", "2", "0", "1"])
+        assert "It is paused. Once it goes on" in text_of(page, "#forecast")
         assert "done in about 10 min; with these limits in about 2 min, 4 at once" in text_of(page, "#forecast")  # fmt: skip
         assert (
             await conn.fetchval("select concurrency from bellhand.lanes where name = 'pages'") == 1

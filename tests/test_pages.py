@@ -245,5 +245,6 @@ async def test_with_the_database_away_a_page_shows_how_it_stood(private_server, 
             assert (code, bool(page.css_first("h1"))) == (503, True), (
                 "never seen before: a problem as a page"
             )
+            assert page.css_first("meta[http-equiv=refresh]"), "it goes on asking too"
         finally:
             private_server.start()

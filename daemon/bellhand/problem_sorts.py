@@ -228,7 +228,7 @@ SORTS: dict[str, Sort] = {
         "look into the daemon's log, and tell us",
     ),
     "database-away": Sort(
-        503, "The database cannot be reached",
+        503, "The database does not answer",
         "Postgres is away, busy, or did not answer in time. Nothing is lost; the daemon keeps trying.",
         "the daemon keeps trying; so may you",
     ),

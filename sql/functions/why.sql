@@ -21,7 +21,7 @@ begin
     from bellhand.dependencies d cross join lateral (select a.kind, a.state from bellhand.all_jobs a where a.id = d.parent and a.finished_at is null) p
     where d.child = p_id order by d.parent limit 5;
   if j.run_at > bellhand.now() then
-    return query select case when j.state = 'retrying' then j.state else 'scheduled' end, format('It is due at %s, in %s.%s', j.run_at, bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
+    return query select case when j.state = 'retrying' then j.state else 'scheduled' end, format('It is due at %s, in %s.%s', to_char(j.run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
       coalesce(case j.state when 'retrying' then ' Last error: ' else ' Said last: ' end || right(j.error, 200), '')), format('bellhand run-now %s', p_id);
   end if;
   if k.name is null then

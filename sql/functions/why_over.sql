@@ -1,7 +1,7 @@
 -- Why a job that is over ended as it did: what it said, which steps failed, who else failed so.
 create or replace function bellhand.why_over(p_job bellhand.all_jobs) returns table (gate text, detail text, fix text) language plpgsql stable as $$
 begin
-  return query select p_job.state, coalesce(right(p_job.error, 500), 'It is over since ' || p_job.finished_at),
+  return query select p_job.state, coalesce(right(p_job.error, 500), 'It is over since ' || to_char(p_job.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')),
     case when p_job.state <> 'completed' or p_job.partial then format('bellhand retry %s', p_job.id) end;
   return query select 'step_failed'::text, format('Step %s failed: %s', to_json(s.name), coalesce(bellhand.error_line(s.error), 'without a word')),
       format('bellhand retry %s', p_job.id)

@@ -1,15 +1,15 @@
--- The last $1 seconds minute by minute, the deploys in them, the newest running jobs, the next schedules, the latest $2 groups of failures, and
+-- The last $1 seconds in minutes that are over, the deploys in them, the newest running jobs, the next schedules, the latest $2 groups of failures, and
 -- how many jobs can run at once: from the minutes that workers counted, leases and small tables, never from jobs. Sums are of
 -- floats, which take a third of the time of exact ones.
 with clock as materialized (select bellhand.now() as now, date_trunc('minute', bellhand.now()) as minute),
 minutes as (
   select s.minute, sum(s.jobs::float8) filter (where s.outcome in ('completed', 'partial')) as done, sum(s.jobs::float8) filter (where s.outcome = 'fail') as failed,
     sum(s.jobs::float8) filter (where s.outcome in ('retry', 'crash')) as again, sum(s.run_seconds) / nullif(sum(s.jobs::float8), 0) as run_seconds
-  from bellhand.stats s where s.minute between (select bellhand.now() - make_interval(secs => $1)) and (select bellhand.now()) group by 1)
+  from bellhand.stats s where s.minute between (select minute - make_interval(secs => $1) from clock) and (select now from clock) group by 1)
 select
   (select jsonb_agg(jsonb_build_array(extract(epoch from g.minute)::bigint, coalesce(m.done, 0)::bigint, coalesce(m.failed, 0)::bigint, coalesce(m.again, 0)::bigint,
       round(coalesce(m.run_seconds, 0)::numeric, 3)) order by g.minute)
-    from clock c cross join lateral generate_series(c.minute - make_interval(secs => $1) + interval '1 minute', c.minute, '1 minute') g(minute)
+    from clock c cross join lateral generate_series(c.minute - make_interval(secs => $1), c.minute - interval '1 minute', '1 minute') g(minute)
     left join minutes m on m.minute = g.minute)::text as minutes,
   (select jsonb_agg(jsonb_build_object('at', d.at, 'version', d.version, 'code', d.code, 'note', d.note, 'actor', d.actor) order by d.at desc) from (
     select * from bellhand.deploys x where x.at > bellhand.now() - make_interval(secs => $1) and x.at <= bellhand.now() order by x.at desc limit 10) d)::text as deploys,

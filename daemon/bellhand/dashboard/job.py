@@ -62,7 +62,7 @@ class JobPage:
             payload=loads(row["payload"]), result=loads(row["result"]), has_result=row["result"] is not None,
             lasted=seconds, typical=mean(typical), elsewhere=elsewhere(request, job), waits=job["state"] in WAITING,
             alike=alike(json.loads(found[0]["alike"] or "null"), seconds, over=bool(job["finished_at"])), lengths=LINK_HOURS,
-            version=found[0]["version"] or "", fresh=not steps and not job["started_at"],
+            edition=found[0]["version"] or "", fresh=not steps and not job["started_at"],
             actions=[(name, word) for name, word in ACTIONS.items() if name in job["allowed_actions"]],
             reveals=self.reveals, known_at=links_of(self.links, job, job["payload"]),
             again=f"/kinds/{job['kind']}?{urlencode({'like': number})}" if job["lane"] else "",

@@ -154,7 +154,7 @@ def forecast(lane: dict[str, Any], now: Pace, asked: dict[str, Any] | None) -> d
     would = now.empty_seconds(**wanted)
     assert would is not None
     return {
-        "now": rough(is_now), "would": rough(would) if asked is not None else None, "slots": now.slots(wanted["concurrency"]),
+        "paused": lane["paused"], "now": rough(is_now), "would": rough(would) if asked is not None else None, "slots": now.slots(wanted["concurrency"]),
         "basis": f"{lane['pending']:,} wait, one ran {took(now.run_seconds)} on average in the last hour, and its workers have {now.hands} hands",
         "elsewhere": now.elsewhere if now.slots(wanted["concurrency"]) > now.hands - now.elsewhere else 0,
     }  # fmt: skip

@@ -11,7 +11,7 @@ from asyncpg import Record
 
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.words import shown
-from bellhand.resource import resource
+from bellhand.resource import eta, resource
 from bellhand.stats import WAITS, within
 
 WINDOW_SECONDS = 3600.0
@@ -38,12 +38,21 @@ class Overview:
         found = [
             resource(job) for job in (await self.site.look.fetch("status_jobs", ids) if ids else [])
         ]
-        running = [job | {"shown": shown(job)} for job in found if job["state"] == "running"]
+        times = {row["job"]: row for row in (await self.site.look.fetch("eta", ids) if ids else [])}
+        running = [job | {"shown": shown(job), "eta": eta(times.get(job["id"]))} for job in found if job["state"] == "running"]  # fmt: skip
         totals = {name: sum(lane[name] for lane in lanes) for name in ("running", "pending", "scheduled", "done", "failed")}  # fmt: skip
         return await self.site.page(
             request, "overview.html", title="Overview", lanes=lanes, running=running, totals=totals | {"capacity": row["capacity"]},
-            base=f"{request.scheme}://{request.host}", **{name: json.loads(row[name] or "[]") for name in LISTS},
+            base=f"{request.scheme}://{request.host}", first=first_job((await self.site.frame()).kinds), **{name: json.loads(row[name] or "[]") for name in LISTS},
         )  # fmt: skip
+
+
+def first_job(kinds: list[str]) -> tuple[str, str, str]:
+    """A job to try first, of the kinds that there are: the kind, a field of its payload, and what to put into it."""
+    known = (("demo.greet", "name", "you"), ("sites.validate", "url", "https://example.com/"))
+    return next(
+        (one for one in known if one[0] in kinds), (kinds[0] if kinds else "demo.greet", "", "")
+    )
 
 
 async def lanes_of(site: Site) -> list[dict[str, Any]]:
@@ -63,7 +72,7 @@ def _lane(row: Record) -> dict[str, Any]:
         "wait_half": within(waits, 0.5, WAITS), "wait_most": within(waits, 0.95, WAITS),
         "wait_seconds": row["wait_seconds"] / attempts if attempts else None,
         "run_seconds": row["run_seconds"] / attempts if attempts else None,
-        "drain_seconds": row["pending"] / recent if row["pending"] and recent else None,
+        "drain_seconds": row["pending"] / recent if row["pending"] and recent and not row["paused"] else None,
     }  # fmt: skip
 
 

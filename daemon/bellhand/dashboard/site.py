@@ -42,6 +42,7 @@ PLACES = (
               ("/kinds", "Kinds"), ("/schedules", "Schedules"), ("/workers", "Workers"), ("/system", "System"))),
     ("Results", (("/leads", "Leads"), ("/matching", "Matching"), ("/sites", "Sites"), ("/seo", "SEO"), ("/crm", "Mail"))),
 )  # fmt: skip
+PATHS = frozenset(path for _, entries in PLACES for path, _ in entries) - {"/"}
 KEYBOARD = (
     ("/", "search"), ("?", "these keys"), ("Ctrl+K", "go to a page or a job"), ("g o", "overview; then j jobs, f failures, l lanes, k kinds, s schedules, w workers, y system"),
     ("j k", "next and previous row"), ("Enter", "open the row"), ("x", "choose the row"), ("r c p", "retry, cancel, pause"), ("n", "run now"), ("u", "undo"),
@@ -165,6 +166,7 @@ class Site:
     def refusal(self, request: web.Request, problem: HttpProblem) -> web.Response:
         """An error as a page: what, why, what to do; asks nothing of the database."""
         given = self._given(request, "problem.html") | {"problem": problem, "next": local(request.path_qs)}  # fmt: skip
+        given |= {"again": problem.status == 503 and request.method == "GET", "paths": PATHS}
         answer = self._answer(self._draw("problem.html", given), problem.status)
         answer.headers.update(problem.headers)
         return answer

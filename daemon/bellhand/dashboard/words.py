@@ -87,11 +87,13 @@ def steps_said(job: dict[str, Any]) -> str:
     """`63 % · 4/6`, beside a bar; `finishing · 6/6` once all is behind it; `2 steps done` where nobody knows how many there are."""
     progress = job["progress"]
     percent = progress["percent"]
-    said = progress["ending"] or ("" if percent is None else f"{percent:.0f} %")
-    for done, total in (("items_done", "items_total"), ("steps_done", "steps_total")):
-        if progress[total]:
-            return " · ".join(filter(None, (said, f"{progress[done] or 0:g}/{progress[total]:g}")))
-    return said or _uncounted(progress)
+    # Of a partial job 100 % would say too much.
+    said = progress["ending"] or ("" if percent is None or job["partial"] else f"{percent:.0f} %")
+    counted = _counted(job)
+    if counted:
+        return " · ".join(filter(None, (said, f"{counted[0]:g}/{counted[1]:g}")))
+    done = progress["steps_done"]
+    return said or (f"{done} step{'' if done == 1 else 's'} done" if done else "")
 
 
 def spoken(job: dict[str, Any]) -> str:
@@ -99,20 +101,25 @@ def spoken(job: dict[str, Any]) -> str:
     progress = job["progress"]
     percent = progress["percent"]
     parts = [progress["ending"] or ("" if percent is None else f"{percent:.0f} percent")]
-    if progress["items_total"]:
-        parts.append(f"{progress['items_done'] or 0:g} of {progress['items_total']:g}")
-    elif progress["steps_total"]:
-        parts.append(f"{progress['steps_done']} of {progress['steps_total']} steps")
+    if counted := _counted(job):
+        parts.append(f"{counted[0]:g} of {counted[1]:g}{counted[2]}")
     if progress["steps_failed"]:
-        parts.append(
-            f"{progress['steps_failed']} step{'' if progress['steps_failed'] == 1 else 's'} failed"
-        )
+        parts.append(f"{progress['steps_failed']} step{'' if progress['steps_failed'] == 1 else 's'} failed")  # fmt: skip
     return ", ".join(filter(None, parts))
 
 
-def _uncounted(progress: dict[str, Any]) -> str:
-    done = progress["steps_done"]
-    return f"{done} step{'' if done == 1 else 's'} done" if done else ""
+def _counted(job: dict[str, Any]) -> tuple[float, float, str] | None:
+    """How much is done of how much, and of what; None where that would contradict a job that completed."""
+    progress = job["progress"]
+    for done, total, unit in (
+        ("items_done", "items_total", ""),
+        ("steps_done", "steps_total", " steps"),
+    ):
+        if progress[total]:
+            whole = job["state"] == "completed" and not job["partial"]
+            behind = progress[done] or 0
+            return None if whole and behind < progress[total] else (behind, progress[total], unit)
+    return None
 
 
 def shown(job: dict[str, Any]) -> str:

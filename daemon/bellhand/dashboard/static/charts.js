@@ -26,13 +26,14 @@ function drawMarks(plot) {
 
 function optionsOf(heads, place) {
   const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const hours = { ...axis, values: (_, moments) => moments.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)) };
   const series = heads.slice(1).map((head) => ({
     label: head.textContent, stroke: colour(head.dataset.tone), width: 2, dash: head.dataset.dash ? [6, 4] : undefined,
     fill: head.dataset.fill ? `${colour(head.dataset.tone)}22` : undefined, points: { show: false },
   }));
   return {
     width: Math.max(240, place.clientWidth), height: 190, series: [{}, ...series], cursor: { y: false }, legend: { live: false },
-    axes: [axis, { ...axis, size: 44 }], scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } }, hooks: { draw: [drawMarks] },
+    axes: [hours, { ...axis, size: 44 }], scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } }, hooks: { draw: [drawMarks] },
   };
 }
 

@@ -42,7 +42,8 @@ function tellTimes() {
     const local = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
     const utc = `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
     if (time.title !== `${local} · ${utc}`) time.title = `${local} · ${utc}`;
-    const relative = time.hasAttribute("data-clock") ? local : ago(Date.now() + ahead - moment);
+    const past = Date.now() + ahead - moment;
+    const relative = time.hasAttribute("data-clock") ? local : past > 0 && time.hasAttribute("data-foretold") ? "any moment" : ago(past);
     const text = { relative, local, UTC: utc }[zone];
     if (time.textContent !== text) time.textContent = text;
   }
