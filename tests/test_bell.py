@@ -44,7 +44,10 @@ class Sleeper:
         await self.store.register_worker("s", "h", 1, "0", ["a"], [], 100)
         self.positions.update((await self.store.look_around(["a"])).lanes)
         while True:
-            rows = await self.store.claim(100, 0, self.positions.where(100))
+            asleep, asked = self.sleep.flag_seconds(), time.monotonic()
+            rows = await self.store.claim(100, 0, self.positions.where(100), asleep)
+            if asleep is not None:
+                self.sleep.flag_is_up(rows[0]["token"], rows[0]["xid"], rows[0]["was_up"], asked)
             now = time.monotonic()
             jobs = [row["id"] for row in rows if row["id"] is not None]
             self.claimed |= dict.fromkeys(jobs, now)

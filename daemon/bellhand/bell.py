@@ -21,6 +21,10 @@ log = structlog.get_logger()
 CHANNEL = "bellhand"
 AWAKE_SECONDS = 0.012  # at 500 jobs a second few gaps are longer; one job in a while is met by the bell, at once
 AWAKE_POLL_SECONDS = 0.002
+FLAG_POLLS = 1.5  # for how long the flag says that we sleep; it is renewed a quarter earlier
+TIMER_EARLY_SECONDS = (
+    0.01  # so much at the most ends a wait too soon: uvloop's timers count milliseconds
+)
 DEAF_POLL_SECONDS_MAX = 1.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
@@ -85,21 +89,33 @@ class Sleep:
             return min(self.poll_seconds, DEAF_POLL_SECONDS_MAX, max(AWAKE_POLL_SECONDS, quiet))
         if now - self.idle_since < AWAKE_SECONDS:
             return AWAKE_POLL_SECONDS
-        if now >= self.until - self.poll_seconds / 4:
-            self.token, self.xid, was_up = await self.store.fall_asleep(self.poll_seconds * 1.5)
-            # A flag that never went down rang for everything since the look before this: the silence is as sound as it was.
-            self.sound = self.sound and was_up and self.clock() < self.until
-            self.until = now + self.poll_seconds * 1.5
-            if self.sound:
-                return self.poll_seconds * 1.25
-            self.naps = 0
-            return 0.0  # one more look, now that the flag is up
+        if self._renew_at() <= now:
+            self.flag_is_up(*await self.store.fall_asleep(self.poll_seconds * FLAG_POLLS), now)
+            return self._renew_at() - now if self.sound else 0.0  # 0: a look, now that it is up
         self.sound = self.sound or xmin > self.xid
         if self.sound:
-            return max(0.0, self.until - self.poll_seconds / 4 - now)
+            return self._renew_at() - now
         # Somebody's older transaction is still open; look again soon, and ever less often.
         self.naps += 1
         return min(0.5, 0.005 * 2.0 ** min(self.naps, 10))
+
+    def flag_seconds(self) -> float | None:
+        """For how long the flag should be up from the next claim on, whose statement can say so too; None: it need not."""
+        due = (
+            self.sound and self.listening and self._renew_at() <= self.clock() + TIMER_EARLY_SECONDS
+        )
+        return self.poll_seconds * FLAG_POLLS if due else None
+
+    def flag_is_up(self, token: int, xid: int, was_up: bool, asked: float) -> None:
+        """Postgres was told, at `asked` by our clock, that we sleep."""
+        self.token, self.xid = token, xid
+        # A flag that never went down rang for everything since the look before this: the silence is as sound as it was.
+        self.sound = self.sound and was_up and self.clock() < self.until
+        self.until = asked + self.poll_seconds * FLAG_POLLS
+        self.naps = 0
+
+    def _renew_at(self) -> float:
+        return self.until - self.poll_seconds / 4
 
     async def _wake(self) -> None:
         if self.token:

@@ -211,7 +211,7 @@ class Metrics(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     wait_slo_seconds: PositiveFloat = 900
-    canary_seconds: NonNegativeFloat = 30
+    canary_seconds: NonNegativeFloat = 60
 
 
 class Log(Section):

@@ -77,11 +77,17 @@ class Store:
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
-    async def claim(self, room: int, oldest: int, where: Sequence[Any]) -> list[Record]:
-        """Claim up to `room` jobs; `where` is what Positions.where() gives. The first row is no job: `lease`, `xmin`."""
-        return await self.claims.fetch(
-            query("claim"), self.worker, self.generation, room, oldest, *where
-        )
+    async def claim(
+        self, room: int, oldest: int, where: Sequence[Any], asleep_seconds: float | None = None
+    ) -> list[Record]:
+        """Claim up to `room` jobs; `where` is what Positions.where() gives. The first row is no job: `lease`, `xmin`.
+
+        `asleep_seconds`: say too that we sleep for so long; each row then has what fall_asleep returns.
+        """
+        given = self.worker, self.generation, room, oldest, *where
+        if asleep_seconds is None:
+            return await self.claims.fetch(query("claim"), *given)
+        return await self.claims.fetch(query("claim_asleep"), *given, asleep_seconds)
 
     @property
     def claims_life(self) -> Life:

@@ -166,7 +166,11 @@ class Worker:
             self.positions.advance(await self.store.advance_hints(*self.positions.columns()))  # type: ignore[arg-type]
         oldest = self.by_age.oldest(room, self.limits.oldest_first_one_in)
         started = self.tools.clock()
-        head, *rows = await self.store.claim(room, oldest, self.positions.where(room, oldest))
+        asleep = self.sleep.flag_seconds()
+        where = self.positions.where(room, oldest)
+        head, *rows = await self.store.claim(room, oldest, where, asleep)
+        if asleep is not None:
+            self.sleep.flag_is_up(head["token"], head["xid"], head["was_up"], started)
         seconds = self.tools.clock() - started
         self.metrics.observe_claim(seconds)
         if seconds > self.limits.claim_seconds:  # we stood still: it may be somebody else's by now
