@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from bellhand.api.guides import as_html
 from bellhand.callers import SCOPES
 from bellhand.db import Database
 from bellhand.problem_sorts import OF_SQLSTATE, SORTS
@@ -66,6 +67,47 @@ async def test_the_pages_load_nothing_from_elsewhere_and_run_nothing(port: Clien
         assert not re.search(r"<script|style=|(src|href)=\"(?!/|#)", text)
     assert "Did you mean" not in text
     assert (await port.ask("/docs.css"))[2]["Content-Type"] == "text/css; charset=utf-8"
+
+
+async def test_every_guide_is_a_page_whose_links_lead_somewhere(port: Client) -> None:
+    browser = {"Accept": "text/html,*/*"}
+    pages = {"/docs": (await port.ask("/docs", headers=browser))[1]}
+    for path in re.findall(r'<a href="(/(?:docs|runbooks)/[^"]+)"', pages["/docs"]):
+        code, pages[path], headers = await port.ask(path, headers=browser)
+        assert (code, "default-src 'none'" in headers["Content-Security-Policy"]) == (200, True)
+        assert not re.search(r"<(script|img|!--)|<[^>]* (style|on\w+)=|&lt;!--", pages[path]), path
+        assert len(re.findall("<h1", pages[path])) == 1, path
+    assert {"/docs/how-to/service", "/docs/explanation/promises", "/docs/decisions", "/runbooks/BellhandDown"} <= set(pages)  # fmt: skip
+    assert len(pages) > len(runbooks()) + 30
+    for path, text in pages.items():
+        for href in re.findall(r'href="([^"]+)"', text):
+            place, _, anchor = href.partition("#")
+            if href.startswith(("https://", "http://")):
+                continue
+            target = pages.get(place or path)
+            assert target or place in ("/", "/docs.css", "/openapi.json") or place.startswith("/problems/"), (path, href)  # fmt: skip
+            assert not anchor or f'id="{anchor}"' in (target or ""), (path, href)
+    # To a program, and to curl, as it was written, but for the marks of its tests.
+    code, text, headers = await port.ask("/docs/how-to/service")
+    assert (code, headers["Content-Type"], text[:2]) == (200, "text/plain; charset=utf-8", "# ")
+    assert "<!--" not in text
+    for path in ("/docs/none", "/docs/..%2F..%2FREADME", "/docs/how-to", "/docs/reference.py"):
+        assert await port.status(path) == 404
+
+
+def test_raw_html_in_a_guide_is_text_and_what_does_not_come_along_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = "# A <b>b</b>\n## A\n## A\n<script>x</script>\n![it](x.png) [one](../moving.md#x) [two](../LICENSE) [bad](javascript:x) [out](https://e.example)\n"
+    monkeypatch.setattr("bellhand.api.guides.guide", lambda _: written)
+    text = as_html("how-to/x")
+    assert text
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert re.findall('id="([^"]+)"', text) == ["a-bbb", "a", "a_1"]
+    assert re.findall('href="([^"]+)"', text) == ["/docs/moving#x", "https://e.example"]
+    assert "[Picture: it]" in text
+    assert "two [bad](javascript:x)" in text
 
 
 async def test_every_problem_has_a_page_that_works_offline(port: Client) -> None:

@@ -46,6 +46,9 @@ def test_topics_and_errors_are_explained_without_a_database(
     for word in ("errors/BH007", "bh007", "errors/unknown-kind", "BellhandDown"):
         assert len(bellhand.ok("help", word).out) > 60
     assert len(bellhand.ok("help", "runbooks").out.splitlines()) == len(runbooks())
+    assert "guides/how-to/restore  " in bellhand.ok("help", "guides").out
+    for word in ("guides/how-to/restore", "restore"):
+        assert bellhand.ok("help", word).out.startswith("Back up and restore\n")
     near = bellhand("help", "exitcodes")
     assert (near.code, "did you mean exit-codes?" in near.err) == (3, True)
     assert bellhand.ok("help", "names", "--json").json["topic"] == "names"

@@ -320,6 +320,7 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
             *PATHS,
             *(f"/jobs/{number}" for number in jobs.values()),
             "/kinds/pages.plain",
+            "/docs/performance",  # a guide, with tables and code
             "/jobs?q=owner:nobody",
         ]
         found: list[str] = []

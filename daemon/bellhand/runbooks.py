@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-_packaged = Path(__file__).with_name("_runbooks")
-FOLDER = _packaged if _packaged.is_dir() else Path(__file__).parents[2] / "docs" / "runbooks"
+from .guides import FOLDER
 
 
 @cache
 def runbooks() -> dict[str, Path]:
     """Every page by the name of its alert."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.md"))}
+    return {path.stem: path for path in sorted((FOLDER / "runbooks").glob("*.md"))}
 
 
 def runbook(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The documents of the API itself: /openapi.json, /docs, /problems/{slug}, /runbooks/{alert}. They load nothing from elsewhere."""
+"""The documents: /openapi.json, /docs, the guides under it, /problems/{slug}, /runbooks/{alert}. They load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from bellhand.api.guides import address, as_html
 from bellhand.api.openapi import document
 from bellhand.api.operations import Operation, answer
 from bellhand.callers import needs
+from bellhand.guides import guide, sections
 from bellhand.problem_sorts import SORTS
 from bellhand.problems import not_found
-from bellhand.runbooks import runbook, runbooks
+from bellhand.runbooks import runbooks
 
 if TYPE_CHECKING:
     import jinja2
@@ -32,24 +34,42 @@ class Docs:
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self.operations = operations
+        self.guides: dict[str, str] = {}
 
     @cached_property
     def document(self) -> dict[str, Any]:
         return document(self.operations)
 
     @cached_property
-    def template(self) -> jinja2.Template:
+    def templates(self) -> jinja2.Environment:
         import jinja2
 
-        text = (HERE / "docs.html").read_text(encoding="utf-8")
-        environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-        environment.filters["coded"] = _coded
-        return environment.from_string(text)
+        environment = jinja2.Environment(
+            autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(HERE)
+        )
+        environment.filters |= {"coded": _coded, "address": address}
+        return environment
 
     @cached_property
     def page(self) -> str:
         info, groups = self.document["info"], _groups(self.document)
-        return self.template.render(info=info, groups=groups, problems=SORTS, only=None)
+        template = self.templates.get_template("docs.html")
+        return template.render(
+            info=info, groups=groups, guides=sections(), problems=SORTS, only=None
+        )
+
+    def guide_page(self, name: str) -> str | None:
+        """A guide in its frame; None for what is none."""
+        from markupsafe import Markup
+
+        if name not in self.guides:
+            body = as_html(name)
+            if body is None:
+                return None
+            title = next(names[name] for names in sections().values() if name in names)
+            template = self.templates.get_template("guide.html")
+            self.guides[name] = template.render(title=title, body=Markup(body))  # noqa: S704 (made of text that the parser has escaped)
+        return self.guides[name]
 
     @cached_property
     def style(self) -> str:
@@ -60,6 +80,7 @@ class Docs:
             web.get("/openapi.json", self._openapi),
             web.get("/docs", self._docs),
             web.get("/docs.css", self._style),
+            web.get("/docs/{guide:.+}", self._guide),
             web.get("/problems/{slug}", self._problem),
             web.get("/runbooks/{alert}", self._runbook),
         ]
@@ -92,16 +113,36 @@ class Docs:
             }
             return answer({"type": f"/problems/{slug}", **text})
         info = {"title": sort.title, "version": "", "description": ""}
-        return _html(self.template.render(info=info, groups={}, problems={slug: sort}, only=slug))
+        template = self.templates.get_template("docs.html")
+        page = template.render(info=info, groups={}, guides={}, problems={slug: sort}, only=slug)
+        return _html(page)
+
+    @needs(None)
+    async def _guide(self, request: web.Request) -> web.Response:
+        name = request.match_info["guide"]
+        told = await self._told(request, name)
+        if told is None:
+            raise not_found(
+                f"there is no guide {name[:100]!r}", "all are at the beginning of /docs"
+            )
+        return told
 
     @needs(None)
     async def _runbook(self, request: web.Request) -> web.Response:
-        """As it was written, which reads well as it is: alerts lead here."""
+        """Alerts lead here."""
         name = request.match_info["alert"]
-        text = await asyncio.to_thread(runbook, name)
-        if text is None:
+        told = await self._told(request, f"runbooks/{name}")
+        if told is None:
             raise not_found(f"there is no runbook {name[:100]!r}", f"there are: {', '.join(runbooks())}")  # fmt: skip
-        return web.Response(text=text, content_type="text/plain")
+        return told
+
+    async def _told(self, request: web.Request, name: str) -> web.Response | None:
+        """A guide as a page for browsers, else as it was written, which reads well as it is."""
+        if "text/html" in request.headers.get("Accept", ""):
+            page = await asyncio.to_thread(self.guide_page, name)
+            return _html(page) if page is not None else None
+        text = await asyncio.to_thread(guide, name)
+        return web.Response(text=text, content_type="text/plain") if text is not None else None
 
 
 def _coded(text: str) -> Markup:

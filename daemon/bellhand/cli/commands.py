@@ -24,7 +24,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (START, "uninstall", "install:uninstall", "Stop the service and take it out; the database is never touched."),
     (START, "env", "maintenance:env", "Print the settings as environment variables; with --dsn the DSN in use."),
     (START, "version", "maintenance:version", "Print the versions of Bellhand and of what it stands on."),
-    (START, "help", "topics:help_", "Explain exit codes, environment, formatting, how jobs are named, and errors by their code."),
+    (START, "help", "topics:help_", "Explain exit codes, environment, formatting, how jobs are named, and errors by their code; show guides and runbooks."),
     (WORK, "enqueue", "enqueue:enqueue", "Enqueue a job and print its id."),
     (WORK, "quote", "foresight:quote", "Say what would become of a job if it were enqueued now; nothing is stored."),
     (WORK, "list", "jobs:list_", "List jobs, the newest first."),

@@ -1,4 +1,4 @@
-"""`bellhand help`: what no single command's --help explains, every error by its code, every runbook; works without a database or a network."""
+"""`bellhand help`: what no single command's --help explains, every error by its code, every guide and runbook; works without a database or a network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from bellhand.cli.context import Given
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import say, say_json
+from bellhand.guides import guide, sections
 from bellhand.problem_sorts import OF_SQLSTATE, SORTS
 from bellhand.runbooks import runbook, runbooks
 
@@ -71,6 +72,7 @@ A job is named by
 Kinds, lanes, schedules, channels and tokens are named whole, groups of failures by the first letters of their fingerprint.
 `source <(bellhand completion bash)` lets Tab complete all of these (zsh and fish too).""",
 }
+LISTS = ("errors", "guides", "runbooks")
 ERRORS = {
     "usage": ("The command was given wrongly", "What was typed names something that is not there, or cannot be read. The message says which word.", "bellhand COMMAND --help; bellhand help names; bellhand help formatting"),
     "refused": ("It cannot be done as things stand", "The request was understood. The message says what stands in the way, and fix what would change that.", "do what fix says, then give the same command again"),
@@ -84,19 +86,19 @@ def help_(
     topic: Annotated[
         str | None,
         Parameter(
-            help=f"One of {', '.join(TOPICS)}, errors, errors/BH007, runbooks, runbooks/BellhandDown."
+            help=f"One of {', '.join(TOPICS)}, errors, errors/BH007, guides, guides/how-to/restore, runbooks, runbooks/BellhandDown."
         ),
     ] = None,
     /,
     *,
     cli: Given,
 ) -> int:
-    """Explain exit codes, environment, formatting, how jobs are named, and errors by their code.
+    """Explain exit codes, environment, formatting, how jobs are named, and errors by their code; show guides and runbooks.
 
     All of it is in the program: nothing is fetched, and no database is asked.
     """
     found = dict(_all())
-    if topic is None or topic in ("errors", "runbooks"):
+    if topic is None or topic in LISTS:
         listed = {name: text for name, text in found.items() if name.partition("/")[0] == topic or (topic is None and "/" not in name)}  # fmt: skip
         if cli.json:
             say_json([{"topic": name, "text": text} for name, text in listed.items()])
@@ -104,8 +106,8 @@ def help_(
         for name, text in listed.items():
             say(f"  bellhand help {name:<32} {text.splitlines()[0]}".rstrip() if topic else f"  bellhand help {name}")  # fmt: skip
         if topic is None:
-            say("  bellhand help errors")
-            say("  bellhand help runbooks")
+            for name in LISTS:
+                say(f"  bellhand help {name}")
             say("  bellhand COMMAND --help")
         return 0
     name = _named(topic, found)
@@ -117,13 +119,13 @@ def help_(
 
 
 def _named(topic: str, found: dict[str, str]) -> str:
-    for name in (topic, topic.lower(), f"runbooks/{topic}", f"errors/{topic}", f"errors/{topic.upper()}", f"errors/{topic.lower()}"):  # fmt: skip
+    for name in (topic, topic.lower(), f"guides/{topic}", f"guides/how-to/{topic}", f"runbooks/{topic}", f"errors/{topic}", f"errors/{topic.upper()}", f"errors/{topic.lower()}"):  # fmt: skip
         if name in found:
             return name
     near = get_close_matches(topic, [*found, *(name.partition("/")[2] for name in found)], 1)
     raise NotFound(
         f"there is no topic {topic!r}",
-        why=f"topics are {', '.join(TOPICS)}, errors",
+        why=f"topics are {', '.join((*TOPICS, *LISTS))}",
         fix=f"did you mean {near[0]}?" if near else f"a command explains itself: bellhand {topic} --help",
     )  # fmt: skip
 
@@ -138,7 +140,10 @@ def _all() -> Iterator[tuple[str, str]]:
     for state, slug in OF_SQLSTATE.items():
         sort = SORTS[slug]
         yield f"errors/{state}", _told(sort.title, f"{sort.text}\nSQLSTATE {state}; over HTTP {sort.status} /problems/{slug}.", sort.hint)  # fmt: skip
-
+    for names in sections().values():
+        for name in names:
+            if not name.startswith("runbooks/"):
+                yield f"guides/{name}", (guide(name) or "").removeprefix("# ").rstrip("\n")
     for alert in runbooks():
         yield f"runbooks/{alert}", (runbook(alert) or "").removeprefix("# ").rstrip("\n")
 
