@@ -26,7 +26,7 @@ class Lanes(Told):
     data: list[Lane]
 
 
-class Measured(Told):
+class Took(Told):
     """How long runs that completed took, or one step of theirs, from a sample of the last seven days."""
 
     samples: int
@@ -34,7 +34,7 @@ class Measured(Told):
     p95_seconds: float
 
 
-class Stage(Measured):
+class Stage(Took):
     """A step that nearly all jobs of a kind have."""
 
     name: str
@@ -65,8 +65,8 @@ class Kind(Told):
     timeout_seconds: float | None
     defaults: Defaults
     side_effects: Literal["none", "keyed", "external"] | None
-    run: Measured | None
-    each_step: Measured | None
+    run: Took | None
+    each_step: Took | None
     stages: list[Stage]
     summary: str | None
     paused: bool
