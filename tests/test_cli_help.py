@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bellhand.cli.app import app
-from bellhand.cli.commands import COMMANDS, GROUPS
+from bellhand.cli.commands import COMMANDS, ELSEWHERE, GROUPS
 from bellhand.cli.errors import CommandProblem
 from bellhand.cli.manual import write
 from bellhand.cli.topics import ERRORS, EXIT_CODES, TOPICS
@@ -78,6 +78,10 @@ def test_help_of_a_command_tells_all_of_it_and_its_own_options_first(bellhand: B
         assert own < said.index("--notify") < every < said.index("--config"), words
         assert "[default: False]" not in said
     assert bellhand("enqueue", "demo.greet", "--empty-tag").code == 2
+    names = [name for _, name, _, _ in COMMANDS]
+    assert {there.split()[0] for there in ELSEWHERE.values()} <= set(names)
+    assert not set(ELSEWHERE) & set(names)
+    assert "here it is: bellhand lanes" in bellhand("queues").err
 
 
 def test_a_line_of_help_or_of_tab_waits_for_nothing_it_does_not_need(bare: None) -> None:

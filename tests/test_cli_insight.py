@@ -30,7 +30,7 @@ def test_a_quote_says_when_and_enqueues_nothing(bellhand: Bellhand) -> None:
     measured(bellhand)
     bellhand.sql(WORKER)
     said = bellhand.ok("quote", "a", "n=1")
-    assert said.out.startswith("0 jobs would stand before it in lane default\nstarts in about ")
+    assert said.out.startswith("0 jobs would stand before it in lane default\nstarts at once")
     assert "done in about 60 s (60 s to 6" in said.out.replace("1 min", "60 s")
     assert "30 runs of its kind" in said.out
     assert "no live job is its duplicate" in said.out
@@ -56,7 +56,7 @@ def test_eta_and_show_and_enqueue_tell_the_times(bellhand: Bellhand) -> None:
     made = bellhand.ok("enqueue", "a")
     assert "done in about 60 s" in made.out.replace("1 min", "60 s")
     job = made.out.split()[1]
-    assert "starts in about" in bellhand.ok("eta", job).out
+    assert "starts at once" in bellhand.ok("eta", job).out
     foretold = bellhand.ok("eta", job, "--json").json["eta"]
     assert foretold["confidence"] == "fair"
     assert foretold["starts_low"] <= foretold["starts_at"] <= foretold["finishes_at"]

@@ -45,6 +45,17 @@ def test_a_list_of_a_kind_that_is_none_says_so(bellhand: Bellhand) -> None:
         )
 
 
+def test_a_list_of_a_lane_has_the_jobs_of_its_kinds(bellhand: Bellhand) -> None:
+    bellhand.kind()
+    bellhand.kind("seo.crawl", lane="seo")
+    crawl, other = int(bellhand.ok("enqueue", "seo.crawl", "-q").out), bellhand.job()
+    assert [one["id"] for one in bellhand.ok("list", "--lane", "seo", "--json", "id").json] == [crawl]  # fmt: skip
+    assert other not in [one["id"] for one in bellhand.ok("list", "--lane", "seo", "--json").json]
+    assert not bellhand.ok("list", "--lane", "seo", "--kind", "a", "--json").json
+    unknown = bellhand("list", "--lane", "soe")
+    assert (unknown.code, "there is no lane soe" in unknown.err) == (3, True)
+
+
 def test_enqueue_says_whom_to_tell(bellhand: Bellhand) -> None:
     bellhand.kind()
     bellhand.kind("notify.slack", lane="notify")

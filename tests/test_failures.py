@@ -129,6 +129,22 @@ async def test_a_partial_job_is_a_failure_and_a_flood_is_grouped_in_parts(desk: 
     grouped = [await desk.conn.fetchval("select bellhand.learn_now()") for _ in range(4)]
     assert grouped == [2000, 2000, 500, 0]
     assert await groups(desk) == {"StepError: <n>": 4500}
+    await desk.conn.execute(
+        "update bellhand.history set error = null, finished_at = bellhand.now() where id = 1"
+    )
+    await desk.conn.execute(
+        "insert into bellhand.steps (job, name, position, state, error) values (1, 'one', 0, 'completed', null),"
+        " (1, 'two', 1, 'failed', 'ValueError: nobody is no address'), (1, 'three', 2, 'failed', 'KeyError: x')"
+    )
+    await desk.conn.execute("select bellhand.learn_now()")
+    assert (await groups(desk))["ValueError: nobody is no address"] == 1, (
+        "told by its first failed step"
+    )
+    own = await desk.conn.fetchval(
+        "select fingerprint from bellhand.failures where error_class = 'ValueError'"
+    )
+    (told,) = await desk.conn.fetch(query("failure_jobs"), own, 1)
+    assert "nobody" in told["error"]
 
 
 async def test_contrast_names_what_failures_share_and_successes_have_not(desk: Desk) -> None:

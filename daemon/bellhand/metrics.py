@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from prometheus_client import (
+from prometheus_client import (  # fmt: skip
     CollectorRegistry,
     Counter,
     Gauge,
@@ -26,6 +26,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.metrics import disable_created_metrics
 from prometheus_client.registry import Collector
 
 from .gauges import OTHER, SCHEDULES_MAX, Sampled
@@ -210,6 +211,7 @@ class Metrics:
     """
 
     def __init__(self, kinds: Mapping[str, str], *, version: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # of each counter a second series that nothing here asks for
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -231,9 +233,7 @@ class Metrics:
             return {value: made.labels(value) for value in values}
 
         kinds = self._jobs.lanes
-        self._rescued = counter(
-            "jobs_rescued", "Jobs taken back.", "reason", ["worker_lost", "lease_expired"]
-        )
+        self._rescued = counter("jobs_rescued", "Jobs taken back.", "reason", ["worker_lost", "lease_expired"])  # fmt: skip
         self._wakeups = counter("wakeups", "Why the loop woke.", "source", ["notify", "poll"])
         self._abandoned = counter(
             "handlers_abandoned", "Handlers that ignored being cancelled.", "kind", kinds

@@ -1,5 +1,5 @@
 -- Puts failures that ended since the last look into their groups, at most p_limit; how many. Looks two minutes back each time, since
--- a commit may land behind where the last look ended; what is in its group already is passed by. Remembers the workers too, whose
+-- a commit may land behind where the last look ended; what is in its group already is passed by. A job that completed in part speaks by its first failed step. Remembers the workers too, whose
 -- names and versions contrast asks for when they are gone. One daemon at a time.
 create or replace function bellhand.group_failures(p_limit integer default 2000) returns bigint language plpgsql
 set plan_cache_mode = force_custom_plan set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
@@ -13,7 +13,8 @@ begin
       where not exists (select from bellhand.workers_seen x where x.id = w.id and x.seen_at > bellhand.now() - interval '1 hour') order by w.id
     on conflict (id) do update set seen_at = excluded.seen_at;
   with fresh as (
-    select h.id, h.finished_at, h.kind, h.error from bellhand.history h
+    select h.id, h.finished_at, h.kind, coalesce(h.error, (select s.error from bellhand.steps s where s.job = h.id and s.state = 'failed'
+        order by s.position limit 1)) as error from bellhand.history h
       where (h.state <> 'completed' or h.partial) and h.state <> 'cancelled' and h.finished_at > look.upto - interval '2 minutes'
         and not exists (select from bellhand.failure_jobs f where f.job = h.id and f.finished_at = h.finished_at)
       order by h.finished_at limit p_limit),

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import structlog
 from cyclopts import App, CycloptsError, Parameter
 
 from bellhand import __version__
-from bellhand.cli.commands import NAMES, register, tell_whole
+from bellhand.cli.commands import ELSEWHERE, NAMES, register, tell_whole
 from bellhand.cli.context import Cli, Options
 from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
 from bellhand.cli.form import ALL_FIELDS, FIELDS, Form, form_of
@@ -39,7 +40,7 @@ app = App(
     result_action="return_value",
     group_parameters=OPTIONS,
     # A flag that is off is not worth saying, and nobody asks for an empty list.
-    default_parameter=Parameter(negative_iterable=(), show_default=lambda value: None if value is False else value),
+    default_parameter=Parameter(negative_iterable=(), show_default=lambda value: None if value in (False, ()) else value),
 )  # fmt: skip
 register(app)
 app["--help"].group = app["--version"].group = EVERY
@@ -194,6 +195,9 @@ def _usage(error: CycloptsError) -> Usage:
     error.verbose = False
     what, mark, hint = str(error).strip().partition(" Did you mean ")
     chain = " ".join(error.command_chain or ())
+    named = re.match('unknown command "([^"]+)"', what, re.IGNORECASE)
+    if named and not chain and named[1] in ELSEWHERE:
+        return Usage(f'unknown command "{named[1]}"', fix=f"here it is: bellhand {ELSEWHERE[named[1]]}")  # fmt: skip
     fix = (
         f"did you mean {hint.split('?')[0]}?"
         if mark

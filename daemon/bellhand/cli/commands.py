@@ -113,3 +113,11 @@ def tell_all(app: App) -> App:
 
 
 NAMES = tuple(name for _, name, _, _ in COMMANDS)
+# What others call it, and what it is here: a tired hand types what it knows.
+ELSEWHERE = {
+    "queues": "lanes", "queue": "lane", "jobs": "list", "ls": "list", "history": "list --state over", "get": "show", "inspect": "show",
+    "info": "status", "ps": "top", "log": "logs", "tail": "logs -f", "kill": "cancel", "stop": "drain", "start": "run", "serve": "run",
+    "requeue": "retry", "rerun": "retry", "delete": "purge", "webhook": "channels", "webhooks": "channels", "notifications": "channels",
+    "cron": "schedule", "config": "check --print-config", "validate": "check", "errors": "failures", "metrics": "rules prometheus", "ping": "health",
+    "runbook": "help runbooks", "upgrade": "migrate", "add": "enqueue", "push": "enqueue", "submit": "enqueue", "test": "new handler",
+}  # fmt: skip

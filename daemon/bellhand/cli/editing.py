@@ -25,7 +25,9 @@ async def edit(
     unset: Annotated[list[str] | None, Parameter(help="A key of the payload that goes; may be repeated.")] = None,
     priority: Annotated[int | None, Parameter(validator=Number(gte=1, lte=10), help="10 first, 1 last.")] = None,
     run_at: Annotated[str | None, Parameter(help="When: in 10m, 2026-01-31T12:00, or now.")] = None,
-    attempts_max: Annotated[int | None, Parameter(validator=Number(gte=1, lte=32767))] = None,
+    attempts_max: Annotated[
+        int | None, Parameter(validator=Number(gte=1, lte=32767), help="How many attempts in all.")
+    ] = None,
     tag: Annotated[list[str] | None, Parameter(help="name=value; name= takes the tag away; may be repeated.")] = None,
     cli: Given,
 ) -> int:  # fmt: skip

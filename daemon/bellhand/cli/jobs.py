@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from bellhand.cli.again import Watch, again
-from bellhand.cli.arguments import Job, Jobs, OfKind
+from bellhand.cli.arguments import Job, Jobs, OfKind, OfLane
 from bellhand.cli.context import Database, Given, loads
+from bellhand.cli.errors import NotFound
 from bellhand.cli.naming import find, name_of, names_of
 from bellhand.cli.output import (
     ago,
@@ -46,6 +47,7 @@ async def list_(
         Parameter(help=f"One of {', '.join((*STATES, PARTIAL))}, live, over; may be repeated."),
     ] = None,
     kind: OfKind = None,
+    lane: OfLane = None,
     owner: str | None = None,
     since: Annotated[
         str | None,
@@ -65,13 +67,14 @@ async def list_(
         How many at most.
     """
     if watch:
-        return await again(lambda: list_(state=state, kind=kind, owner=owner, since=since, limit=limit, cli=cli))  # fmt: skip
+        return await again(lambda: list_(state=state, kind=kind, lane=lane, owner=owner, since=since, limit=limit, cli=cli))  # fmt: skip
     wanted = _states(state)
     async with cli.database() as database:
         moment = moment_of(since, "--since") if since else None
         if isinstance(moment, float):
             moment = await database.value("cli_ago", moment)
-        ids = await _candidates(database, wanted, (kind, owner, moment), limit)
+        kinds = await _kinds(database, kind, lane)
+        ids = await _candidates(database, wanted, (kinds, owner, moment), limit)
         rows = await database.rows("status_jobs", ids)
         rows = [row for row in rows if _shown(row, wanted)][:limit]
         live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
@@ -95,7 +98,7 @@ async def list_(
             numbers="ID",
         )
     else:
-        tell("no jobs match" if state or kind or owner or since else "no jobs yet")
+        tell("no jobs match" if state or kind or lane or owner or since else "no jobs yet")
     return 0
 
 
@@ -113,10 +116,20 @@ def _shown(row: Any, wanted: frozenset[str]) -> bool:
     return (PARTIAL if row["partial"] else row["state"]) in wanted
 
 
+async def _kinds(database: Database, kind: str | None, lane: str | None) -> list[str] | None:
+    """The kinds that are asked for; None for all. A job is in the lane of its kind."""
+    if lane is None:
+        return None if kind is None else [kind]
+    row = await database.row("cli_kinds_of_lane", lane)
+    if row is None:
+        raise NotFound(f"there is no lane {lane}", fix="bellhand lanes")
+    return [name for name in row["kinds"] if kind in (None, name)]
+
+
 async def _candidates(
     database: Database,
     wanted: frozenset[str],
-    match: tuple[str | None, str | None, Any],
+    match: tuple[list[str] | None, str | None, Any],
     limit: int,
 ) -> list[int]:
     """Ids by the cheapest way to each sort of state; each way returns `limit` at most."""

@@ -19,6 +19,7 @@ STATE_STYLES = {
 }  # fmt: skip
 WIDTH_DEFAULT = 100
 GAP = "  "
+AT_ONCE_SECONDS = 1.0  # what will surely have begun by then begins at once
 # What the options of this run ask for; all commands print through it.
 FORM: ContextVar[Form] = ContextVar("FORM", default=Form())  # noqa: B039 (it is frozen)
 plain = one_line
@@ -152,11 +153,10 @@ def eta_line(row: Any, now: datetime) -> str:
     parts = []
     for word, name in (("starts", "starts"), ("done", "finishes")):
         if row[f"{name}_at"] is not None:
-            low, at, high = (
-                duration(max(0.0, (row[f"{name}_{which}"] - now).total_seconds()))
-                for which in ("low", "at", "high")
-            )
-            parts.append(f"{word} in about {at} ({low} to {high})")
+            seconds = [max(0.0, (row[f"{name}_{which}"] - now).total_seconds()) for which in ("low", "at", "high")]  # fmt: skip
+            low, at, high = map(duration, seconds)
+            soon = f"{word} at once" if seconds[2] < AT_ONCE_SECONDS else f"{word} in about {at} ({low} to {high})"  # fmt: skip
+            parts.append(soon)
     said = ", ".join(parts) + (f" (basis: {row['basis']})" if row["basis"] else "")
     if row["reason"]:
         when = "; when it is done" if parts else "when"
