@@ -58,6 +58,7 @@ LOOK = [
     "lanes", "kinds", "workers", "schedules", "stats", "all_jobs", "lane_stats", "usage", "service_status",
     "channel_status", "subscriptions", "totals", "eta_calibration", "failure_groups", "deploys", "job_lines",
     "usage_recent",
+    "stages",
 ]  # fmt: skip
 
 # What may be done, beside what the worker may: everything to the rows of every table.
@@ -156,6 +157,7 @@ async def test_each_role_holds_the_grants_that_are_written_down_here_and_no_othe
         "bellhand.eta_calibration",
         "bellhand.failure_groups",
         "bellhand.usage_recent",
+        "bellhand.stages",
         "bellhand_seo.all_crawls",
         "bellhand_matching.matching_jobs",
     }
