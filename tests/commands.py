@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 import structlog
 
 from bellhand.cli.app import main
+from bellhand.dev.postgres import place_of
 from bellhand.sql import query
 from support import ROOT
 
@@ -142,6 +144,8 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     yield
     structlog.reset_defaults()
+    # Under root the data of `bellhand dev` lies where the server's user may go, and does not go with the test's folder.
+    shutil.rmtree(place_of(Path(os.environ["BELLHAND_DEV_DIR"]) / "postgres"), ignore_errors=True)
 
 
 @pytest.fixture

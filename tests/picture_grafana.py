@@ -6,6 +6,7 @@ import math
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any
 
 import asyncpg
 
+from bellhand.dev.postgres import place_of
 from support import ROOT, eventually
 from watching import GRAFANA, RULES, Prometheus, chosen, free_port, prometheus
 
@@ -76,6 +78,7 @@ async def main() -> None:
         finally:
             dev.terminate()
             dev.wait()
+            shutil.rmtree(place_of(folder / "dev" / "postgres"), ignore_errors=True)  # under root
 
 
 async def _is_up(watch: Prometheus, expr: str) -> bool:
