@@ -228,7 +228,7 @@ async def test_what_strangers_wrote_stays_text(dsn, conn, test_data):
 async def test_with_the_database_away_a_page_shows_how_it_stood(private_server, private_dsn):
     async with browsing(private_dsn, worker={"lease_seconds": 60.0}) as browser:
         code, page, _ = await browser.get("/lanes")
-        assert code == 200
+        assert (code, text_of(page, "#stale")) == (200, "")
         stood = re.sub(r"\d+ (ms|s)", "", text_of(page, "#lane-cards"))
         private_server.stop()
         try:
@@ -239,7 +239,8 @@ async def test_with_the_database_away_a_page_shows_how_it_stood(private_server, 
             await eventually(is_away, 20)
             code, page, _ = await browser.get("/lanes")
             assert code == 503
-            assert "The database does not answer" in text_of(page)
+            # In a part that is changed in place: who has the page open is told as well.
+            assert "The database does not answer" in text_of(page, "#stale[data-live]")
             assert re.sub(r"\d+ (ms|s)", "", text_of(page, "#lane-cards")) == stood
             code, page, _ = await browser.get("/workers")
             assert (code, bool(page.css_first("h1"))) == (503, True), (

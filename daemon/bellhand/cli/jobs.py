@@ -250,18 +250,18 @@ def headline(job: dict[str, Any]) -> str:
         if total and job["state"] != "completed":
             parts.append(f"{progress[f'{unit}_done'] or 0:g}/{total:g}")
         parts.append(percent_said(progress))
-    elif progress["steps_done"]:
-        parts.append(
-            f"{progress['steps_done']} step{'' if progress['steps_done'] == 1 else 's'} done"
-        )
+    elif said := percent_said(progress):
+        parts.append(said)
     parts += [f"{value:g} {plain(name)}" for name, value in progress["counters"].items()]
     return "  ".join(parts)
 
 
 def percent_said(progress: dict[str, Any]) -> str:
-    """`63 %`, or `finishing` where 99 % would say nothing."""
-    percent = progress["percent"]
-    return progress["ending"] or ("" if percent is None else f"{percent:.0f} %")
+    """`63 %`; `finishing` where 99 % would say nothing; `2 steps done` where nobody knows how many there are."""
+    percent, done = progress["percent"], progress["steps_done"]
+    if progress["ending"] or percent is not None:
+        return progress["ending"] or f"{percent:.0f} %"
+    return f"{done} step{'' if done == 1 else 's'} done" if done else ""
 
 
 def steps_lines(job: dict[str, Any]) -> list[str]:

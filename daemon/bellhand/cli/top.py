@@ -100,7 +100,9 @@ def picture(workers: list[Row], lanes: list[Row], jobs: list[Row], *, width: int
         shown = "" if percent is None else bar(percent, BAR_CELLS)
         if percent is not None and not progress["ending"]:
             shown += f" {percent:>3.0f} %"
-        what = " · ".join(filter(None, (progress["ending"], progress["message"])))
+        what = " · ".join(
+            filter(None, (progress["ending"], progress["message"] or progress["step"]))
+        )
         lines.append((f"{job['id']:>10}  {plain(job['kind']):<24.24} {shown:<17} {plain(what)}", None))  # fmt: skip
     cut = [(text if len(text) <= width else text[: width - 1] + "…", style) for text, style in lines[: height - 1]]  # fmt: skip
     return [paint(text.rstrip(), style) for text, style in cut]

@@ -8,6 +8,7 @@ from typing import Any
 from bellhand.logs import without_secrets
 
 LINE_CHARS_MAX = 200
+LATE_SECONDS = 3.0
 
 
 def moment(value: datetime | str) -> datetime:
@@ -28,7 +29,8 @@ def utc(value: datetime | str) -> str:
 def ago(value: datetime | str, now: datetime) -> str:
     """`4 min ago` or `in 2 h`, by the clock of the database."""
     seconds = (now - moment(value)).total_seconds()
-    if abs(seconds) < 1.5:
+    # The clock of a page is up to 2 s old: what happened since is not to come.
+    if -LATE_SECONDS < seconds < 1.5:
         return "now"
     said = rough(abs(seconds))
     return f"{said} ago" if seconds > 0 else f"in {said}"

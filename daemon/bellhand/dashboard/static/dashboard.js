@@ -30,7 +30,7 @@ function noteClock(root) {
 function ago(milliseconds) {
   const past = milliseconds >= 0;
   const seconds = Math.abs(milliseconds) / 1000;
-  if (seconds < 1.5) return "now";
+  if (seconds < (past ? 1.5 : 3)) return "now"; // the page's clock is up to 2 s old
   const [unit, size] = seconds < 90 ? ["s", 1] : seconds < 5400 ? ["min", 60] : seconds < 129600 ? ["h", 3600] : ["d", 86400];
   const text = `${Math.round(seconds / size)} ${unit}`;
   return past ? `${text} ago` : `in ${text}`;
