@@ -111,7 +111,9 @@ async def fill(conn: asyncpg.Connection) -> tuple[int, int]:
 async def addresses(conn: asyncpg.Connection, running: int, report: int) -> dict[str, str]:
     """What is looked at, by the name of its picture; `#` is what stands at the top of it."""
     worker = await conn.fetchval("select id from bellhand.workers")
-    failure = await conn.fetchval("select fingerprint from bellhand.failures where kind = 'pages.steps'")
+    failure = await conn.fetchval(
+        "select fingerprint from bellhand.failures where kind = 'pages.steps'"
+    )
     return {
         "lane": "/lanes/demo?concurrency=8", "drain": f"/workers/{worker}/drain",
         "overview": "/", "jobs": "/jobs", "job": f"/jobs/{running}", "job-log": f"/jobs/{report}#steps-title", "failures": "/failures", "lanes": "/lanes", "kinds": "/kinds", "new-job": "/kinds/demo.report",

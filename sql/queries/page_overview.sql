@@ -1,7 +1,7 @@
--- The last $1 seconds in minutes that are over and counted (workers write every few seconds), the deploys in them, the newest running jobs, the next schedules, the latest $2 groups of failures, and
+-- The last $1 seconds in minutes that are over and counted (workers write every 15 s), the deploys in them, the newest running jobs, the next schedules, the latest $2 groups of failures, and
 -- how many jobs can run at once: from the minutes that workers counted, leases and small tables, never from jobs. Sums are of
 -- floats, which take a third of the time of exact ones.
-with clock as materialized (select bellhand.now() as now, date_trunc('minute', bellhand.now() - interval '15 seconds') as minute),
+with clock as materialized (select bellhand.now() as now, date_trunc('minute', bellhand.now() - interval '20 seconds') as minute),
 minutes as (
   select s.minute, sum(s.jobs::float8) filter (where s.outcome in ('completed', 'partial')) as done, sum(s.jobs::float8) filter (where s.outcome = 'fail') as failed,
     sum(s.jobs::float8) filter (where s.outcome in ('retry', 'crash')) as again, sum(s.run_seconds) / nullif(sum(s.jobs::float8), 0) as run_seconds
