@@ -32,6 +32,27 @@ def _life(link: Link) -> Life:
     return link.opened, int(asyncio.get_running_loop().time() / POOLED_SECONDS) if pooled else 0
 
 
+@dataclass(slots=True)
+class Swept:
+    """From which transaction on dependencies are looked at again (`since`).
+
+    A parent's end looks for children before it commits, and one that commits in between is seen by neither. So a child is left
+    out only once a look has seen it and everything that ran at that look is over, of which a later look has seen the end.
+    """
+
+    since: int = 0
+    seen: int = 0  # a look saw all that is older
+    until: int = 0  # and what ran at that look is older than this
+    life: Life | None = None
+
+    def looked(self, life: Life, oldest: int, unused: int) -> None:
+        """A look began with `oldest` as the oldest transaction running, and ended with `unused` as the next id."""
+        if life != self.life:  # a crash of the server gives ids of lost transactions to others
+            self.life, self.since, self.seen, self.until = life, 0, 0, 0
+        elif oldest >= self.until:
+            self.since, self.seen, self.until = self.seen, oldest, unused
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """A lane as the database has it."""
@@ -72,8 +93,7 @@ class Store:
         self.lines = database.link("log", synchronous_commit="off", statement_timeout="5000")
         # Apart: counting a deep backlog must not hold up a rescue.
         self.sampling = database.link("sample")
-        self._bound = 0
-        self._bound_life: Life | None = None
+        self.swept = Swept()
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
@@ -204,11 +224,9 @@ class Store:
 
     async def look_around(self, kinds: list[str]) -> Surroundings:
         """Hear what changed; puts parked jobs back and sweeps dependencies on the way."""
-        (row,) = await self.chores.fetch(query("look_around"), kinds, self._bound)
-        # A crash of the server gives ids of lost transactions to others: after a new connection all is looked at once more.
-        life = _life(self.chores)
-        self._bound = row["bound"] if self._bound_life == life else 0
-        self._bound_life = life
+        (row,) = await self.chores.fetch(query("look_around"), kinds, self.swept.since)
+        unused = row["bound"] + await self.chores.fetchval(query("ids_since"), row["bound"])
+        self.swept.looked(_life(self.chores), row["bound"], unused)
         lanes = [
             Lane(**{**lane, "ranks": tuple(lane["ranks"])})
             for lane in json.loads(row["lanes"] or "[]")

@@ -1,10 +1,14 @@
 -- Lets the jobs go that waited for p_over alone; those whose parent failed or was cancelled follow their own policy.
 -- A statement of its own after the parents moved to history, so that children committed meanwhile are seen.
+-- Guard: the children's rows, locked before anything is looked at or deleted. Of two parents that end at the same moment the second
+-- then sees what the first one did, and a pause, a resume or a cancel of a child comes before or after, not in between.
 create or replace function bellhand.release_dependents(p_over bigint[]) returns void language plpgsql as $$
 declare
   freed bigint[]; fails bigint[]; cancels bigint[];
 begin
   if not exists (select from bellhand.dependencies d where d.parent = any (p_over)) then return; end if;
+  perform from bellhand.jobs j
+    where j.id = any (array(select d.child from bellhand.dependencies d where d.parent = any (p_over))) order by j.id for no key update;
   with gone as (
     delete from bellhand.dependencies d where d.parent = any (p_over) returning d.parent, d.child),
   judged as (

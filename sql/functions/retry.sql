@@ -12,7 +12,11 @@ begin
     return bellhand.run_now(p_id);
   end if;
   select * into h from bellhand.history x where x.id = p_id order by x.finished_at desc limit 1 for update;
-  if not found then perform bellhand.no_such_job(p_id); end if;
+  if not found then
+    -- Somebody else has retried it while this one waited for the row.
+    perform bellhand.wrong_state(p_id, a.state, 'retry') from bellhand.all_jobs a where a.id = p_id and a.finished_at is null;
+    perform bellhand.no_such_job(p_id);
+  end if;
   if h.state = 'completed' and not h.partial then perform bellhand.wrong_state(p_id, h.state, 'retry'); end if;
   delete from bellhand.history x where x.id = p_id and x.finished_at = h.finished_at;
   begin

@@ -1,6 +1,6 @@
 -- Releases children whose parent finished while their own insert was not yet committed: neither saw the other. Looks at
--- rows written since transaction p_since and returns the bound for the next look; anything older was seen by a sweep
--- while its parent lived, so the parent's settle sees it.
+-- rows written since transaction p_since and returns the oldest transaction that runs: this look has seen all that is older. Not
+-- the next p_since, since the end of a parent may have looked before that and not be committed (see Swept in store.py).
 create or replace function bellhand.sweep_dependencies(p_since xid8) returns xid8 language plpgsql as $$
 declare
   bound xid8 := pg_snapshot_xmin(pg_current_snapshot());
