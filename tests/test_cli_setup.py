@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bellhand import __version__
+from bellhand.dev.state import DevState
 from commands import Bellhand, bare, bellhand
 
 HANDLERS = '''
@@ -75,6 +76,16 @@ def test_migrate_tells_what_it_would_do_then_does_it(bellhand: Bellhand, empty_d
     assert said.out.splitlines() == pending
     assert said.err == f"{len(pending)} applied\n"
     assert bellhand.ok("migrate", "--dsn", empty_dsn, "--json").json == {"applied": []}
+
+
+def test_migrate_finds_the_database_that_every_other_command_does(
+    program: Bellhand, empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BELLHAND_DEV_DIR", str(tmp_path / "dev"))
+    with DevState(tmp_path / "dev") as state:
+        state.publish(empty_dsn)
+        pending = program.ok("migrate", "--dry-run", "-q").out
+        assert program.ok("migrate", "-q").out == pending
 
 
 def test_check_goes_through_its_layers_and_ends_78_when_one_is_unfit(

@@ -48,7 +48,7 @@ async def bring_up_to_date(
             names = await migrations.pending(database.connection)
     else:
         try:
-            names = await migrations.migrate(cli.configured.dsn)
+            names = await migrations.migrate(cli.settings.dsn)
         except ValueError as error:
             raise unreadable_dsn(error) from error
     if cli.json:
