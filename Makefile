@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 TESTS ?=
-# Tests wait more than they work. One file alone is not worth two processes.
-SPREAD := $(if $(TESTS),,--numprocesses=2 --dist=loadfile)
+# Tests wait more than they work. One file alone is not worth two processes. The order is ours: files that take long begin.
+SPREAD := $(if $(TESTS),,--numprocesses=2 --dist=loadfile --no-loadscope-reorder)
 MARKS ?=
 BENCH ?=
 SEO ?= check
@@ -22,17 +22,21 @@ help:  ## This list
 run: .venv/run  ## A database of its own, the daemon and a demo; says where its data is; Ctrl-C stops it
 	@$(BIN)/bellhand dev
 
-# Side by side, since each waits more than it works; each prints when it is over. The families run on one version.
-test: check system-postgres system-prometheus system-node browser-ready  ## Everything: style, types, tests on both Postgres versions and in a browser
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-embedded test-system test-pages \
+# Side by side, since none keeps a processor busy all the time; each prints when it is over. The families run on one version.
+test: style system-postgres system-prometheus system-node browser-ready  ## Everything: style, types, tests on both Postgres versions and in a browser
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target types test-embedded test-system test-pages \
 		MARKS="$$(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 && echo 'not family')"
 
-check: .venv/dev  ## Style and types
+check: style types  ## Style and types
+
+style: .venv/dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
+
+types: .venv/dev
 	$(BIN)/mypy
 
-test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_sql.py: only those)
+test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_bell.py: only those)
 	BELLHAND_TEST_PG=embedded $(BIN)/pytest $(SPREAD) -m "not browser$(if $(MARKS), and $(MARKS))" $(TESTS)
 
 # On another version and another event loop than the first run, to see what depends on either.
@@ -182,4 +186,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet mutants soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean
+.PHONY: help run test check style types test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet mutants soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean

@@ -15,7 +15,7 @@ from support import eventually
 QUICK = {
     "lease_seconds": 3.0,
     "heartbeat_seconds": 0.5,
-    "poll_seconds": 30.0,
+    "poll_seconds": 300.0,
     "grace_seconds": 5.0,
     "kill_grace_seconds": 0.5,
 }
@@ -62,7 +62,7 @@ async def state(conn: asyncpg.Connection, job: int) -> str | None:
 
 
 async def until(
-    conn: asyncpg.Connection, job: int, wanted: str, seconds: float = 10.0
+    conn: asyncpg.Connection, job: int, wanted: str, seconds: float = 30.0
 ) -> asyncpg.Record:
     """The job once it has reached a state."""
 

@@ -4,7 +4,8 @@ import asyncio
 import inspect
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], seconds: float = 10, *, because: str = ""
+    condition: Callable[[], T | Awaitable[T]], seconds: float = 30, *, because: str = ""
 ) -> T:
     """Waits until `condition` (plain or async) is true and returns what it said; else fails.
 
@@ -41,6 +42,15 @@ async def eventually(
                 f"not within {seconds} s: {because or 'condition'}; last: {said!r}"
             )
         await asyncio.sleep(TRIES_APART_SECONDS)
+
+
+@contextmanager
+def cpu_at_most(seconds: float) -> Iterator[None]:
+    """Fails if more than so many seconds of CPU were used here; the clock says little where others work too."""
+    before = time.process_time()
+    yield
+    used = time.process_time() - before
+    assert used <= seconds, f"{used:.1f} s of CPU"
 
 
 class Server(Protocol):

@@ -39,7 +39,7 @@ async def test_fifty_at_once_take_a_fiftieth_of_the_time(
     async with at_work(dsn, batch):
         row = await until(conn, await insert(conn, "t.batch"), "completed", 30)
     assert (hands.done, hands.peak) == (100, 50)
-    assert 0.4 <= (row["finished_at"] - row["started_at"]).total_seconds() < 4
+    assert 0.4 <= (row["finished_at"] - row["started_at"]).total_seconds() < 10
 
 
 async def test_three_batches_of_fifty_at_once(dsn: str, conn: asyncpg.Connection) -> None:
@@ -58,7 +58,7 @@ async def test_three_batches_of_fifty_at_once(dsn: str, conn: asyncpg.Connection
         took = time.monotonic() - began
     assert hands.done == 500
     assert 100 < hands.peak <= 150
-    assert took < 15
+    assert took < 60
 
 
 async def test_how_long_a_job_took_is_logged_whether_it_succeeds_or_fails(

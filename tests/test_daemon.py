@@ -27,9 +27,11 @@ async def test_an_insert_rings_the_bell_of_a_sleeping_daemon(
         await eventually(lambda: daemon.sleep.sound, because="an idle daemon falls asleep")
         before = time.monotonic()
         job = await insert(conn, "t.quick")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await started.wait()
-        assert time.monotonic() - before < 2, "it polls every 30 s: only the bell can have woken it"
+        assert time.monotonic() - before < 15, (
+            "it polls every 5 min: only the bell can have woken it"
+        )
         row = await until(conn, job, "completed")
         assert (row["result"], row["attempts"], row["partial"]) == ('{"ok": true}', 0, False)
 
@@ -154,14 +156,14 @@ async def test_cancel_reaches_a_running_job_at_once(dsn: str, conn: asyncpg.Conn
         finally:
             cleaned.set()
 
-    async with at_work(dsn, long, worker={"heartbeat_seconds": 10.0, "lease_seconds": 30.0}):
+    async with at_work(dsn, long, worker={"heartbeat_seconds": 60.0, "lease_seconds": 180.0}):
         job = await insert(conn, "t.long")
         await until(conn, job, "running")
         before = time.monotonic()
         await conn.execute("select bellhand.cancel($1)", job)
         await until(conn, job, "cancelled")
         assert cleaned.is_set()
-        assert time.monotonic() - before < 3, "a heartbeat comes only every 10 s"
+        assert time.monotonic() - before < 15, "a heartbeat comes only every minute"
 
 
 async def test_pause_takes_effect_at_the_next_step_and_resume_goes_on_there(
@@ -356,7 +358,7 @@ async def test_a_job_that_was_due_before_its_commit_is_not_waited_for(
             await conn.execute("select pg_sleep(0.6)")
         before = time.monotonic()
         await until(conn, job, "completed")
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 15
 
 
 async def test_nothing_begins_beside_a_suspect_before_it_is_written_down_that_it_waits(
@@ -380,7 +382,7 @@ async def test_nothing_begins_beside_a_suspect_before_it_is_written_down_that_it
             async with locker.transaction():  # claims pass it by, the note must wait
                 await locker.execute("select from bellhand.workers for no key update")
                 await conn.execute("select bellhand.resume_lane('default')")
-                await eventually(lambda: len(daemon.worker.running) == 2, 5)
+                await eventually(lambda: len(daemon.worker.running) == 2)
                 await asyncio.sleep(0.3)  # for what must not happen
                 assert began == []
             for job in (suspect, other):

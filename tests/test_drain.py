@@ -101,7 +101,7 @@ async def test_a_drained_worker_claims_nothing_and_its_job_goes_on_elsewhere_aft
             assert "one (new kernel), two (new kernel)" in why["detail"]
             await _undrain(conn, one)
             await until(conn, last, "completed")
-            await eventually(lambda: _is(_code(one, "/readyz"), 200), 5)
+            await eventually(lambda: _is(_code(one, "/readyz"), 200))
     told = await conn.fetch("select type, data ->> 'worker' as worker, data ->> 'reason' as reason from bellhand.events where type ~ '^worker_(un)?drained' order by seq")  # fmt: skip
     assert [tuple(row) for row in told] == [
         ("worker_drained", "one", "new kernel"), ("worker_drained", "two", "new kernel"), ("worker_undrained", "one", None),

@@ -362,7 +362,7 @@ async def test_the_process_dies_with_the_daemon(dsn: str, notes: Path) -> None:
         daemon.send_signal(signal.SIGKILL)
         daemon.wait(5)
     (pid,) = lines(notes, "pid")
-    await eventually(lambda: gone(int(pid)), 3)
+    await eventually(lambda: gone(int(pid)))
 
 
 async def test_a_daemon_cancels_it_and_goes_on(

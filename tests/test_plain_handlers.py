@@ -8,6 +8,7 @@ import pytest
 
 from attempts import again, error, hands_for, result
 from bellhand import job_kind
+from bellhand.blocking import BlockingJob
 from bellhand.outcomes import Ended
 from support import eventually
 
@@ -37,7 +38,7 @@ async def test_a_plain_handler_has_the_same_steps(dsn: str) -> None:
 
     async with hands_for(dsn, plain) as h:
         id = await h.enqueue("t.plain")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert "StopIteration" in error(await h.work())
         assert result(await again(h, id)) == [[0, 1, 4, 9], "MainThread", {"n": 6}, True]
         assert sorted(done) == [0, 1, 2, 3]
@@ -66,10 +67,32 @@ async def test_a_plain_handler_is_stopped_in_a_step(dsn: str) -> None:
         running = h.start_running(job)
         await eventually(inside.is_set)
         job.stop("cancel")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             assert await running == Ended("cancel", "cancelled while it ran")
         await eventually(lambda: caught)
         assert caught == ["ended"]
+
+
+async def test_a_plain_handler_that_was_about_to_wait_is_stopped_too(dsn: str) -> None:
+    """The word to stop may come when the thread has looked for it and does not wait yet."""
+
+    @job_kind("t.plainlate")
+    def plain_late(job: Any) -> None: ...
+
+    async with hands_for(dsn, plain_late) as h:
+        await h.enqueue("t.plainlate")
+        late = BlockingJob(await h.claim(), asyncio.get_running_loop())
+        late.let_go()
+
+        def wait() -> str:
+            try:
+                late.step("late", asyncio.sleep, 60)
+            except asyncio.CancelledError:
+                return "let go"
+            return "waited"
+
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(wait) == "let go"
 
 
 async def test_a_plain_handler_is_paused_at_its_next_step(dsn: str) -> None:

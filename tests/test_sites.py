@@ -49,7 +49,7 @@ async def test_a_business_that_is_entered_is_checked_read_and_written_down(dsn, 
         assert row["website_title"] == "Acme Glass"
         assert row["website_http_status"] == 200
         assert str(row["website_ip"]) == "127.0.0.1"
-        assert 0 < row["website_response_seconds"] < 5
+        assert 0 < row["website_response_seconds"] < 30
         assert row["website_tls_expires_at"] is None
         assert row["website_checked_at"] is not None
         assert row["emails"] == [

@@ -48,7 +48,7 @@ def test_a_listener_that_does_not_read_blocks_nobody(ear: socket.socket) -> None
     started = time.monotonic()
     heard = [notify("WATCHDOG=1") for _ in range(5000)]
     assert not heard[-1]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

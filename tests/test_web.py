@@ -118,7 +118,7 @@ async def test_a_body_that_drips_ends_at_the_total_time():
         started = loop.time()
         with pytest.raises(Unreachable) as caught:
             await fetcher.get(f"http://127.0.0.1:{port}/")
-        assert loop.time() - started < 2
+        assert loop.time() - started < 20
     assert caught.value.code == "timeout"
     assert caught.value.retryable
 
@@ -228,7 +228,7 @@ async def test_status_and_headers_come_back_whatever_the_status():
         page = await fetcher.get(f"http://127.0.0.1:{port}/")
     assert page.status == 410
     assert page.headers["retry-after"] == "7"
-    assert 0 < page.elapsed_seconds < 5
+    assert 0 < page.elapsed_seconds < 30
 
 
 @pytest.mark.parametrize(
@@ -287,23 +287,23 @@ async def test_a_polite_fetcher_leaves_time_between_two_visits():
         at.append(asyncio.get_running_loop().time())
         return web.Response(text="ok")
 
-    async with serving(("/", note)) as port, local_web(port, host_delay_seconds=0.1) as fetcher:
+    async with serving(("/", note)) as port, local_web(port, host_delay_seconds=0.3) as fetcher:
         await asyncio.gather(*(fetcher.get(f"http://127.0.0.1:{port}/") for _ in range(4)))
     gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
-    assert min(gaps) > 0.08
+    assert min(gaps) > 0.15, "what is late on its way makes the next gap shorter"
 
 
 async def test_waiting_for_a_turn_does_not_count_against_the_page():
     async def slow(_):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
         return web.Response(text="ok")
 
     async with (
         serving(("/", slow)) as port,
-        local_web(port, connections_per_host=1, seconds_max=0.4) as fetcher,
+        local_web(port, connections_per_host=1, seconds_max=1.5) as fetcher,
     ):
         pages = await asyncio.gather(*(fetcher.get(f"http://127.0.0.1:{port}/") for _ in range(8)))
-    assert max(page.elapsed_seconds for page in pages) < 0.4
+    assert max(page.elapsed_seconds for page in pages) < 1.5
 
 
 @pytest.fixture(scope="module")

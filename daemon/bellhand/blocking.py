@@ -31,6 +31,7 @@ class BlockingJob:
         self._job = job
         self._loop = loop
         self._waits: set[concurrent.futures.Future[Any]] = set()
+        self._was_let_go = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._job, name)
@@ -71,6 +72,9 @@ class BlockingJob:
             raise asyncio.CancelledError(self._job.stopping)
         wait = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         self._waits.add(wait)
+        # Told to stop between the look above and this wait, which nobody would end.
+        if self._was_let_go:
+            wait.cancel()
         try:
             return wait.result()
         except concurrent.futures.CancelledError:
@@ -80,7 +84,8 @@ class BlockingJob:
             self._waits.discard(wait)
 
     def let_go(self) -> None:
-        """End what the thread waits for: it is told to stop."""
+        """End what the thread waits for, or will wait for: it is told to stop."""
+        self._was_let_go = True
         for wait in list(self._waits):
             wait.cancel()
 
