@@ -112,7 +112,7 @@ async def addresses(conn: asyncpg.Connection, running: int, report: int) -> dict
     """What is looked at, by the name of its picture; `#` is what stands at the top of it."""
     worker = await conn.fetchval("select id from bellhand.workers")
     failure = await conn.fetchval(
-        "select fingerprint from bellhand.failures where kind = 'pages.steps'"
+        "select fingerprint from bellhand.failures where kind = 'demo.letters'"
     )
     return {
         "lane": "/lanes/demo?concurrency=8", "drain": f"/workers/{worker}/drain",
