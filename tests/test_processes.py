@@ -214,6 +214,11 @@ async def test_systemd_hears_the_truth(
     name, _, usec = lines[reloading + 1].partition("=")
     assert name == "MONOTONIC_USEC"
     assert before <= int(usec) <= time.monotonic_ns() // 1000
+    # A database that refuses what is published, not for being away: systemd is not left with a reload that never ends.
+    await conn.execute("alter table bellhand.lanes rename to gone")
+    daemon.tell(signal.SIGHUP)
+    await eventually(lambda: systemd.listen().count("READY=1") == 3)
+    await conn.execute("alter table bellhand.gone rename to lanes")
     assert await stopped(daemon) == 0
     assert "STOPPING=1" in systemd.listen()
 

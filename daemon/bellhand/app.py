@@ -340,8 +340,9 @@ class Daemon:
                 log.warning("reload_delayed", error=str(error))
             self.keeper.look_bell.ring()
             log.info("reloaded", concurrency=settings.worker.concurrency)
-        if told:
-            systemd.notify("READY=1")
+        finally:  # however it went: until READY systemd takes it to be reloading, and refuses to reload again
+            if told:
+                systemd.notify("READY=1")
 
 
 def _database(settings: Settings) -> Database:
