@@ -66,6 +66,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (BUILD, "repro", "repro:repro", "Write a folder from a job, with which a developer runs its handler again: what was asked, how it went, a test."),
     (OPERATE, "drain", "draining:drain", "Take daemons out of work, here or anywhere, without losing any; first say what that costs."),
     (OPERATE, "undrain", "draining:undrain", "Let a drained WORKER, or all of a --host, claim again."),
+    (OPERATE, "cleanup", "cleaning:cleanup", "Forget what is older than so many days now, instead of when the daemon comes to it."),
     (OPERATE, "restore", "restore:restore", "After the database was restored: what would happen again."),
     (OPERATE, "health", "service:health", "Ask the daemon of this machine whether it is ready, in one line; exits 0 or 1. For HEALTHCHECK and scripts."),
     (OPERATE, "support-bundle", "bundle:support_bundle", "Gather configuration, doctor's findings, lanes, workers, schedules, sizes and failures in one file, for whoever helps you."),

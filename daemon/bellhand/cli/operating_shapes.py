@@ -135,3 +135,18 @@ class CrmReport(Told):
     created_at: datetime
     body_bytes: int
     formats: list[str]
+
+
+class OldDay(Told):
+    name: str
+    rows: int
+    bytes: int
+
+
+class Cleaned(Told):
+    """Days of history and logs that are older than so many; `done`: they are gone, and so many events and counts with them."""
+
+    history_days: int
+    days: list[OldDay]
+    done: bool
+    deleted: int

@@ -24,6 +24,7 @@ from bellhand.api.told import (  # fmt: skip
 from bellhand.cli.migration_shapes import Migrated, MigrationPlan, MigrationStanding
 from bellhand.cli.operating_shapes import (
     Bundle,
+    Cleaned,
     Crawl,
     CrmReport,
     Drain,
@@ -340,5 +341,5 @@ SHAPES: dict[str, Any] = {
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
     "install": list[InstallStep], "uninstall": list[InstallStep], "drain": Drain, "undrain": list[Undrained], "support-bundle": Bundle, "health": Health,
     "seo crawls": list[Crawl], "crm reports": list[CrmReport], "lanes": list[LaneStatus], "workers": list[Worker],
-    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "restore review": RestoreReview, "repro": Reproduced, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
+    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "restore review": RestoreReview, "cleanup": Cleaned, "repro": Reproduced, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
 }  # fmt: skip

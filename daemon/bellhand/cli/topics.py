@@ -23,7 +23,7 @@ EXIT_CODES = {
     4: "Kept for `not allowed`: who connects to Postgres and may not do a thing gets 78, since the role is configured.",
     5: "watch, wait: a job is over and did not complete.",
     6: "watch, wait: the time that --timeout gives came first. The jobs go on.",
-    7: "bulk, retry --failure: nothing was done, since the count of jobs was not given or is another one.",
+    7: "bulk, retry --failure, purge, cleanup: nothing was done, since the count of jobs or --yes was not given.",
     75: "The database is away, busy or too slow: the same command may work later (EX_TEMPFAIL).",
     78: "The configuration, or the database it points at, is not fit to work with (EX_CONFIG).",
     130: "Ctrl-C.",
