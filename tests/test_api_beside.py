@@ -106,8 +106,28 @@ async def test_about_how_many_fit_is_told_where_it_is_asked_for(
     monkeypatch.setattr(listing, "WALK", 40)
 
     async def about() -> bool:
+        _, page, _ = await port.ask("/v1/jobs?limit=1&count=estimated")
+        if page["count"] != {"estimated": 403, "exact": False}:
+            return False
         _, page, _ = await port.ask("/v1/jobs?limit=1&count=estimated&owner=ann")
         assert not page["count"]["exact"]
         return bool(90 <= page["count"]["estimated"] <= 110)
 
     await eventually(about, 20)  # Postgres counts with a delay
+
+
+async def test_a_place_in_a_lane_is_told_with_how_many_wait_there(port: Client, desk: Desk) -> None:
+    await desk.publish("b", lane="slow")
+    jobs = [await desk.insert("a") for _ in range(3)]
+    other = await desk.insert("b")
+    places = {job["id"]: job["position"] for job in (await port.ask("/v1/jobs"))[1]["data"]}
+    told = {job: (place["ahead"], place["queue_length"]) for job, place in places.items()}
+    assert told == {jobs[0]: (0, 3), jobs[1]: (1, 3), jobs[2]: (2, 3), other: (0, 1)}
+    await desk.conn.execute(
+        "insert into bellhand.jobs (kind) select 'a' from generate_series(1, 997)"
+    )
+    assert (await port.ask(f"/v1/jobs/{jobs[0]}"))[1]["position"]["queue_length"] == 1000
+    last = await desk.insert("a")
+    for job, ahead in ((jobs[2], 2), (last, 1000)):
+        position = (await port.ask(f"/v1/jobs/{job}"))[1]["position"]
+        assert (position["ahead"], position["queue_length"]) == (ahead, "1000+")

@@ -99,6 +99,17 @@ async def test_a_caller_who_enqueues_sees_what_kinds_take(port: Client, desk: De
     assert await port.status("/v1/lanes", headers=token) == 403
 
 
+async def test_a_lane_tells_within_which_time_its_jobs_began(port: Client, desk: Desk) -> None:
+    lane = (await port.ask("/v1/lanes/default"))[1]
+    assert (lane["wait_p50_seconds"], lane["wait_p95_seconds"]) == (None, None)
+    await desk.worker()
+    await desk.conn.execute("""insert into bellhand.stats (minute, worker, kind, outcome, jobs, wait_seconds, run_seconds, histogram, waits)
+        select date_trunc('minute', bellhand.now()), w.id, 'a', o, 20, 0, 0, array_fill(0, array[17])::bigint[], h::bigint[] from bellhand.workers w,
+        (values ('completed', '{0,18,0,0,0,0,0,0,0,0}'), ('fail', '{0,0,0,0,0,0,0,0,0,2}')) v(o, h)""")  # fmt: skip
+    lane = (await port.ask("/v1/lanes/default"))[1]
+    assert (lane["wait_p50_seconds"], lane["wait_p95_seconds"]) == (0.1, "3600+")
+
+
 # Schedules, workers, statistics
 
 

@@ -28,7 +28,7 @@ class Greeting(BaseModel):
     name: str
 
 
-@job_kind("demo.greet")
+@job_kind("demo.greet", side_effects="none")
 async def greet(args: Greeting) -> dict[str, str]:
     return {"said": f"hello {args.name}"}
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import pytest
@@ -194,17 +194,14 @@ async def test_no_way_to_a_page_reads_a_whole_table(desk: Desk) -> None:
     await conn.execute("insert into bellhand.jobs (kind) select 'a' from generate_series(1, 5000)")
     await conn.execute("analyze bellhand.history; analyze bellhand.jobs")
     await conn.execute("set plan_cache_mode = force_generic_plan")
-    for way in ("running", "live", "over", "trouble", "kind"):
-        given = [str(listing.ID_END), "array['a']" if way == "kind" else "null", *["null"] * 5]
-        given += (
-            ["10"] if way == "running" else ["array['failed','completed','pending']", "10", "100"]
-        )
-        given += ["null"] if way in ("trouble", "kind") else []
+    for way in get_args(listing.Way):
+        kinds = "array['a']" if way.startswith("kind") else "null"
+        given = [str(listing.Place.first(way).id), kinds, *["null"] * 5]
+        given += ["10"] if way == "running" else ["array['failed','completed','pending']", "10", "100"]  # fmt: skip
+        given += ["null"] if way in listing.BY_END else []
         given += ["""'{"paths": {"x": "1"}}'"""]
         await conn.execute(f"prepare {way} as {query(f'api_list_{way}')}")
-        plan = await conn.fetchval(
-            f"explain (analyze, format json) execute {way}({', '.join(given)})"
-        )
+        plan = await conn.fetchval(f"explain (analyze, format json) execute {way}({', '.join(given)})")  # fmt: skip
         assert max(rows_read(json.loads(plan)[0]["Plan"])) <= 2000, plan
 
 
@@ -222,15 +219,17 @@ async def test_jobs_are_found_by_what_they_hold(port: Client, desk: Desk, dsn: s
         job = await desk.insert("a", payload=payload)
         if n > 1:
             await ended(desk, job, "failed", "Timeout of upstream")
-    _, second, third, fourth = (row["id"] for row in await desk.conn.fetch("select id from bellhand.all_jobs order by id"))  # fmt: skip
+    first, second, third, fourth = (row["id"] for row in await desk.conn.fetch("select id from bellhand.all_jobs order by id"))  # fmt: skip
     for question, ids in (
         ("payload.site.id=1", [second, fourth]), ("payload.site.id=1&state=live", [second]), ("payload.url=https://x.org/2", [third]),
         ("q=ORG/3", [fourth]), ("q=upstream", [fourth, third]), ("q=upstream&payload.site.id=0&kind=a", [third]),
-        ("payload.site=1", []), ("sort=-finished_at&state=failed", [fourth, third]), ("sort=-id&kind=a&state=over", [fourth, third]),
+        ("payload.site=1", []), ("sort=-finished_at&state=failed", [fourth, third]), ("sort=-id&kind=a&state=over", [fourth, third]), ("sort=id", [first, second, third, fourth]), ("sort=finished_at&kind=a&state=over", [third, fourth]),
+        ("sort=finished_at&state=failed", [third, fourth]), ("sort=id&q=upstream", [third, fourth]),
     ):  # fmt: skip
         assert await listed(port, question) == ids, question
     code, problem, _ = await port.ask("/v1/jobs?sort=-finished_at")
     assert (code, problem["errors"][0]["pointer"]) == (422, "sort")
+    assert problem["errors"][0]["detail"].endswith("-id and id are on offer for all")
     # Who may only look finds nothing out by guessing.
     reader = of(await make(desk.conn, "reader", "read"))
     assert len((await port.ask("/v1/jobs?q=upstream", headers=reader))[1]["data"]) == 2

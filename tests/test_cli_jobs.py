@@ -35,6 +35,24 @@ def test_enqueue_passes_everything_on(bellhand: Bellhand) -> None:
     assert (row["timeout_seconds"], row["unique_key"], row["state"]) == (1.5, "k", "blocked")
 
 
+def test_jobs_are_listed_by_what_their_payload_holds(bellhand: Bellhand) -> None:
+    for kind in ("a", "b"):
+        bellhand.kind(kind)
+    jobs = [bellhand.job(kind, payload=json.dumps({"site": {"id": n}, "to": "x y"})) for n in (1, 2) for kind in ("a", "b")]  # fmt: skip
+
+    def listed(*words: str) -> list[int]:
+        return [int(line) for line in bellhand.ok("list", "-q", "--payload", *words).out.split()]
+
+    assert listed("site.id=2") == [jobs[3], jobs[2]]
+    assert listed("site.id=2", "--kind", "a") == [jobs[2]]
+    assert listed("to=x y", "--limit", "3") == jobs[:0:-1]
+    assert listed("to=x y", "--payload", "site.id=1", "--state", "pending") == [jobs[1], jobs[0]]
+    assert listed("site=1") == []
+    assert bellhand.ok("list", "--payload", "site.id=3").err == "no jobs match\n"
+    refused = bellhand("list", "--payload", "site")
+    assert (refused.code, "PATH=VALUE" in refused.err) == (2, True)
+
+
 def test_a_list_of_a_kind_that_is_none_says_so(bellhand: Bellhand) -> None:
     bellhand.kind("seo.crawl")
     assert "no kind" not in bellhand.ok("list", "--kind", "seo.crawl").err

@@ -164,8 +164,8 @@ def eta(row: Record | None) -> dict[str, Any] | None:
 def _position(row: Record | None) -> dict[str, Any] | None:
     if row is None:
         return None
-    ahead = "1000+" if row["ahead"] is None else row["ahead"]
-    return {"ahead": ahead, "as_of": rfc3339(row["as_of"])}
+    counts = {n: "1000+" if row[n] is None else row[n] for n in ("ahead", "queue_length")}
+    return counts | {"as_of": rfc3339(row["as_of"])}
 
 
 def _json(text: str | None) -> Any:

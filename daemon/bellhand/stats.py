@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ BUCKETS = (
 )
 # The same of the wait-time histogram: an operator tells waits by their size, and each bucket is a sum more on the pages of lanes.
 WAITS = (0.01, 0.1, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+WAIT_PARTS = {"wait_p50_seconds": 0.5, "wait_p95_seconds": 0.95}
 
 
 def count(histogram: list[int], bounds: tuple[float, ...], values: list[float]) -> None:
@@ -49,6 +51,14 @@ def within(counts: list[int], part: float, bounds: tuple[float, ...] = BUCKETS) 
         if total and seen >= part * total:
             return bound
     return None
+
+
+def waits_told(counts: Sequence[int | None] | None) -> dict[str, float | str | None]:
+    """Within which time half, and 95 %, of a wait-time histogram began: the bounds of their buckets; of the open one `3600+`, None for none."""
+    known = [jobs or 0 for jobs in counts or [0] * (len(WAITS) + 1)]
+    found = {name: within(known, part, WAITS) for name, part in WAIT_PARTS.items()}
+    open_ended = f"{WAITS[-1]:g}+"
+    return {name: open_ended if bound == float("inf") else bound for name, bound in found.items()}
 
 
 class Tally:

@@ -74,7 +74,7 @@ def status_port(
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]
     routes += Sessions(callers).routes()
-    routes += Events(look, watch).routes()
+    routes += Events(look, watch, logs.waiting).routes()
     routes += Public(look, watch).routes()
     routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()

@@ -17,8 +17,10 @@ from bellhand.kind_figures import kinds_told
 from bellhand.look import Look
 from bellhand.problems import not_found
 from bellhand.resource import rfc3339
+from bellhand.stats import waits_told
 
 THING = ("not-found",)
+WINDOW_SECONDS = 3600.0
 
 
 class Control:
@@ -31,7 +33,7 @@ class Control:
 
     @operation("GET", "/v1/lanes", "read", answers={200: control_told.Lanes})
     async def list_lanes(self, request: web.Request) -> web.StreamResponse:
-        """List the lanes with their limits and what they hold (counted to 100,000)."""
+        """List the lanes with their limits, what they hold (counted to 100,000) and within which time half, and 95 %, of what began in the last hour did."""
         return answer({"data": await self._lanes()})
 
     @operation("GET", "/v1/lanes/{lane}", "read", answers={200: control_told.Lane}, problems=THING)
@@ -79,7 +81,12 @@ class Control:
 
     async def _lanes(self) -> list[dict[str, Any]]:
         rows = await self.look.fetch("status_lanes")
-        return [{**row, "paused_until": rfc3339(row["paused_until"])} for row in rows]
+        waits = {w["lane"]: w["waits"] for w in await self.look.fetch("lane_waits", WINDOW_SECONDS)}
+        return [
+            {**row, "paused_until": rfc3339(row["paused_until"])}
+            | waits_told(waits.get(row["lane"]))
+            for row in rows
+        ]
 
     async def _lane(self, request: web.Request) -> dict[str, Any]:
         name, lanes = request.match_info["lane"], await self._lanes()

@@ -20,6 +20,8 @@ class Lane(Told):
     parked: int
     running: int
     oldest_due_seconds: float | None
+    wait_p50_seconds: float | Literal["3600+"] | None
+    wait_p95_seconds: float | Literal["3600+"] | None
 
 
 class Lanes(Told):

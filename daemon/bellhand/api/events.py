@@ -7,15 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from asyncpg import Record
 from pydantic import BaseModel, ConfigDict, Field
 
 from bellhand.api.cursor import BEGINNING, Cursor
 from bellhand.api.given import Body, JobName
+from bellhand.api.included import Included
 from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, PAGE_ROWS, Follower, Page, Sight, Watch
 from bellhand.api.naming import job_row, named
 from bellhand.api.operations import answer, operation, routes_of
 from bellhand.api.stream import Stream, wants_stream
-from bellhand.api.veil import veiled
+from bellhand.api.veil import veiled, veils
+from bellhand.api.waiting import Waiting
 from bellhand.callers import caller_of, require
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, not_found
@@ -38,6 +41,15 @@ class After(Asked):
         default=None,
         description="The cursor of an answer before, or the id of an event that was read; Last-Event-ID, where there is one, comes first.",
     )
+
+
+class OfJob(After):
+    """Of one job: where to go on, and what to tell besides."""
+
+    include: str | None = Field(
+        default=None, pattern="^(steps|logs)(,(steps|logs))?$",
+        description="`steps`, `logs` or `steps,logs`: a stream tells these too, as job.step and job.log.",
+    )  # fmt: skip
 
 
 class Filter(After):
@@ -98,9 +110,10 @@ class Made(BaseModel):
 class Events:
     """/v1/events, /v1/jobs/{job}/events and /v1/tickets."""
 
-    def __init__(self, look: Look, watch: Watch) -> None:
+    def __init__(self, look: Look, watch: Watch, lines: Waiting) -> None:
         self.look = look
         self.watch = watch
+        self.lines = lines  # who waits for what handlers log
 
     def routes(self) -> list[web.RouteDef]:
         return routes_of(self)
@@ -109,11 +122,12 @@ class Events:
         "GET", "/v1/jobs/{job}/events", None, seconds=None, answers={200: Log, 204: None}, headers=LAST,
         problems=("bad-job-id", "bad-cursor", "not-found", "too-many-streams", "cursor-too-old"),
     )  # fmt: skip
-    async def of_job(self, request: web.Request, query: After) -> web.StreamResponse:
+    async def of_job(self, request: web.Request, query: OfJob) -> web.StreamResponse:
         """What happens to one job.
 
         With Accept: text/event-stream a stream of job.snapshot, job.started, job.progress, job.position, job.retrying, job.paused,
-        job.completed, job.partial, job.failed, job.cancelled (their data is the job as GET has it) and event (a row of the log). It
+        job.completed, job.partial, job.failed, job.cancelled (their data is the job as GET has it) and event (a row of the log).
+        With `include` also job.step (a step that ended, as /steps has it) and job.log (a line, as /logs has it). It
         ends with the job; who comes back with Last-Event-ID to a job that is over, and has read all, gets 204. Else the job's rows of the
         log as JSON.
         """
@@ -130,8 +144,22 @@ class Events:
             _shown_to(request),
             f"/v1/jobs/{row['key']}",
             job=row["id"],
+            included=self._included(request, query.include, row),
         )
         return await stream.answer(request, query.after)
+
+    def _included(self, request: web.Request, words: str | None, row: Record) -> Included | None:
+        if not words:
+            return None
+        veil = veils(caller_of(request), row["source"])
+        return Included(
+            self.look,
+            self.lines,
+            row["id"],
+            steps="steps" in words,
+            logs="logs" in words,
+            veil=veil,
+        )
 
     @operation(
         "GET", "/v1/events", "read", seconds=None, answers={200: Log}, headers=LAST,

@@ -241,8 +241,8 @@ class ListQuery(Query):
     """Whose error holds this text, in any case; what is hidden in it is found only by who may operate."""
     q: Annotated[str, Field(min_length=1, max_length=200), Plain] | None = None
     """The same; for who may operate also whose payload does."""
-    sort: Literal["-id", "-finished_at"] | None = None
-    """`-id`: the newest first. `-finished_at`: those that ended last first; for one kind, or states that went wrong, all of them over."""
+    sort: Literal["-id", "id", "-finished_at", "finished_at"] | None = None
+    """`-id`: the newest first, `id`: the oldest. `-finished_at`: those that ended last first, `finished_at`: first; for one kind, or states that went wrong, all of them over."""
     created_after: Moment | None = None
     created_before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50

@@ -16,6 +16,7 @@ from bellhand.api.given import JobQuery, ListQuery
 from bellhand.api.listing import counted, link, page, wanted_of
 from bellhand.api.naming import job_row
 from bellhand.api.operations import OWN, answer, operation
+from bellhand.api.parts import step_told
 from bellhand.api.veil import hidden, masked, masked_all, seen, veiled, veils
 from bellhand.api.waiting import Waiting
 from bellhand.callers import caller_of
@@ -93,7 +94,7 @@ class Jobs:
         """The steps of a job in their order."""
         row = await job_row(self.look, request, "api_jobs")
         veil = veils(caller_of(request), row["source"])
-        steps = [_step(step, veil) for step in await self.look.fetch("steps", row["id"])]
+        steps = [step_told(dict(step), veil) for step in await self.look.fetch("steps", row["id"])]
         return answer({"data": steps})
 
     @operation("GET", "/v1/jobs/{job}/attempts", OWN, answers={200: told.Attempts}, problems=JOB)
@@ -135,17 +136,6 @@ def _again(row: Record) -> dict[str, str]:
     elif row["state"] in ("paused", "blocked"):
         seconds = STILL_SECONDS
     return {"Retry-After": str(max(1, min(AGAIN_SECONDS_MAX, math.ceil(seconds))))}
-
-
-def _step(row: Record, veil: bool) -> dict[str, Any]:
-    step = masked(dict(row), "error")
-    for name in ("result", "counters"):
-        step[name] = _loads(step[name])
-    if veil:
-        step["result"] = hidden(step["result"])
-    for name in ("started_at", "finished_at"):
-        step[name] = rfc3339(step[name])
-    return step
 
 
 def _loads(text: str | None) -> Any:

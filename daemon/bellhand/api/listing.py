@@ -1,6 +1,6 @@
 """GET /v1/jobs: pages of jobs, each at a bounded cost whatever is asked for.
 
-Jobs that are not over come first, then those that are; the newest first. Whoever asks for one kind, or only for jobs that went wrong,
+Jobs that are not over come first, then those that are; the newest first, or with `sort=id` the oldest. Whoever asks for one kind, or only for jobs that went wrong,
 gets those that are over by the time they ended, since that is what the indexes know. A page walks a few jobs, and if they do not fill
 it, once more WALK of them; so it may hold fewer than `limit`, or none, and there may be more all the same: has_more and next_cursor
 say so.
@@ -12,9 +12,9 @@ import asyncio
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -29,7 +29,10 @@ from bellhand.problems import HttpProblem
 from bellhand.resource import rfc3339
 from bellhand.states import OVER, PARTIAL, STATES, states_named
 
-Way = Literal["running", "live", "trouble", "kind", "over"]
+Way = Literal[
+    "running", "live", "trouble", "kind", "over", "live_oldest", "trouble_oldest", "kind_oldest", "over_oldest"
+]  # fmt: skip
+BY_END = frozenset({"trouble", "kind", "trouble_oldest", "kind_oldest"})
 FIRST_WALK_PER_JOB = 4
 WALK = 10_000
 # Where payloads are read, which may be large: a few, and as many more as that took time for.
@@ -40,13 +43,26 @@ ID_END = 2**63 - 1
 LEFT_OUT = ("payload", "result")  # of jobs in a list: 200 of them may be 200 MB
 
 
+class Fetches(Protocol):
+    """What runs statements by their name: a Look, or the database of the command line."""
+
+    async def fetch(self, name: str, *arguments: Any) -> list[Record]:
+        """All rows."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a page begins: on which way, below which id, and for ways that go by time, from when."""
 
     way: Way
-    id: int = ID_END
+    id: int
     at: datetime | None = None
+
+    @classmethod
+    def first(cls, way: Way) -> Place:
+        """Where a way begins."""
+        return cls(way, 0 if way.endswith("_oldest") else ID_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +90,26 @@ class Wanted:
     def ways(self) -> list[Way]:
         """How to find them, in the order of the list."""
         live, over = self.states & (set(STATES) - OVER), self.states & (OVER | {PARTIAL})
-        ways: list[Way] = []
+        ways: list[str] = []
         if live:
-            ways.append("running" if live == {"running"} else "live")
+            ways.append("running" if live == {"running"} and self.sort != "id" else "live")
         if over:
             one_kind = self.kinds is not None and len(self.kinds) == 1
-            by_end: Way = "trouble" if over <= TROUBLE else "kind" if one_kind else "over"
-            ways.append("over" if self.sort == "-id" else by_end)
-        return ways
+            by_end = "trouble" if over <= TROUBLE else "kind" if one_kind else "over"
+            ways.append("over" if self.sort in ("-id", "id") else by_end)
+        oldest = self.sort in ("id", "finished_at")
+        return [cast(Way, f"{way}_oldest" if oldest else way) for way in ways]
+
+    @property
+    def everything(self) -> bool:
+        """Whether all jobs fit."""
+        rest = (self.kinds, self.owner, self.tags, self.error, self.after, self.before, self.inside)
+        return self.states >= {*STATES, PARTIAL} and not any(rest)
 
     def check_order(self) -> None:
         """Raises the problem 422 for an order that no index has."""
-        if self.sort == "-finished_at" and not set(self.ways) <= {"trouble", "kind"}:
-            what = "no index has them in this order; ask for one kind and state=over, or only for states that went wrong"
+        if self.sort in ("-finished_at", "finished_at") and not set(self.ways) <= BY_END:
+            what = "no index has them in this order; ask for one kind and state=over, or only for states that went wrong; -id and id are on offer for all"
             raise HttpProblem("invalid-request", errors=[("sort", what)])
 
     @property
@@ -129,10 +152,25 @@ async def wanted_of(look: Look, query: ListQuery, caller: Caller, more: dict[str
 async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
     """`data`, `has_more`, `next_cursor`, and `warnings` if the page is not full and no index knows what is asked for."""
     wanted.check_order()
-    ways = wanted.ways
-    place = _read(cursor, wanted) if cursor else Place(ways[0]) if ways else None
-    if place is not None and place.way not in ways:
+    place = _read(cursor, wanted) if cursor else None
+    if place is not None and place.way not in wanted.ways:
         raise HttpProblem("bad-cursor")
+    found, following = await ids_from(look, wanted, place, limit)
+    jobs = await _jobs(look, wanted, found)
+    short = following is not None and len(found) < limit and wanted.unindexed
+    return ({"warnings": [_no_index(wanted)]} if short else {}) | {
+        "data": jobs,
+        "has_more": following is not None,
+        "next_cursor": _write(following, wanted) if following else None,
+    }
+
+
+async def ids_from(
+    look: Fetches, wanted: Wanted, place: Place | None, limit: int
+) -> tuple[list[int], Place | None]:
+    """The ids of a page that begins at `place` (None: at the beginning), and where the next one begins, if there may be more."""
+    ways = wanted.ways
+    place = place or (Place.first(ways[0]) if ways else None)
     found: list[int] = []
     following: Place | None = None
     heavy = wanted.reads_payloads
@@ -140,7 +178,7 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
     clock = asyncio.get_running_loop().time
     for way in ways[ways.index(place.way) :] if place else ():
         assert place
-        following = place if way == place.way else Place(way)
+        following = place if way == place.way else Place.first(way)
         while following is not None and walks:
             room = limit - len(found)
             start, began = following, clock()
@@ -158,13 +196,7 @@ async def page(look: Look, wanted: Wanted, cursor: str | None, limit: int) -> di
                 following = None
         if following is not None:
             break
-    jobs = await _jobs(look, wanted, found)
-    short = following is not None and len(found) < limit and wanted.unindexed
-    return ({"warnings": [_no_index(wanted)]} if short else {}) | {
-        "data": jobs,
-        "has_more": following is not None,
-        "next_cursor": _write(following, wanted) if following else None,
-    }
+    return found, following
 
 
 def _no_index(wanted: Wanted) -> dict[str, str]:
@@ -182,9 +214,12 @@ async def counted(look: Look, wanted: Wanted) -> dict[str, Any]:
     totals = await look.row("api_totals")
     assert totals
     most = sum(WALKS_INSIDE[:2]) if wanted.reads_payloads else WALK
+    if wanted.everything and totals["live"] + totals["over"] > most:
+        return {"estimated": totals["live"] + totals["over"], "exact": False}
+    wanted = replace(wanted, sort=None)
     estimated, exact = 0, True
     for way in wanted.ways:
-        row = await _walk(look, wanted, Place(way), most, most)
+        row = await _walk(look, wanted, Place.first(way), most, most)
         found = len(row["ids"])
         if way != "running" and row["more"]:
             exact = False
@@ -192,7 +227,7 @@ async def counted(look: Look, wanted: Wanted) -> dict[str, Any]:
             # Ways by kind or by trouble walk only what is of that sort.
             plain: Way = "live" if live else "over"
             if way != plain:
-                row = await _walk(look, wanted, Place(plain), most, most)
+                row = await _walk(look, wanted, Place.first(plain), most, most)
             share = len(row["ids"]) / most
             found = max(found, round(share * totals["live" if live else "over"]))
         estimated += found
@@ -209,13 +244,13 @@ def _at(row: Record, index: int) -> datetime | None:
     return cast(datetime, row["ended"][index]) if row["ended"] else None
 
 
-async def _walk(look: Look, wanted: Wanted, start: Place, limit: int, walk: int) -> Record:
+async def _walk(look: Fetches, wanted: Wanted, start: Place, limit: int, walk: int) -> Record:
     match = (wanted.kinds, wanted.owner, wanted.tags, wanted.error, wanted.after, wanted.before)
     if start.way == "running":
         rows = await look.fetch("api_list_running", start.id, *match, limit, wanted.inside)
     else:
         states = sorted(wanted.states)
-        at = [start.at] if start.way in ("trouble", "kind") else []
+        at = [start.at] if start.way in BY_END else []
         more = (*at, wanted.inside)
         rows = await look.fetch(f"api_list_{start.way}", start.id, *match, states, limit, walk, *more)  # fmt: skip
     return rows[0]
@@ -246,7 +281,7 @@ def _read(cursor: str, wanted: Wanted) -> Place:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         way, number, at, mark = json.loads(text)
         moment = datetime.fromisoformat(at) if at is not None else None
-        if mark != wanted.mark or not isinstance(number, int) or not 0 < number <= ID_END:
+        if mark != wanted.mark or not isinstance(number, int) or not 0 <= number <= ID_END:
             raise ValueError("another question")
         if moment is not None and moment.tzinfo is None:
             raise ValueError("no zone")

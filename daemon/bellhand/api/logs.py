@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from aiohttp import web
@@ -13,11 +12,11 @@ from bellhand.api import told
 from bellhand.api.given import LogQuery
 from bellhand.api.naming import job_row
 from bellhand.api.operations import OWN, answer, operation
+from bellhand.api.parts import line
 from bellhand.api.stream import HEADERS, HEARTBEAT_SECONDS, RETRY_MS, message, wants_stream, write
 from bellhand.api.waiting import Waiting
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
-from bellhand.resource import rfc3339
 
 PAGE_LINES = 500  # of a stream, between two looks
 STREAMS_MAX = 64
@@ -125,14 +124,6 @@ class Logs:
             if changed == version:
                 await write(response, ": beat\n\n")
             version = changed
-
-
-def line(row: Record) -> dict[str, Any]:
-    """A row of job_log.sql as callers are told it."""
-    return {
-        "number": row["number"], "attempt": row["attempt"], "at": rfc3339(row["at"]), "level": row["level"],
-        "step": row["step"], "message": row["message"], "fields": json.loads(row["fields"]),
-    }  # fmt: skip
 
 
 def _place(cursor: str | None) -> Place:

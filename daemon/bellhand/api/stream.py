@@ -1,7 +1,7 @@
 """Server-sent events (WHATWG HTML, 9.2) about jobs and the log: each once, whatever breaks in between.
 
 Rows of the log are sent as `event`, or by the name of what they are about (`lane.paused`, `worker.lost`); a job whenever there is news of it, as `job.started`, `job.progress`, `job.completed` and
-so on, its data as GET has it. The id says what was read: up to where in the log, and of a stream of one job how the
+so on, its data as GET has it; what is `included` besides. The id says what was read: up to where in the log, and of a stream of one job how the
 job was seen last. Whoever comes back with it, to any daemon, goes on there.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from bellhand.api.cursor import Cursor
+from bellhand.api.included import AGAIN_SECONDS, Included
 from bellhand.api.live import PAGE_ROWS, Entry, Follower, Page, Sight, Watch
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, unavailable
@@ -55,7 +56,9 @@ class Stream:
     job: int | None = None
     tells_log: bool = True
     seconds_max: float | None = None
+    included: Included | None = None
     lost: bool = False  # what came after the reader's last id is not known any more
+    looked_at: Sight | None = None  # when steps were looked for last
     seen: str = ""  # of the one job: word_of() the sight that was sent last
     states: dict[int, str] = field(default_factory=dict)
     sent: dict[int, tuple[Any, ...]] = field(default_factory=dict)
@@ -74,12 +77,13 @@ class Stream:
                         first: list[Entry] = await anext(missed, [])
                 except TimeoutError as error:
                     raise unavailable("the database did not answer in time") from error
-                if not first and self._all_was_read():
+                if not first and await self._all_was_read():
                     return web.Response(status=204)  # which ends the reconnecting
                 response = web.StreamResponse(headers=HEADERS)
                 await response.prepare(request)
                 try:
-                    await self._run(response, first, missed)
+                    async with self._listening():
+                        await self._run(response, first, missed)
                 except TimeoutError:  # it does not read: what lies in the buffers is given up too
                     if request.transport is not None:
                         request.transport.abort()
@@ -93,9 +97,12 @@ class Stream:
 
     def _begin(self, last: str) -> Cursor | None:
         """Takes in the id that a reader comes back with; with one that makes no sense it begins anew."""
-        place, _, self.seen = last.partition("~")
+        place, _, rest = last.partition("~")
+        self.seen, _, told = rest.partition("~")
         try:
             cursor = Cursor.parse(place) if place else None
+            if self.included is not None:
+                self.included.begin(told)
         except ValueError:
             cursor, self.lost, self.seen = None, True, ""
         if cursor is not None:
@@ -138,11 +145,26 @@ class Stream:
             self.states.clear()
             self.follower.start_at(None)
 
-    def _all_was_read(self) -> bool:
+    async def _all_was_read(self) -> bool:
         if self.job is None or self.lost:
             return False
         sight = self.follower.sights[self.job]
-        return sight.row["state"] in OVER and self.seen == word_of(sight)
+        if sight.row["state"] not in OVER or self.seen != word_of(sight):
+            return False
+        return self.included is None or await self.included.all_was_read()
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        """The reader is woken by what is included."""
+        if self.included is None:
+            yield
+            return
+        task = asyncio.create_task(self.included.listen(self.follower.woken.set))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     # -- what it sends
 
@@ -166,7 +188,7 @@ class Stream:
         while not self.follower.over:
             self.follower.woken.clear()
             wrote, next_at = await self._send(response)
-            if self.job is not None and self.states.get(self.job) in OVER:
+            if self._is_over():
                 break
             now = loop.time()
             if ends_at is not None and now >= ends_at:
@@ -191,6 +213,10 @@ class Stream:
             wrote = True
         # While we write, more may come: what is sent below was seen no earlier than this.
         cursor = follower.cursor
+        if self.included is not None:
+            wrote |= await self._tell_included(response, self.included, cursor)
+            if self.included.blind:
+                next_at = asyncio.get_running_loop().time() + AGAIN_SECONDS
         for job in list(follower.sights):
             sight = follower.sights[job]
             state, mark = sight.row["state"], (sight.version, sight.ahead)
@@ -214,6 +240,25 @@ class Stream:
             wrote = True
         return wrote, next_at
 
+    def _is_over(self) -> bool:
+        """Whether the one job is, and all was told of it."""
+        over = self.job is not None and self.states.get(self.job) in OVER
+        return over and (self.included is None or self.included.done)
+
+    async def _tell_included(
+        self, response: web.StreamResponse, included: Included, cursor: Cursor | None
+    ) -> bool:
+        """Before the job as it stands by then; whether there was something."""
+        wrote = False
+        sight = self.follower.sights.get(included.job)
+        if sight is not None and sight is not self.looked_at:
+            self.looked_at = sight
+            included.changed()
+        async for name, data in included.news():
+            await write(response, message(name, data, self._id(cursor)))
+            wrote = True
+        return wrote
+
     async def _tell(self, response: web.StreamResponse, entry: Entry) -> None:
         if self.tells_log:
             name = name_of(entry.event["type"])
@@ -232,7 +277,9 @@ class Stream:
         return "job.position" if version == sight.version else "job.progress"
 
     def _id(self, cursor: Cursor | None) -> str:
-        return f"{cursor or ''}{'~' + self.seen if self.job is not None and self.seen else ''}"
+        seen = self.seen if self.job is not None else ""
+        parts = [str(cursor or ""), seen, self.included.text if self.included else ""]
+        return "~".join(parts).rstrip("~")
 
 
 def name_of(type: str) -> str:

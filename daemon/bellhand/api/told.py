@@ -41,9 +41,10 @@ class Progress(Told):
 
 
 class Position(Told):
-    """How many ready jobs of its lane stand before a job; `1000+` when it is more."""
+    """How many ready jobs of its lane stand before a job, and how many there are with it; `1000+` when it is more."""
 
     ahead: int | Literal["1000+"]
+    queue_length: int | Literal["1000+"]
     as_of: datetime
 
 

@@ -18,6 +18,7 @@ from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
 from bellhand.cli.panels import group
 from bellhand.kind_figures import SECOND_RUN, kinds_told
+from bellhand.stats import waits_told
 
 WINDOW_SECONDS = 3600
 COUNTED_MAX = 100_000  # lane_stats counts no further
@@ -86,6 +87,8 @@ async def _lanes_of(database: Database) -> list[dict[str, Any]]:
     """Lanes as status_lanes.sql has them, each with what the last hour brought."""
     lanes = [dict(row) for row in await database.rows("status_lanes")]
     outcomes = await database.rows("status_outcomes", float(WINDOW_SECONDS))
+    histograms = await database.rows("lane_waits", float(WINDOW_SECONDS))
+    waited = {row["lane"]: row["waits"] for row in histograms}
     by_lane: dict[str, dict[str, int]] = defaultdict(dict)
     waits: dict[str, float] = defaultdict(float)
     for row in outcomes:
@@ -95,6 +98,7 @@ async def _lanes_of(database: Database) -> list[dict[str, Any]]:
         lane["last_hour"] = by_lane[lane["lane"]]
         ended = sum(lane["last_hour"].values())
         lane["wait_seconds_mean"] = waits[lane["lane"]] / ended if ended else None
+        lane |= waits_told(waited.get(lane["lane"]))
     return lanes
 
 
@@ -129,17 +133,23 @@ def _lanes(lanes: list[dict[str, Any]]) -> None:
                 duration(lane["oldest_due_seconds"]),
                 ended.get("completed", 0) + ended.get("partial", 0),
                 ended.get("failed", 0),
-                duration(lane["wait_seconds_mean"]),
+                _bound(lane["wait_p50_seconds"]),
+                _bound(lane["wait_p95_seconds"]),
                 " ".join(limits) or "-",
                 paused(lane),
             )
         )
     heads = ("LANE", "PENDING", "RUNNING", "SCHEDULED", "PARKED", "OLDEST", "DONE 1H", "FAILED 1H")
     table(
-        (*heads, "MEAN WAIT", "LIMIT", ""),
+        (*heads, "WAIT P50", "WAIT P95", "LIMIT", ""),
         rows,
         numbers="PENDING RUNNING SCHEDULED PARKED OLDEST",
     )
+
+
+def _bound(seconds: float | str | None) -> str:
+    """The upper bound of a bucket of waits."""
+    return "over 1 h" if isinstance(seconds, str) else duration(seconds)
 
 
 def _counted(count: int) -> str:

@@ -13,6 +13,7 @@ from bellhand.cli.again import Watch, again
 from bellhand.cli.arguments import Job, Jobs, OfKind, OfLane
 from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
+from bellhand.cli.inside import ids_holding
 from bellhand.cli.naming import find, name_of, names_of
 from bellhand.cli.output import (
     ago,
@@ -40,6 +41,9 @@ FORETOLD_MAX = 500  # jobs of a list whose position and times are looked up
 STEP_MARKS = {"completed": ("✓", "green"), "failed": ("!", "red"), "running": ("▸", "blue")}
 
 
+Holding = Annotated[list[str] | None, Parameter(help="Whose payload holds this: site.id=5; may be repeated.", negative=())]  # fmt: skip
+
+
 async def list_(
     *,
     state: Annotated[
@@ -53,6 +57,7 @@ async def list_(
         str | None,
         Parameter(help="Made, or over, since then: 2h, 1d, or a time as 2026-01-31T12:00."),
     ] = None,
+    payload: Holding = None,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20,
     watch: Watch = False,
     cli: Given,
@@ -67,14 +72,14 @@ async def list_(
         How many at most.
     """
     if watch:
-        return await again(lambda: list_(state=state, kind=kind, lane=lane, owner=owner, since=since, limit=limit, cli=cli))  # fmt: skip
+        return await again(lambda: list_(state=state, kind=kind, lane=lane, owner=owner, since=since, payload=payload, limit=limit, cli=cli))  # fmt: skip
     wanted = _states(state)
     async with cli.database() as database:
         moment = moment_of(since, "--since") if since else None
         if isinstance(moment, float):
             moment = await database.value("cli_ago", moment)
-        kinds = await _kinds(database, kind, lane)
-        ids = await _candidates(database, wanted, (kinds, owner, moment), limit)
+        match = (await _kinds(database, kind, lane), owner, moment)
+        ids = await (ids_holding(database, payload, wanted, *match, limit) if payload else _candidates(database, wanted, match, limit))  # fmt: skip
         rows = await database.rows("status_jobs", ids)
         rows = [row for row in rows if _shown(row, wanted)][:limit]
         live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
@@ -92,14 +97,16 @@ async def list_(
         for row in rows:
             say(str(row["id"]))
     elif rows:
-        table(
-            ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT"),
-            [_line(job, row["now"]) for job, row in zip(found, rows, strict=True)],
-            numbers="ID",
-        )
+        _table(found, rows[0]["now"])
     else:
-        tell("no jobs match" if state or kind or lane or owner or since else "no jobs yet")
+        asked = state or kind or lane or owner or since or payload
+        tell("no jobs match" if asked else "no jobs yet")
     return 0
+
+
+def _table(jobs: list[dict[str, Any]], now: datetime) -> None:
+    heads = ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT")
+    table(heads, [_line(job, now) for job in jobs], numbers="ID")
 
 
 def _states(words: list[str] | None) -> frozenset[str]:
@@ -218,7 +225,8 @@ def _show(job: dict[str, Any], now: datetime, parents: list[Any]) -> None:
         "result": None if job["result"] is None else json.dumps(job["result"], ensure_ascii=False),
     }
     if job["position"]:
-        facts["position"] = f"{job['position']['ahead']} before it in its lane"
+        place = job["position"]
+        facts["position"] = f"{place['ahead']} before it, of {place['queue_length']} in its lane"
     for name, value in facts.items():
         if value:
             say(f"  {paint(f'{name:<10}', 'dim')}  {plain(value)}")
