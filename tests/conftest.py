@@ -73,7 +73,7 @@ BROWSER = {
 
 # Each takes half a minute or more: begun last, one would keep the run waiting while the other process has nothing to do.
 LONGEST = (
-    "faults_smoke", "model", "docs", "bench", "processes", "accuracy", "crash_safety", "outages", "security_sql", "dev",
+    "faults_smoke", "model", "fleet", "docs", "bench", "processes", "accuracy", "crash_safety", "outages", "security_sql", "dev",
     "cli_shapes", "cli_building", "matching_crashes", "api_promises", "webhooks", "testing", "emails",
 )  # fmt: skip
 

@@ -291,6 +291,7 @@ async def test_a_daemon_measures_keeps_score_and_groups_beside_its_work(
     async def known() -> bool:
         await conn.execute("update bellhand.looks set at = '-infinity'")
         await insert(conn, "t.work", json.dumps({"n": 1}))
+        await asyncio.sleep(0.2)  # else what is asked is all that the daemon has time for
         judged = await conn.fetchval("select sum(judged) from bellhand.eta_scores")
         grouped = await conn.fetchval("select sum(jobs) from bellhand.failures")
         return bool(judged and grouped == 4)
@@ -298,12 +299,12 @@ async def test_a_daemon_measures_keeps_score_and_groups_beside_its_work(
     async with at_work(dsn, work) as daemon:
         for n in range(20):
             await insert(conn, "t.work", json.dumps({"n": n}))
-        await eventually(known, 30)
+        await eventually(known, 60)
 
         def told() -> bool:
             return b'bellhand_eta_error_ratio{what="finish"}' in daemon.metrics.render()
 
-        await eventually(told, 10)
+        await eventually(told)
 
 
 async def test_starts_are_judged_whether_seen_running_or_over_at_once(desk: Desk) -> None:
