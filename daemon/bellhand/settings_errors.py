@@ -31,7 +31,7 @@ def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
     except FileNotFoundError as error:
         if not must_exist:
             return "", {}
-        fix = "correct the name (--config or BELLHAND_CONFIG), or start from config.example.toml"
+        fix = "correct the name (--config or BELLHAND_CONFIG), or begin with: bellhand init"
         raise SettingsError(f"there is no file {file}", fix=fix) from error
     except (OSError, UnicodeError) as error:
         fix = "run it with sudo: it belongs to root and the service" if isinstance(error, PermissionError) else ""  # fmt: skip
@@ -43,7 +43,7 @@ def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
             why="a key or a section stands there a second time"
             if twice
             else "a value that is text needs quotes, a section needs brackets",
-            fix="correct that line; config.example.toml shows every setting",
+            fix="correct that line; bellhand init all.toml writes every setting into a new file",
         ) from error
 
 
@@ -90,7 +90,7 @@ def _error(said: list[str]) -> SettingsError:
     return SettingsError(
         "\n".join(said),
         why="a wrong or unknown setting is refused, so that a typo cannot silently do nothing",
-        fix="correct it; config.example.toml shows every setting",
+        fix="correct it; bellhand init all.toml writes every setting, with what it means, into a new file",
     )
 
 
