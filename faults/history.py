@@ -98,10 +98,10 @@ class History:
         for runs in self.runs.values():
             yield from runs
 
-    def crashed_between(self, begin: float, end: float) -> bool:
-        """Whether the server lost commits that were not yet durable in that time."""
+    def crashed_between(self, begin: float, end: float, how: str = "crash") -> bool:
+        """Whether the server lost commits that were not yet durable in that time, or (`clock`) its clock jumped."""
         return any(
-            event.get("server") == "crash" and begin <= event["t"] <= end for event in self.nemesis
+            event.get("server") == how and begin <= event["t"] <= end for event in self.nemesis
         )
 
     def lease_end(self, worker: str, before: float) -> float:

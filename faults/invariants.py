@@ -93,9 +93,14 @@ def overlaps(h: History) -> Iterator[tuple[Run, Run]]:
 
 def overlap_sort(h: History, older: Run, newer: Run) -> str:
     """`zombie`: the older one's lease had run out; `abandoned`: it ignores being stopped; `undone`: the server's crash undid
-    its claim; `double`: none of these, which must never be."""
+    its claim, or a jump of the database's clock ended its lease; `double`: none of these, which must never be.
+
+    What a crash undid nobody wrote down: a claim that is there was durable, and only one of somebody who came later excuses nothing.
+    """
     claim = h.claim(older.job, older.epoch)
-    if claim is None or h.crashed_between(claim.begun, newer.start):
+    if claim is not None and h.crashed_between(claim.begun, newer.start, "clock"):
+        return "undone"
+    if claim is None or claim.begun > older.start + CLOCKS_APART_SECONDS:
         return (
             "undone" if h.crashed_between(older.start - h.lease_seconds, newer.start) else "double"
         )

@@ -8,6 +8,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         'invariants: overlaps: run.start < longest.end -> run.start <= longest.end',
         'invariants: overlaps: longest.epoch < run.epoch -> longest.epoch <= run.epoch',
         'invariants: overlaps: run.end > longest.end -> run.end >= longest.end',
+        'invariants: overlap_sort: claim.begun > older.start + CLOCKS_APART_SECONDS -> claim.begun >= older.start + CLOCKS_APART_SECONDS',
         'invariants: overlap_sort: claim.ended > newer.start + CLOCKS_APART_SECONDS -> claim.ended >= newer.start + CLOCKS_APART_SECONDS',
         'invariants: overlap_sort: claim.ended >= h.lease_end(claim.worker, claim.ended) - CLOCKS_APART_SECONDS -> claim.ended > h.lease_end(claim.worker, claim.ended) - CLOCKS_APART_SECONDS',
         "invariants: _left_alone: h.spans[claim.end_xid][0] > h.spans[gone['xid']][1] -> h.spans[claim.end_xid][0] >= h.spans[gone['xid']][1]",

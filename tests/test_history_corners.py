@@ -17,6 +17,7 @@ from histories import (
     taken_over,
     third_run_overlaps_the_first,
 )
+from histories_of_crashes import between_two_claims, undone_and_claimed_by_two
 
 
 def again(story: Story, epoch: int, at: float, worker: str = W2) -> Story:
@@ -100,14 +101,6 @@ def isolated_and_undone() -> Story:
     story.handler("start", 1, None, daemon=101).at(10.5)  # type: ignore[arg-type]
     story.put("nemesis", f="server_crash", server="crash").put("nemesis", f="death", pid=101)
     story.at(11).claimed(1, 1, W2).started(1, 1, W2).at(12).stopped(1, 1, W2)
-    return story.over(1).final()
-
-
-def crashed_server_and_a_new_claim() -> Story:
-    """Both claims are there: which of them the crash undid, nobody can say."""
-    story = Story().inserted(1).claimed(1, 1).started(1, 1).at(10.5)
-    story.put("nemesis", f="server_crash", server="crash").at(11).back(1, 2).claimed(1, 2, W2)
-    story.started(1, 2, W2).at(11.5).stopped(1, 1).at(12).stopped(1, 2, W2)
     return story.over(1).final()
 
 
@@ -253,7 +246,8 @@ GOOD: dict[str, Callable[[], Story]] = {
     "a rescue and a settle that cross twice": rescue_and_settle_that_cross_twice,
     "isolated, and run again": isolated_twice,
     "isolated, and its claim undone": isolated_and_undone,
-    "a crash of the server between two claims": crashed_server_and_a_new_claim,
+    "the clock jumps between two claims": lambda: between_two_claims("clock"),
+    "a crash between a run and the first claim that is left": lambda: undone_and_claimed_by_two(11.5),
     "its lease goes with it": lambda: its_lease_goes("with it"),
     "its lease goes later, with that of others": lambda: its_lease_goes("later"),
     "its lease goes as it is placed anew": lambda: its_lease_goes("placed anew"),
@@ -278,6 +272,8 @@ GOOD: dict[str, Callable[[], Story]] = {
 
 BAD: dict[str, tuple[str, Callable[[], Story]]] = {
     "I2 in the lease that the last beat gave": ("double_run_inside_lease", lambda: taken_over_later(10.5, 11.0, 11.5, 12.0, 12.5, 13.0, at=15.9)),
+    "I2 a crash between two claims that are both there": ("double_run_inside_lease", lambda: between_two_claims("crash")),
+    "I2 no crash, and the claim is another's": ("double_run_inside_lease", lambda: undone_and_claimed_by_two(7.5)),
     "I2 the third overlaps the second": ("double_run_inside_lease", second_overlapped_by_the_third),
     "I2 without settings the lease is one of 30 s": ("double_run_inside_lease", lambda: without_settings(taken_over(14.0, 14.5))),
     "I6 two attempts for one, at its end": ("attempts_jumped", lambda: Story().inserted(1).claimed(1, 1).over(1, "failed", attempts=2)),
@@ -370,7 +366,8 @@ def test_the_figures_of_a_rich_history_are_all_told() -> None:
         thrice.claimed(1, epoch).started(1, epoch).stopped(1, epoch, out="err").back(1, epoch + 1)
     thrice.claimed(1, 3).started(1, 3).stopped(1, 3).over(1)
     assert thrice.verdict()["figures"]["reruns"] == 0, "it ran again because it failed"
-    assert crashed_server_and_a_new_claim().verdict()["figures"]["undone"] == 1
+    assert between_two_claims("clock").verdict()["figures"]["undone"] == 1
+    assert undone_and_claimed_by_two(11.5).verdict()["figures"]["undone"] == 1
     found = isolated(11.0, 14.0).verdict()["figures"]
     assert (found["zombies"], found["overlap_max_s"]) == (1, 0.5)
     assert isolated(11.0, 11.5).verdict()["figures"]["zombies"] == 0

@@ -122,11 +122,11 @@ async def _jump(stage: Stage, ahead: str) -> None:
     Until its next beat a worker is taken for lost, and what it claims meanwhile too: as after a crash that undoes
     claims, both may run a job then, and only one may settle it.
     """
-    stage.nemesis.saw("clock_jumps", to=ahead, server="crash")
+    stage.nemesis.saw("clock_jumps", to=ahead, server="clock")
     await stage.sql(
         f"update faults.clock set ahead = {ahead}, highest = greatest(highest, {ahead}) returning ahead"
     )
     end = time.monotonic() + FOLLOW_SECONDS
     while time.monotonic() < end:
-        stage.nemesis.saw("clock_jumped", server="crash")
+        stage.nemesis.saw("clock_jumped", server="clock")
         await asyncio.sleep(FOLLOW_STEP_SECONDS)
