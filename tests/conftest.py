@@ -84,9 +84,9 @@ def _begins(item: pytest.Item) -> int:
     return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_begins)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Marks before anybody asks for them (-m does), the order after everybody else has made his."""
     for item in items:
         if item.path.name in BROWSER:
             item.add_marker(pytest.mark.browser)
@@ -94,6 +94,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
             if FAMILIES.match(item.path.name):
                 item.add_marker(pytest.mark.family)
+    yield
+    items.sort(key=_begins)
 
 
 def pytest_asyncio_loop_factories(
