@@ -110,6 +110,23 @@ async def test_who_may_only_look_finds_no_secret_by_looking_for_it(dsn, conn):
                 assert told == (bool(headers) and "api_key" in words)
 
 
+async def test_nor_in_what_is_hidden_of_an_error(dsn, conn):
+    reader = of(await make(conn, "reader", "read"))
+    async with browsing(dsn) as browser:
+        await fill(conn)
+        for table, state in ("jobs", "pending"), ("history", "failed"):
+            await conn.execute(f"update bellhand.{table} set error = 'OSError: token=h1dden' where state = '{state}'")  # fmt: skip
+        found = {}
+        for who, headers in {"admin": {}, "reader": reader}.items():
+            for words in "h1dd", "OSError":
+                async with browser.session.get(
+                    f"{browser.base}/jobs", params={"q": words}, headers=HTML | headers
+                ) as said:
+                    found[who, words] = len(rows_of(LexborHTMLParser(await said.text())))
+        assert found["reader", "h1dd"] == 0
+        assert found["admin", "h1dd"] == found["admin", "OSError"] == found["reader", "OSError"] > 1
+
+
 async def test_a_kind_tells_how_long_it_takes_by_which_code_it_fails_and_what_fits_no_longer(dsn, conn):  # fmt: skip
     async with browsing(dsn) as browser:
         await fill(conn)

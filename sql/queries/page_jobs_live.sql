@@ -1,7 +1,7 @@
 -- A page of $1 jobs that are not over: those that run first, found by their leases, then the newest that wait; of those that run (where
 -- $13) or that wait, only what has an id below $3, if given. At most $2 that wait are looked at. Of states $4, kind $5, lane $6, owner $7; made within $8 seconds, running for $9 seconds; with words $10
 -- in payload or error; and where the paths $11 (payload.a.b, tag.x) hold the values $12.
--- Payloads are searched for words where $14.
+-- Payloads, and what is hidden of errors, are searched for words where $14.
 with looked as (
   select j.id, true as runs, 'running' as state, r.claimed_at, j.kind, j.owner, j.tags, j.payload, j.error, j.created_at
   from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch
@@ -18,7 +18,7 @@ judged as materialized (
     and ($6::text is null or j.kind in (select k.name from bellhand.kinds k join bellhand.lanes l on l.id = k.lane where l.name = $6))
     and ($8::float8 is null or j.created_at >= bellhand.now() - make_interval(secs => $8))
     and ($9::float8 is null or j.claimed_at <= bellhand.now() - make_interval(secs => $9))
-    and ($10::text is null or strpos(lower(coalesce(j.error, '') || case when $14::boolean then j.payload::text else '' end), lower($10)) > 0)
+    and case when $10::text is null then true when $14::boolean then strpos(lower(coalesce(j.error, '') || j.payload::text), lower($10)) > 0 else bellhand.says(j.error, $10) end
     and (cardinality($11::text[]) = 0 or not exists (select from wanted w
       where case w.place when 'payload' then j.payload when 'tag' then j.tags end #>> w.path is distinct from w.value)) as fits
   from looked j),

@@ -1,7 +1,7 @@
 -- A page of $1 jobs that are over, of which at most $2 are looked at, by the index that $13 names: `any` the newest ids, before $3;
 -- `kind` those of kind $5 that ended last, `trouble` those that went wrong last, both before ($14, $3). Of states $4 (`partial` is one
 -- here), kind $5, lane $6, owner $7; ended within $8 seconds, having run for $9; words $10 in payload or error; paths $11 hold $12.
--- Payloads are searched for words where $15.
+-- Payloads, and what is hidden of errors, are searched for words where $15.
 with looked as (
   (select h.* from bellhand.history h where $13::text = 'any' and ($3::bigint is null or h.id < $3) order by h.id desc limit $2)
   union all
@@ -18,7 +18,7 @@ judged as materialized (
     and ($6::text is null or h.kind in (select k.name from bellhand.kinds k join bellhand.lanes l on l.id = k.lane where l.name = $6))
     and ($8::float8 is null or h.finished_at >= bellhand.now() - make_interval(secs => $8))
     and ($9::float8 is null or h.finished_at - h.started_at >= make_interval(secs => $9))
-    and ($10::text is null or strpos(lower(coalesce(h.error, '') || case when $15::boolean then h.payload::text else '' end), lower($10)) > 0)
+    and case when $10::text is null then true when $15::boolean then strpos(lower(coalesce(h.error, '') || h.payload::text), lower($10)) > 0 else bellhand.says(h.error, $10) end
     and (cardinality($11::text[]) = 0 or not exists (select from wanted w
       where case w.place when 'payload' then h.payload when 'tag' then h.tags end #>> w.path is distinct from w.value)) as fits
   from looked h),
