@@ -308,8 +308,8 @@ async def test_who_reads_too_slowly_is_let_go_and_comes_back_for_the_rest(
             dropped[:] = [t for t in asyncio.all_tasks() if "Watch._run" in repr(t)]
             return not dropped
 
-        await eventually(gone, 20, because="it is still being served")
-        deaf.close()
+        with deaf:
+            await eventually(gone, 60, because="it is still being served")
 
 
 async def test_so_many_may_watch_and_no_more(dsn: str, session: aiohttp.ClientSession) -> None:

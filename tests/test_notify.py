@@ -211,6 +211,7 @@ async def test_a_daemon_finds_late_jobs_by_itself(dsn: str, conn: asyncpg.Connec
     async with serving(("/hook", chat.take)) as port, delivering(dsn, port) as daemon:
         await slack(conn, port)
         await conn.execute("select bellhand.pause_kind('t.fine')")
+        await eventually(lambda: daemon.worker.paused_kinds)  # else it would run the job
         await insert(conn, "t.fine", notify=asks("ops", "late", late_seconds=0.2))
         await asyncio.sleep(0.3)
         daemon.keeper.look_bell.ring()

@@ -27,7 +27,7 @@ async def test_ten_thousand_failures_are_a_handful_of_messages(
             """insert into bellhand.jobs (kind, payload) select 't.fails', '{"error": "boom"}' from generate_series(1, 10000)"""
         )
         await eventually(lambda: all_over(conn, 10_000), 50)
-        await eventually(lambda: quiet(conn), 20)
+        await eventually(lambda: quiet(conn), 60)
         texts = [body["text"] for body in chat.bodies()]
     assert len(texts) <= 15
     assert sum(counted(text) for text in texts) == 10_000

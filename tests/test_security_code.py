@@ -91,6 +91,7 @@ DYNAMIC = {
     "api.operations": "the methods of its own classes",
     "blocking": "the handler's own code",
     "cli.config": "the fields of the settings",
+    "cli.configured": "the fields of the settings",
     "clients.services": "the fields of the settings",
     "cli.dev": "the services that have a stand-in",
     "db": "a list of socket options",
@@ -105,6 +106,7 @@ DYNAMIC = {
 FILES = {
     "sql": "our own statements",
     "api.docs": "its own page",
+    "guides": "the pages that come with it, by the names in their table",
     "clients.secret": "the key_file of a service in the configuration",
     "settings_credentials": "the folder of secrets of systemd, or beside the operator's configuration",
     "settings_errors": "the operator's configuration",

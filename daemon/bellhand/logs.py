@@ -260,7 +260,9 @@ def _hidden_text(text: str) -> str:
 
 def without_secrets(text: str) -> str:
     """The text with what looks like a secret replaced."""
-    for pattern, replacement in _SECRET_TEXT:
+    # Long texts are seldom prose: without these characters only the last pattern can match, and the others take 0.13 us a character.
+    marked = ":" in text or "=" in text
+    for pattern, replacement in _SECRET_TEXT if marked else _SECRET_TEXT[-1:]:
         text = pattern.sub(replacement, text)
     return text
 
