@@ -237,7 +237,8 @@ async def test_the_model_is_measured_with_the_questions_of_the_stage():
             services.judge = by_word("PSLX350H")
             said, same = await judge_pairs(client, "any", data)
             assert said == same == [True, False] * 8
-            assert [len(question) for question in services.questions] == [10, 6]
+            # Asked at once, so either may arrive first.
+            assert sorted(len(question) for question in services.questions) == [6, 10]
             services.judge = lambda items_: []
             said, _ = await judge_pairs(client, "any", data)
             assert said == [False] * 16
