@@ -22,9 +22,7 @@ CHANNEL = "bellhand"
 AWAKE_SECONDS = 0.012  # at 500 jobs a second few gaps are longer; one job in a while is met by the bell, at once
 AWAKE_POLL_SECONDS = 0.002
 FLAG_POLLS = 1.5  # for how long the flag says that we sleep; it is renewed a quarter earlier
-TIMER_EARLY_SECONDS = (
-    0.01  # so much at the most ends a wait too soon: uvloop's timers count milliseconds
-)
+TIMER_EARLY_SECONDS = 0.01  # a wait may end so much too soon: uvloop's timers count ms
 DEAF_POLL_SECONDS_MAX = 1.0
 PROBE_SECONDS = 20.0
 PROBE_ANSWER_SECONDS = 5.0
