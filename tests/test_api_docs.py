@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from bellhand.api.guides import as_html
 from bellhand.callers import SCOPES
 from bellhand.db import Database
+from bellhand.guides import REFERENCE
 from bellhand.problem_sorts import OF_SQLSTATE, SORTS
 from bellhand.runbooks import runbooks
 from bellhand.settings import Status
@@ -60,7 +61,7 @@ async def test_every_reference_of_the_document_leads_somewhere(port: Client) -> 
 
 
 async def test_the_pages_load_nothing_from_elsewhere_and_run_nothing(port: Client) -> None:
-    for path in ("/docs", "/problems/unknown-kind"):
+    for path in ("/docs", "/docs/search", "/problems/unknown-kind"):
         code, text, headers = await port.ask(path, headers={"Accept": "text/html,*/*"})
         assert (code, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -78,6 +79,7 @@ async def test_every_guide_is_a_page_whose_links_lead_somewhere(port: Client) ->
         assert not re.search(r"<(script|img|!--)|<[^>]* (style|on\w+)=|&lt;!--", pages[path]), path
         assert len(re.findall("<h1", pages[path])) == 1, path
     assert {"/docs/how-to/service", "/docs/explanation/promises", "/docs/decisions", "/runbooks/BellhandDown"} <= set(pages)  # fmt: skip
+    assert {f"/docs/reference/{page}" for page in REFERENCE} <= set(pages)
     assert len(pages) > len(runbooks()) + 30
     for path, text in pages.items():
         for href in re.findall(r'href="([^"]+)"', text):
@@ -93,15 +95,46 @@ async def test_every_guide_is_a_page_whose_links_lead_somewhere(port: Client) ->
     assert "<!--" not in text
     for path in ("/docs/none", "/docs/..%2F..%2FREADME", "/docs/how-to", "/docs/reference.py"):
         assert await port.status(path) == 404
+    # Made from the code, under its own name whoever makes it.
+    assert "bellhand lane pause [OPTIONS] NAME" in (await port.ask("/docs/reference/commands"))[1]
+    listed = re.findall(r"^- \[.+\]\((.+)\)$", (await port.ask("/llms.txt"))[1], re.MULTILINE)
+    assert set(listed) == set(pages) - {"/docs"}
+    await _search(port)
 
 
-def test_raw_html_in_a_guide_is_text_and_what_does_not_come_along_is_told_of(
-    monkeypatch: pytest.MonkeyPatch,
+async def _search(port: Client) -> None:
+    """What people ask, and where the first answer leads; beside the pages, since the first question makes the reference."""
+    asked = {
+        "back up and restore": "/docs/how-to/restore", "bellhand lane pause": "/docs/reference/commands#bellhand-lane-pause",
+        "unknown kind": "/problems/unknown-kind", "BellhandDown": "/runbooks/BellhandDown", "lease_seconds": "/docs/reference/configuration",
+        "POST /v1/jobs/batch": "/docs#create_many",
+    }  # fmt: skip
+    for query, place in asked.items():
+        code, text, _ = await port.ask("/docs/search", params={"q": query})
+        assert (code, text.split("  ")[0]) == (200, place), query
+    browser = {"Accept": "text/html,*/*"}
+    ask = {"q": '"><b>lease</b> \0(['}
+    text = (await port.ask("/docs/search", headers=browser, params=ask))[1]
+    assert ("<b>" in text, "&gt;&lt;b&gt;lease" in text, "<mark>lease</mark>" in text) == (False, True, True)  # fmt: skip
+    assert 'action="/docs/search"' in text
+    text = (await port.ask("/docs/search", headers=browser, params={"q": "xyzzyplugh"}))[1]
+    assert "Nothing has these words" in text
+    assert await port.status(f"/docs/search?q={'lease ' * 1000}") == 200
+
+
+async def test_a_reference_that_cannot_be_made_is_left_out_of_the_search(
+    port: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    browser = {"Accept": "text/html"}
+    code, text, _ = await port.ask("/docs/search", headers=browser, params={"q": "back up"})
+    assert (code, "how-to/restore" in text, "reference could not be made" in text) == (200, True, True)  # fmt: skip
+    assert await port.status("/docs/reference/sql") == 500
+
+
+def test_raw_html_in_a_guide_is_text_and_what_does_not_come_along_is_told_of() -> None:
     written = "# A <b>b</b>\n## A\n## A\n<script>x</script>\n![it](x.png) [one](../moving.md#x) [two](../LICENSE) [bad](javascript:x) [out](https://e.example)\n"
-    monkeypatch.setattr("bellhand.api.guides.guide", lambda _: written)
-    text = as_html("how-to/x")
-    assert text
+    text = as_html("how-to/x", written)
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     assert re.findall('id="([^"]+)"', text) == ["a-bbb", "a", "a_1"]

@@ -38,7 +38,7 @@ LAYERS: list[dict[str, str]] = [
         "notify": "notify",
     },
     {"root": "app registration surfaces vitals"},
-    {"surface": "__main__ cli dev testing"},
+    {"surface": "__main__ cli dev reference testing"},
 ]
 PLACES = {
     module: (level, group)

@@ -1,4 +1,4 @@
-"""The documents: /openapi.json, /docs, the guides under it, /problems/{slug}, /runbooks/{alert}. They load nothing from elsewhere."""
+"""The documents: /openapi.json, /docs, the guides and the search under it, /llms.txt, /problems/{slug}, /runbooks/{alert}. They load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiohttp import web
 
-from bellhand.api.guides import address, as_html
+from bellhand.api.finding import QUERY_CHARS_MAX, Found, Passage, find, passage
+from bellhand.api.guides import address, as_html, parts
 from bellhand.api.openapi import document
 from bellhand.api.operations import Operation, answer
+from bellhand.api.reference import SECONDS_MAX, NoReference, Reference
 from bellhand.callers import needs
-from bellhand.guides import guide, sections
+from bellhand.guides import guide, is_made, overview, sections, titles
 from bellhand.problem_sorts import SORTS
 from bellhand.problems import not_found
 from bellhand.runbooks import runbooks
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 HERE = Path(__file__).parent
-POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+
+log = structlog.get_logger()
 
 
 class Docs:
@@ -34,7 +40,10 @@ class Docs:
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self.operations = operations
+        self.reference = Reference()
         self.guides: dict[str, str] = {}
+        self.index: list[Passage] = []
+        self.whole = False  # whether the reference is in the index
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -58,18 +67,35 @@ class Docs:
             info=info, groups=groups, guides=sections(), problems=SORTS, only=None
         )
 
-    def guide_page(self, name: str) -> str | None:
-        """A guide in its frame; None for what is none."""
+    def guide_page(self, name: str, text: str) -> str:
+        """A guide in its frame."""
         from markupsafe import Markup
 
         if name not in self.guides:
-            body = as_html(name)
-            if body is None:
-                return None
-            title = next(names[name] for names in sections().values() if name in names)
+            body = Markup(as_html(name, text))  # noqa: S704 (made of text that the parser has escaped)
             template = self.templates.get_template("guide.html")
-            self.guides[name] = template.render(title=title, body=Markup(body))  # noqa: S704 (made of text that the parser has escaped)
+            self.guides[name] = template.render(title=titles()[name], body=body)
         return self.guides[name]
+
+    def gathered(self, reference: dict[str, str]) -> list[Passage]:
+        """All that is looked through: guides, the reference that there is, routes and problems, each in its passages."""
+        found: list[Passage] = []
+        for name, title in titles().items():
+            text = reference.get(name) if is_made(name) else guide(name)
+            if text is None or name == "reference/problems":  # whose texts have pages of their own
+                continue
+            for heading, anchor, said in parts(text):
+                place = f"{address(name)}#{anchor}" if anchor else address(name)
+                found.append(passage(title, heading, place, said))
+        for path, methods in self.document["paths"].items():
+            for method, one in methods.items():
+                said = " ".join([one["summary"], one.get("description", ""), *(p["name"] for p in one["parameters"])])  # fmt: skip
+                place = f"/docs#{one['operationId']}"
+                found.append(passage("HTTP API", f"{method.upper()} {path}", place, said))
+        for slug, sort in SORTS.items():
+            said = f"{sort.title}. {sort.text} {sort.hint}"
+            found.append(passage("Problems", slug, f"/problems/{slug}", said))
+        return found
 
     @cached_property
     def style(self) -> str:
@@ -80,6 +106,8 @@ class Docs:
             web.get("/openapi.json", self._openapi),
             web.get("/docs", self._docs),
             web.get("/docs.css", self._style),
+            web.get("/llms.txt", self._overview),
+            web.get("/docs/search", self._search),
             web.get("/docs/{guide:.+}", self._guide),
             web.get("/problems/{slug}", self._problem),
             web.get("/runbooks/{alert}", self._runbook),
@@ -104,7 +132,7 @@ class Docs:
         if slug not in SORTS:
             raise not_found(f"there is no problem {slug[:100]!r}", "all are at the end of /docs")
         sort = SORTS[slug]
-        if "text/html" not in request.headers.get("Accept", ""):
+        if not _for_browsers(request):
             text = {
                 "title": sort.title,
                 "status": sort.status,
@@ -118,6 +146,34 @@ class Docs:
         return _html(page)
 
     @needs(None)
+    async def _overview(self, request: web.Request) -> web.Response:
+        return web.Response(text=overview(address), content_type="text/plain")
+
+    @needs(None, seconds=SECONDS_MAX + 5)
+    async def _search(self, request: web.Request) -> web.Response:
+        """A form's answer: a page for browsers, a line each for others."""
+        query = " ".join(request.query.get("q", "")[:QUERY_CHARS_MAX].split())
+        if query and not self.whole:
+            await self._gather()
+        found = await asyncio.to_thread(find, self.index, query)
+        if not _for_browsers(request):
+            lines = [f"{one.address}  {_named(one)}\n  {''.join(one.snippet)}\n" for one in found]
+            return web.Response(text="\n".join(lines), content_type="text/plain")
+        template = self.templates.get_template("search.html")
+        return _html(template.render(query=query, found=found, whole=self.whole, named=_named))
+
+    async def _gather(self) -> None:
+        """Makes the index; what there is of it without the reference, which is tried again the next time, if that cannot be made."""
+        made: dict[str, str] = {}
+        try:
+            made = await self.reference.pages()
+        except NoReference as error:
+            log.warning("the reference cannot be searched", reason=str(error))
+        if made or not self.index:
+            self.index = await asyncio.to_thread(self.gathered, made)
+            self.whole = bool(made)
+
+    @needs(None, seconds=SECONDS_MAX + 5)
     async def _guide(self, request: web.Request) -> web.Response:
         name = request.match_info["guide"]
         told = await self._told(request, name)
@@ -137,12 +193,22 @@ class Docs:
         return told
 
     async def _told(self, request: web.Request, name: str) -> web.Response | None:
-        """A guide as a page for browsers, else as it was written, which reads well as it is."""
-        if "text/html" in request.headers.get("Accept", ""):
-            page = await asyncio.to_thread(self.guide_page, name)
-            return _html(page) if page is not None else None
-        text = await asyncio.to_thread(guide, name)
-        return web.Response(text=text, content_type="text/plain") if text is not None else None
+        """A guide as a page for browsers, else as it was written, which reads well as it is; None for what is none. Raises NoReference."""
+        if name not in titles():
+            return None
+        made = await self.reference.pages() if is_made(name) else {}
+        text = made.get(name) or await asyncio.to_thread(guide, name) or ""
+        if _for_browsers(request):
+            return _html(await asyncio.to_thread(self.guide_page, name, text))
+        return web.Response(text=text, content_type="text/plain")
+
+
+def _for_browsers(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def _named(one: Found) -> str:
+    return f"{one.title}: {one.heading}" if one.heading else one.title
 
 
 def _coded(text: str) -> Markup:

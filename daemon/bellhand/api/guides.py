@@ -6,13 +6,14 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from bellhand.guides import guide, sections
+from bellhand.guides import titles
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 
@@ -21,17 +22,9 @@ def address(name: str) -> str:
     return f"/{name}" if name.startswith("runbooks/") else f"/docs/{name}"
 
 
-def as_html(name: str) -> str | None:
-    """A guide as HTML without a frame; None for what is none."""
-    text = guide(name)
-    if text is None:
-        return None
-    # Only here: a daemon whose pages nobody reads needs no parser.
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(text)
-    _name_headings(tokens)
+def as_html(name: str, text: str) -> str:
+    """A guide as HTML without a frame."""
+    parser, tokens = _parsed(text)
     for begins, inline, ends in zip(tokens, tokens[1:], tokens[2:], strict=False):
         if begins.type == "th_open" and not inline.content:  # the corner of a table heads nothing
             begins.tag = ends.tag = "td"
@@ -46,14 +39,46 @@ def as_html(name: str) -> str | None:
     return str(parser.renderer.render(tokens, parser.options, {"tables": 0}))
 
 
+def parts(text: str) -> Iterator[tuple[str, str, str]]:
+    """A guide cut at its headings: (heading, its name for links, the text under it); the title, and what has none, with an empty heading."""
+    _, tokens = _parsed(text)
+    heading, anchor, said = "", "", list[str]()
+    for token, before in zip(tokens, [None, *tokens], strict=False):
+        if before is not None and before.type == "heading_open":
+            if before.tag != "h1":
+                yield heading, anchor, " ".join(said)
+                heading, anchor, said = _said(token), str(before.attrGet("id")), []
+        elif token.type == "inline":
+            said.append(_said(token))
+        elif token.type in ("fence", "code_block"):
+            said.append(" ".join(token.content.split()))
+    yield heading, anchor, " ".join(said)
+
+
+def _parsed(text: str) -> tuple[MarkdownIt, list[Token]]:
+    # Only here: a daemon whose pages nobody reads needs no parser.
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(text)
+    _name_headings(tokens)
+    return parser, tokens
+
+
+def _said(inline: Token) -> str:
+    """Text as it is read; a line's end is a space."""
+    return "".join(
+        " " if child.type == "softbreak" else child.content for child in inline.children or []
+    )
+
+
 def _name_headings(tokens: Sequence[Token]) -> None:
     """Each heading gets the name that links go by: that of the site's own builder."""
     seen: Counter[str] = Counter()
     for opening, inline in pairwise(tokens):
         if opening.type != "heading_open":
             continue
-        text = "".join(child.content for child in inline.children or [])
-        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        plain = unicodedata.normalize("NFKD", _said(inline)).encode("ascii", "ignore").decode()
         slug = re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower())
         opening.attrSet("id", f"{slug}_{seen[slug]}" if seen[slug] else slug)
         seen[slug] += 1
@@ -82,8 +107,7 @@ def _leads_to(href: str, folder: str) -> str:
         return href
     path, hash_, anchor = href.partition("#")
     name = posixpath.normpath(posixpath.join(folder, path)).removesuffix(".md")
-    known = any(name in names for names in sections().values())
-    return f"{address(name)}{hash_}{anchor}" if known else ""
+    return f"{address(name)}{hash_}{anchor}" if name in titles() else ""
 
 
 def _say(token: Token, text: str) -> None:
