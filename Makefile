@@ -99,7 +99,7 @@ pictures: .venv/dev .browser/ready  ## docs/pictures/, of every page of a daemon
 recording: .venv/dev  ## docs/pictures/recording.svg, a job that is watched while its daemon is killed
 	PYTHONPATH=daemon:tests $(BIN)/python tests/picture_recording.py
 
-pages-bench: .venv/dev  ## How fast every page is with 5 million jobs in history and 100,000 pending (minutes)
+pages-bench: .venv/dev .browser/ready  ## How fast every page is with 5 million jobs in history and 100,000 pending (minutes)
 	@$(BIN)/python -m bench.pages
 
 bench: .venv/dev  ## Bellhand and its peers side by side (BENCH="--quick --peers bellhand": less of it)
