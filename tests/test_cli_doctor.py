@@ -3,6 +3,7 @@
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
 import asyncio
+import re
 import socket
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from bellhand.cli import doctor
 from bellhand.cli.app import main
+from bellhand.cli.maintenance import GUIDES
 from commands import Bellhand, Said, bare, bellhand
 from daemons import at_work
 from process_handlers import nap
@@ -54,8 +56,23 @@ def test_each_thing_that_is_wrong_is_found_with_evidence_and_a_fix(bellhand: Bel
     assert pause["fix"] == "bellhand resume --lane slow"
     assert [one["what"] for one in told["schedules"]] == ["schedule odd fails", "schedule nightly (0 3 * * *) is 2 h late"]  # fmt: skip
     assert all(one["fix"] for one in said.json if one["level"] != "ok")
+    (silent,) = [one["docs"] for one in told["workers"] if "w9" in one["what"]]
+    assert silent == "bellhand help BellhandWorkersLost"
+    assert {one["docs"] == "" for one in said.json if one["level"] == "ok"} == {True}
     bellhand.ok("resume", "--lane", "slow")
     assert not findings(bellhand("doctor", "--json"), "pauses")
+
+
+def test_every_finding_leads_to_a_page_that_there_is(bellhand: Bellhand) -> None:
+    """Each layer has a section of its own name, and each page that is named can be shown."""
+    fact = {"subject": "1", "number": 1.0, "note": ""}
+    found = [judge(fact) for judge in doctor.JUDGES.values()]
+    named = {one.docs.removeprefix("bellhand help ") for one in found if one.docs}
+    assert {one.layer for one in found} <= set(GUIDES)
+    for topic in {*GUIDES.values(), *named}:
+        assert bellhand.ok("help", topic).out
+    page = bellhand.ok("help", "doctor").out
+    assert set(re.findall(r"^## (\w+)$", page, re.M)) == set(GUIDES)
 
 
 def test_jobs_that_nobody_handles_are_counted(bellhand: Bellhand) -> None:

@@ -150,7 +150,7 @@ def _workers(facts: Mapping[str, list[Fact]], *, pooled: bool) -> list[Finding]:
     found = [Finding("workers", f"{count} alive, version {live['note']}")]
     if ", " in live["note"]:
         found[0] = Finding("workers", f"{count} alive, of several versions: {live['note']}", "warning",
-                           "fine during an upgrade, and not for long", "restart the older ones")  # fmt: skip
+                           "fine during an upgrade, and not for long", "restart the older ones", "BellhandMixedVersions")  # fmt: skip
     if not pooled and ears < count:
         found.append(Finding("listen", f"{ears} of {count} daemons listen", "warning",
                              "the others poll, so jobs start late; or this role may not see their sessions",
@@ -158,7 +158,7 @@ def _workers(facts: Mapping[str, list[Fact]], *, pooled: bool) -> list[Finding]:
     return found
 
 
-def _of(layer: str, what: str, why: str, fix: str, level: str = "warning") -> Callable[[Fact], Finding]:  # fmt: skip
+def _of(layer: str, what: str, why: str, fix: str, level: str = "warning", docs: str = "") -> Callable[[Fact], Finding]:  # fmt: skip
     """What is said of a fact: {subject}, {note}, {count} and {time} stand for what was seen."""
 
     def judge(fact: Fact) -> Finding:
@@ -166,7 +166,9 @@ def _of(layer: str, what: str, why: str, fix: str, level: str = "warning") -> Ca
         seen = {"subject": fact["subject"], "note": fact["note"], "count": f"{number or 0:,.0f}",
                 "percent": f"{100 * (number or 0):.0f} %",
                 "time": duration(number) if number is not None else "an unknown time"}  # fmt: skip
-        return Finding(layer, what.format(**seen), level, why.format(**seen), fix.format(**seen))
+        return Finding(
+            layer, what.format(**seen), level, why.format(**seen), fix.format(**seen), docs
+        )
 
     return judge
 
@@ -189,9 +191,9 @@ JUDGES: dict[str, Callable[[Fact], Finding]] = {
     "prepared": _of("horizon", "prepared transaction {subject} is {time} old", "VACUUM removes nothing younger ({note})", "in psql: rollback prepared '{subject}', unless somebody still means to commit it"),
     "slot": _of("horizon", "replication slot {subject} holds back {count} transactions", "{note}, and VACUUM waits for it", "in psql: select pg_drop_replication_slot('{subject}'), unless its reader comes back"),
     "dead": _of("bloat", "{subject} has {count} dead rows", "{note}", "in psql: vacuum (analyze) bellhand.{subject}; if they stay, see the horizon"),
-    "silent": _of("workers", "{subject} has been silent for {time}", "{note}; its jobs are taken over once another daemon looks", "see that host: systemctl status bellhand"),
-    "draining": _of("workers", "{subject} drains", "{note}; it takes no new ones", "wait; if it hangs, a second SIGTERM makes it hand back at once"),
-    "drained": _of("workers", "{subject} has been drained for {time}", "{note}; it takes no new ones", "bellhand undrain {subject}"),
+    "silent": _of("workers", "{subject} has been silent for {time}", "{note}; its jobs are taken over once another daemon looks", "see that host: systemctl status bellhand", docs="BellhandWorkersLost"),
+    "draining": _of("workers", "{subject} drains", "{note}; it takes no new ones", "wait; if it hangs, a second SIGTERM makes it hand back at once", docs="BellhandWorkerDrainedLong"),
+    "drained": _of("workers", "{subject} has been drained for {time}", "{note}; it takes no new ones", "bellhand undrain {subject}", docs="BellhandWorkerDrainedLong"),
     "orphans": _of("leases", "{count} jobs are leased to a worker that is gone", "claimed since {note}; the sweep of a living daemon puts them back within 10 minutes", "start a daemon, or restart one: it sweeps at its start"),
     "unhandled": _of("kinds", "{count} jobs of {subject} wait and nobody handles them", "{note}: no living daemon has that kind", "add its module to `modules` and restart, or cancel them: bellhand bulk cancel --kind {subject}"),
     "parked": _of("kinds", "{count} jobs of {subject} are parked", "{note}", "bellhand why <one of them>: bellhand list --kind {subject}"),

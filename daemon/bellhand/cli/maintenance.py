@@ -22,17 +22,30 @@ from bellhand.dev.programs import MAJOR_MIN
 from bellhand.errors import Problem
 
 NOTIFY_SECONDS = 5
+# What `bellhand help` shows about what is wrong in a layer, where a finding does not name a page of its own.
+GUIDES = {
+    "config": "errors/configuration", "environment": "errors/database-away", "live": "errors/database-away", "schema": "errors/configuration",
+    "bell": "BellhandListenDown", "listen": "BellhandListenDown", "channels": "BellhandChannelFailing", "workers": "BellhandDown",
+    "leases": "BellhandWorkersLost", "horizon": "BellhandVacuumBlocked", "bloat": "BellhandTableBloat", "kinds": "BellhandNoHandler",
+    "pauses": "BellhandLanePausedLong", "schedules": "BellhandScheduleMissed", "canary": "BellhandCanaryLate", "history": "BellhandRetentionLagging",
+    "handlers": "doctor", "services": "doctor", "postgres": "doctor", "port": "doctor", "clock": "doctor",
+}  # fmt: skip
 
 
 @dataclass
 class Finding:
-    """One line of `check`: ok, warning or error."""
+    """One line of `check`: ok, warning or error; what is not ok has a page of `bellhand help`, named by topic or else its layer's."""
 
     layer: str
     what: str
     level: str = "ok"
     why: str = ""
     fix: str = ""
+    docs: str = ""
+
+    def __post_init__(self) -> None:
+        if self.level != "ok":
+            self.docs = f"bellhand help {self.docs or GUIDES[self.layer]}"
 
 
 async def check(
@@ -92,6 +105,8 @@ def _unfit(problem: Problem, dsn: str) -> Finding:
     from bellhand.cli.config import masked_dsn  # only here: it waits for pydantic
 
     found = _finding("environment", problem)
+    if isinstance(problem, BadConfig):
+        found.docs = "bellhand help errors/configuration"
     if isinstance(problem, Unreachable):
         found.fix = "see that Postgres runs there and lets this machine in (pg_isready with that host and port); else correct dsn"
     if not isinstance(problem, BadConfig) or "DSN" not in problem.what:
@@ -104,7 +119,8 @@ def report_finding(finding: Finding) -> None:
     mark = {"ok": ("ok", "green"), "warning": ("!", "yellow"), "error": ("✗", "red")}[finding.level]
     first, *more = finding.what.splitlines()
     say(f"{finding.layer:<12} {plain(first)}  {paint(*mark)}")
-    rest = [("", line) for line in more] + [("why: ", finding.why), ("fix: ", finding.fix)]
+    told = [("why:  ", finding.why), ("fix:  ", finding.fix), ("docs: ", finding.docs)]
+    rest = [("", line) for line in more] + told
     for label, text in rest:
         for line in text.splitlines():
             say(f"{'':<12}   {label}{plain(line)}")

@@ -14,6 +14,7 @@ class Finding(Told):
     level: str
     why: str
     fix: str
+    docs: str
 
 
 class Setting(Told):
