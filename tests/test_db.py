@@ -54,6 +54,24 @@ async def test_a_lock_that_is_not_had_is_tried_again_on_the_same_connection(
     link.drop()
 
 
+async def test_a_full_queue_of_notifications_is_waited_for(private_server: DevPostgres) -> None:
+    """It is found out at the commit, after all looks at how full it is, with the SQLSTATE of a row that is too long: a job that
+    had succeeded, and settled alone, was written down as failed."""
+    link = Database(private_server.dsn).link("test")
+    if await link.fetchval("select current_setting('server_version_num')::int") < 170000:
+        link.drop()
+        pytest.skip("the length of the queue can be set from Postgres 17 on")
+    await link.fetch("alter system set max_notify_queue_pages = 64")
+    await asyncio.to_thread(private_server.stop)
+    await asyncio.to_thread(private_server.start)
+    await link.fetch("create table wide (row text primary key)")
+    with pytest.raises(asyncpg.ProgramLimitExceededError):  # its own fault, for ever
+        await link.fetch("insert into wide select string_agg(md5(i::text), '') from generate_series(1, 999) i")  # fmt: skip
+    with pytest.raises(Away, match="NOTIFY"):
+        await link.fetch("select pg_notify('a', repeat('x', 7000) || i) from generate_series(1, 80) i")  # fmt: skip
+    link.drop()
+
+
 async def test_a_frozen_server_is_noticed_within_the_time_allowed(
     private_server: DevPostgres,
 ) -> None:

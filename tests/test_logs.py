@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -203,6 +204,22 @@ def test_a_pipe_that_is_gone_breaks_nothing() -> None:
     pipe.stream.close()
     structlog.reset_defaults()
     assert writer.dropped == 1
+
+
+def test_a_closed_stream_s_number_may_be_another_file_s(tmp_path: Path) -> None:
+    """Lines of the log went into whatever got the number next: a customer's file, a connection."""
+    other = tmp_path / "other"
+    with (tmp_path / "log").open("w") as stream:
+        number = stream.fileno()
+        writer = logs.setup("json", "info", stream)
+    with other.open("w") as file:
+        assert file.fileno() == number
+        log.info("late")
+        writer.close()
+    structlog.reset_defaults()
+    assert other.read_text() == ""
+    assert json.loads((tmp_path / "log").read_text())["event"] == "late"
+    writer.close()  # as atexit does after a close by hand: nobody else's number is closed
 
 
 def test_a_pipe_made_non_blocking_by_somebody_else_still_works() -> None:

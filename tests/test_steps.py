@@ -6,10 +6,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
 from attempts import again, error, hands_for, result
 from bellhand import Cancelled, Failed, Job, Snooze, job_kind
 from bellhand.outcomes import Completed, Ended
+from support import eventually
 
 
 async def test_a_step_is_done_once_in_the_life_of_a_job(dsn: str) -> None:
@@ -225,6 +227,36 @@ async def test_a_step_waits_for_a_database_that_is_away_for_a_moment(
     async with hands_for(dsn, away) as h:
         await h.enqueue("t.away")
         assert result(await h.work()) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("code", ["XX001", "58030"])
+async def test_a_step_waits_for_trouble_of_the_server_s_own(
+    dsn: str, conn: asyncpg.Connection, code: str
+) -> None:
+    """A block that could not be read for a moment cost the job an attempt, and its handler was blamed."""
+
+    @job_kind("t.trouble")
+    async def trouble(job: Job) -> str:
+        async def body() -> str:
+            await conn.execute(f"""
+                create function public.broken() returns trigger language plpgsql as
+                  $$ begin raise exception 'could not read block 7' using errcode = '{code}'; end $$;
+                create trigger broken before insert on bellhand.steps for each row execute function public.broken()""")
+            return "done"
+
+        return await job.step("one", body)
+
+    with structlog.testing.capture_logs() as lines:
+        async with hands_for(dsn, trouble) as h:
+            await h.enqueue("t.trouble")
+            running = asyncio.create_task(h.work())
+            await eventually(
+                lambda: [line for line in lines if line["event"] == "database_trouble"]
+            )
+            await conn.execute("drop function public.broken cascade")
+            assert result(await running) == "done"
+    (line,) = [line for line in lines if line["event"] == "database_trouble"]
+    assert "could not read block 7" in line["error"]
 
 
 async def test_a_step_of_a_job_that_another_has_claimed_is_not_written(dsn: str) -> None:

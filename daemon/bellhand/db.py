@@ -39,6 +39,12 @@ _REFUSED = (
 _TROUBLE = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
 
 
+def _no_room_for_bells(error: BaseException) -> bool:
+    """Whether it is said at the commit of whatever rings: somebody listens and does not read. A row that is too long has the same SQLSTATE."""
+    full = isinstance(error, asyncpg.ProgramLimitExceededError)
+    return full and error.server_source_filename == "async.c"  # type: ignore[attr-defined]
+
+
 class Away(Exception):
     """The database cannot be reached or cannot serve now; try again, with patience."""
 
@@ -170,15 +176,7 @@ class Link:
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Run one statement; raises Away (Trouble is one), Again, or what else Postgres says."""
         async with self.held() as connection:
-            try:
-                return await connection.fetch(
-                    sql,
-                    *args,
-                    timeout=self.database.statement_seconds + self.database.answer_seconds,
-                )
-            except _TROUBLE as error:
-                self.drop()  # what only this session has wrong passes with it
-                raise Trouble(describe(error)) from error
+            return await _fetch(self.database, connection, sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
@@ -202,6 +200,19 @@ class Link:
             self.connection = None
 
 
+async def _fetch(
+    database: Database, connection: asyncpg.Connection, sql: str, *args: Any
+) -> list[asyncpg.Record]:
+    """Run a statement of ours; handlers' own get the errors of _TROUBLE as they are."""
+    try:
+        return await connection.fetch(
+            sql, *args, timeout=database.statement_seconds + database.answer_seconds
+        )
+    except _TROUBLE as error:
+        connection.terminate()  # what only this session has wrong passes with it
+        raise Trouble(describe(error)) from error
+
+
 class _translated:
     """Turns what asyncpg raises into Away and Again, dropping the connection where its state is unknown."""
 
@@ -221,7 +232,7 @@ class _translated:
         if isinstance(error, _AWAY):
             self.drop()
             raise Away(describe(error)) from error
-        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        if isinstance(error, asyncpg.InsufficientPrivilegeError) or _no_room_for_bells(error):
             raise Away(describe(error)) from error
 
 
@@ -254,8 +265,13 @@ async def patiently(random: Callable[[], float], ask: Callable[[], Awaitable[T]]
     while True:
         try:
             return await ask()
-        except (Away, Again):
-            await asyncio.sleep(backoff.next_seconds())
+        except (Away, Again) as error:
+            wait = backoff.next_seconds()
+            if (
+                isinstance(error, Trouble) and backoff.tries == 1
+            ):  # it may be this job's alone, which nothing else tells
+                log.warning("database_trouble", error=str(error), note="it is tried again until it passes, or the job is told to stop")  # fmt: skip
+            await asyncio.sleep(wait)
 
 
 class HandlerPool:
@@ -296,11 +312,9 @@ class HandlerPool:
             await give_back(connection, self.database.statement_seconds)
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        """Run one statement on any free connection."""
+        """Run one statement on any free connection; the errors are those of Link.fetch."""
         async with self.connection() as connection:
-            return await connection.fetch(
-                sql, *args, timeout=self.database.statement_seconds + self.database.answer_seconds
-            )
+            return await _fetch(self.database, connection, sql, *args)
 
 
 async def give_back(connection: asyncpg.Connection, seconds: float) -> None:

@@ -140,7 +140,8 @@ class Writer:
     """Writes lines from a thread of its own; its callers never wait."""
 
     def __init__(self, fd: int, dropped_line: Callable[[int], bytes]) -> None:
-        self.fd = fd
+        # Our own: were the stream closed, its number would soon be that of another file.
+        self.fd = os.dup(fd)
         self.dropped = 0  # in all
         self._dropped_line = dropped_line
         self._untold = 0
@@ -171,6 +172,9 @@ class Writer:
             self._closing = True
             self._change.notify()
         self._thread.join(seconds)
+        if self.fd >= 0 and not self._thread.is_alive():  # else it may be in the middle of a line
+            os.close(self.fd)
+            self.fd = -1
         atexit.unregister(self.close)
 
     def _run(self) -> None:
