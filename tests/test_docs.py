@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cyclopts import CycloptsError
 
+from bellhand.cli.app import _normal, app
 from bellhand.settings import Settings
 from doc_pages import Block, blocks, pages, run
 from support import ROOT, Server, administer
@@ -28,6 +31,22 @@ BIN = Path(sys.executable).parent
 
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+# A command line up to what a shell would take for itself.
+COMMAND = re.compile(r"(?:^\$|[&|;(]|sudo|^  ) *bellhand ((?:'[^']*'|\"[^\"]*\"|[^'\"|;&<>)#\n])+)", re.MULTILINE)  # fmt: skip
+
+
+def commands_told(text: str) -> set[str]:
+    """What follows `bellhand` on the lines of a shell that are not run, and between backticks, where more than a command is said."""
+    unrun = [block.text for block in BLOCKS if block.language == "console" and block.reason and block.text in text]  # fmt: skip
+    said = [match[1] for part in unrun for match in COMMAND.finditer(part)]
+    said += re.findall(r"`(?:sudo )?bellhand ([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))  # fmt: skip
+    return {
+        line.strip()
+        for line in said
+        if " " in line.strip() and not re.search(r"\.\.\.|COMMAND", line)
+    }
 
 
 def of(*languages: str) -> list[object]:
@@ -54,6 +73,24 @@ def test_configuration_of_the_documentation_is_accepted(block: Block) -> None:
 @pytest.mark.parametrize("block", of("python"))
 def test_python_of_the_documentation_compiles(block: Block) -> None:
     compile(block.text, block.place, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_every_command_that_is_named_is_one_with_these_options() -> None:
+    """Also those that no test runs, and those between backticks; a command alone is only named, and a word in capitals stands for something."""
+    named = {line: name_of(page) for page in pages() for line in commands_told(page.read_text())}
+    wrong: dict[str, str] = {}
+    for line, place in named.items():
+        words = [re.sub(r"^[A-Z]+$", "1", word) for word in shlex.split(line, comments=True)]
+        try:
+            _, bound, _ = app.meta.parse_args(
+                _normal(words), exit_on_error=False, print_error=False
+            )
+            app.parse_args(bound.arguments["tokens"], exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            if "requires an argument" not in str(error):
+                wrong[f"{place}: bellhand {line}"] = str(error)
+    assert len(named) > 60
+    assert wrong == {}
 
 
 RUNNABLE = [

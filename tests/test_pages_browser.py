@@ -321,6 +321,7 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
             *(f"/jobs/{number}" for number in jobs.values()),
             "/kinds/pages.plain",
             "/docs/performance",  # a guide, with tables and code
+            "/docs/search?q=lease",
             "/jobs?q=owner:nobody",
         ]
         found: list[str] = []
