@@ -30,7 +30,7 @@ async def test_mail_about_how_a_job_ended_goes_to_the_address_it_named_s0_f5(
             bad = await insert(
                 conn,
                 "t.fails",
-                '{"error": "<b>no</b>"}',
+                '{"error": "<b>no</b> at postgresql://shop:c4n4ry@db/x, api_key=c4n4ry"}',
                 notify=asks("bob@example.com", "completed", "failed"),
             )
             await insert(conn, "t.fails", notify=asks("ann@example.com", "completed"))
@@ -46,6 +46,10 @@ async def test_mail_about_how_a_job_ended_goes_to_the_address_it_named_s0_f5(
     assert f"job {bad}, failed attempts: 1, at " in plain
     assert f"https://jobs.example.com/{bad}?k=" in plain
     assert "<b>no</b>" not in html
+    assert "no</b> at postgresql://***@db/x, api_key=***" in plain
+    assert "c4n4ry" not in html + str(
+        await conn.fetch("select payload from bellhand.all_jobs where kind like 'notify.%'")
+    )
     delivered = {json.loads(row["payload"])["to"]: row for row in rows}
     assert message["Message-ID"] == f"<{delivered['bob@example.com']['key']}@bellhand.test>"
     assert delivered["eve@elsewhere.example"]["state"] == "failed"
