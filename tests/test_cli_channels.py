@@ -35,9 +35,26 @@ def test_channels_are_listed_tested_disabled_and_replayed(bellhand: Bellhand) ->
         "select bellhand.take_out(id), bellhand.finish(array[id], 'failed', 'x') from bellhand.jobs"
     )
     assert "channel ops enabled" in bellhand.ok("channels", "enable", "ops").out
-    assert "1 deliveries" in bellhand.ok("channels", "replay", "ops", "--since", "1h").out
+    assert "1 delivery sent again" in bellhand.ok("channels", "replay", "ops", "--since", "1h").out
     assert bellhand.ok("channels", "replay", "ops", "--json").json == {"channel": "ops", "jobs": 0}
     assert bellhand.ok("channels", "--json").json[0]["disabled_at"] is None
+
+
+def test_a_webhook_is_made_changed_and_given_a_new_secret(bellhand: Bellhand) -> None:
+    """By the name that is asked for (`webhook add`, `test`, `list`), which is that of no other command."""
+    made = bellhand.ok("webhook", "add", "shop", "https://shop.example/hook")
+    assert made.out.startswith("whsec_")
+    assert "bellhand channels test shop" in made.err
+    told = bellhand.ok("webhook", "add", "shop", "https://shop.example/hook2", "--on", "failed,late:10m", "--of", "t.*", "--json")  # fmt: skip
+    assert told.json == {"channel": "shop", "secret": None}, "its secret stays"
+    assert "failed, late of t.*" in bellhand.ok("webhook", "list").out
+    newer = bellhand.ok("channels", "rotate-secret", "shop").out
+    assert newer.startswith("whsec_")
+    assert newer != made.out
+    wrong = bellhand("webhook", "add", "x", "https://x.example", "--on", "late")
+    assert (wrong.code, "write --on late:10m" in wrong.err) == (2, True)
+    assert bellhand("webhook", "add", "x", "ftp://x.example").code == 2
+    assert [row["name"] for row in bellhand.ok("channels", "--json").json] == ["shop"]
 
 
 def test_a_channel_that_is_not_there_is_not_found(bellhand: Bellhand) -> None:

@@ -13,7 +13,8 @@ def test_cleanup_names_whole_days_and_drops_them_only_with_yes(bellhand: Bellhan
     (day,) = bellhand.sql("select (now() at time zone 'UTC')::date - 9")[0]
     old = f"history_{day:%Y%m%d}"
     bellhand.sql(f"create table bellhand.{old} partition of bellhand.history for values from ('{day}') to ('{day + timedelta(days=1)}')")  # fmt: skip
-    assert bellhand("cleanup", "--json").json["days"] == [], "30 days are kept"
+    assert bellhand.ok("cleanup", "--json").json["days"] == [], "30 days are kept"
+    assert "nothing to drop" in bellhand.ok("cleanup").err
     said = bellhand("cleanup", "--history-days", "7", "--json")
     assert said.code == 7
     names = [one["name"] for one in said.json["days"]]
@@ -21,6 +22,7 @@ def test_cleanup_names_whole_days_and_drops_them_only_with_yes(bellhand: Bellhan
     assert not said.json["done"]
     again = bellhand("cleanup", "--history-days", "7")
     assert old in again.out
+    assert "1 day of history and logs older than 7; nothing was deleted yet" in again.err
     assert "say it again with --yes" in again.err
     done = bellhand.ok("cleanup", "--history-days", "7", "--yes", "--json").json
     assert (done["done"], [one["name"] for one in done["days"]]) == (True, names)

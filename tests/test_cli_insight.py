@@ -98,7 +98,7 @@ def test_failures_are_listed_shown_muted_and_retried(bellhand: Bellhand) -> None
     done = bellhand.ok("retry", "--failure", short, "--expect", "3", "--reason", "fixed")
     assert done.out == "3 jobs told to retry  operation 1\n"
     assert bellhand.ok("failures", "--json").json[-1]["open"] in (0, 1)
-    assert bellhand.ok("undo", "1").out == "3 jobs are as they were\n"
+    assert bellhand.ok("undo", "1").out == "3 jobs as before\n"
     assert bellhand("undo", "1").code == 1
     bellhand.ok("failures", short, "--mute", "2h", "--reason", "known")
     assert [row["jobs"] for row in bellhand.ok("failures", "--json").json] == [1]

@@ -38,7 +38,7 @@ def full(bellhand: Bellhand) -> Bellhand:
 # Every command that lists or shows, and what its words are; {job} is a running one, {over} one that failed.
 LOOKS = (
     "list", "list --state failed", "show {job}", "show {job} {over}", "why {job}", "why {over}", "eta", "eta {job}", "status", "schedules", "schedule",
-    "kinds", "kinds a", "failures", "failures {failure}", "channels", "undo", "token list", "check --no-environment", "check", "doctor", "env",
+    "kinds", "kinds a", "failures", "failures {failure}", "channels", "channels list", "undo", "token list", "check --no-environment", "check", "doctor", "env",
     "version", "migrate --dry-run", "drain --plan", "quote b", "bulk cancel --kind b", "wait {over}", "watch {over}", "support-bundle --dry-run",
     "lanes", "workers", "stats", "audit", "audit {job} --type completed", "reprioritize {job} --priority 8", "logs {job}", "help exit-codes", "help errors", "seo crawls", "crm reports", "migrate status", "restore review", "cleanup",
 )  # fmt: skip

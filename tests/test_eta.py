@@ -218,7 +218,7 @@ async def test_a_waiting_job_starts_when_the_work_before_it_is_done(desk: Desk) 
     assert 170 < third["starts_at"] < 190
     assert third["starts_low"] < 180 < third["starts_high"]
     assert 230 < third["finishes_at"] < 250
-    assert third["basis"] == "2 before it, 1 running in 1 slots; 30 runs of its kind"
+    assert third["basis"] == "2 before it, 1 running in 1 slot; 30 runs of its kind"
 
 
 async def test_a_free_slot_starts_at_once_and_a_rate_counts(desk: Desk) -> None:

@@ -46,7 +46,7 @@ async def test_a_worker_is_drained_after_its_plan_was_seen_and_let_go_again(dsn,
         _, page, _ = await browser.get("/workers")
         where = page.css_first("#worker-cards a.button").attributes["href"]
         _, page, _ = await browser.get(where)
-        assert "none of 1 finished steps" in text_of(page, "#plan")
+        assert "none of 1 finished step" in text_of(page, "#plan")
         assert "at most" in text_of(page, "#plan p"), "by its timeout of 5 minutes"
         assert str(job) in text_of(page, "#plan-jobs")
         assert not await conn.fetchval("select draining from bellhand.workers")

@@ -163,7 +163,7 @@ async def test_why_names_the_step_the_hands_and_a_silent_worker(desk: Desk) -> N
     worker = await desk.worker()
     (row,) = await desk.claim(worker, room=1)
     await desk.conn.execute("update bellhand.workers set busy = 10")
-    assert "All 10 hands of the 1 worker(s)" in (await why(desk, jobs[1]))["workers_full"]
+    assert "10 hands of 1 worker for lane" in (await why(desk, jobs[1]))["workers_full"]
     await desk.conn.execute(
         'update bellhand.jobs set progress = \'{"step": "SEO in Dhaka"}\' where id = $1', row["id"]
     )

@@ -11,7 +11,7 @@ begin
   select array_agg(m.id), array_agg(m.finished_at) into ids, moments from bellhand.bulk_matching(p_filter, p_action, 10000) m;
   n := coalesce(cardinality(ids), 0);
   if n is distinct from p_expected then
-    raise exception using errcode = 'BH013', message = format('%s jobs match, not %s', n, coalesce(p_expected::text, 'an expected count that was not given')),
+    raise exception using errcode = 'BH013', message = format('%s %s, not %s', bellhand.counted(n, 'job'), case when n = 1 then 'matches' else 'match' end, coalesce(p_expected::text, 'an expected count that was not given')),
       detail = 'Something changed since they were counted, or they were not counted.', hint = format('Look again, then expect %s.', n);
   end if;
   undo_until := bellhand.now() + make_interval(secs => bellhand.undo_seconds(p_action, p_arguments));

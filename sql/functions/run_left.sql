@@ -37,7 +37,7 @@ begin
     -- Steps side by side take less than their sum; what lies between them takes some of the run as well.
     remaining := n.left_seconds * whole.mean / n.seconds;
     select b.low, b.at, b.high into low, at, high from bellhand.band(remaining, sqrt(n.left_variance * (whole.mean / n.seconds) ^ 2 + (0.15 * remaining) ^ 2)) b;
-    basis := format('%s of %s steps left, %s runs', n.steps - n.done, n.steps, samples);
+    basis := format('%s of %s left, %s', n.steps - n.done, bellhand.counted(n.steps, 'step'), bellhand.counted(samples, 'run'));
     return;
   end if;
   select * into part from bellhand.run_times t where t.kind = p_kind and t.step = '*';
@@ -56,13 +56,13 @@ begin
     low := at * exp(-1.645 * spread);
     high := at * exp(1.645 * spread);
     samples := part.samples;
-    basis := format('%s of %s parts left, %s runs', units - done, units, samples);
+    basis := format('%s of %s parts left, %s', units - done, units, bellhand.counted(samples, 'run'));
     return;
   end if;
   select m.low, m.at, m.high into low, at, high from bellhand.left_of_run(whole.quantiles, samples, p_elapsed) m;
   if at is null then
     reason := format('it has run longer than all of the %s that were measured', samples);
   else
-    basis := format('%s runs of its kind', samples);
+    basis := format('%s of its kind', bellhand.counted(samples, 'run'));
   end if;
 end $$;

@@ -22,7 +22,7 @@ begin
     if need <= o.running then mean := least(mean, o.lefts[need]); end if;
     variance := (o.left_variance + p_ahead * coalesce(o.variances[before] / nullif(measured, 0), 0)) / o.slots ^ 2
       + (0.3 * still / o.slots) ^ 2 + (0.1 * mean) ^ 2;
-    basis := format('%s before it, %s running in %s slots', p_ahead, o.running, o.slots);
+    basis := format('%s before it, %s running in %s', p_ahead, o.running, bellhand.counted(o.slots, 'slot'));
     if o.ended >= 10 then
       paced := need * 300.0 / o.ended;
       variance := (0.15 * paced) ^ 2 + need * (300.0 / o.ended) ^ 2 + (0.25 * (paced - mean)) ^ 2;

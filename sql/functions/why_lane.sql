@@ -12,7 +12,7 @@ begin
   select sum(w.capacity) as capacity, sum(w.busy) as busy, count(*) as n into hands
     from bellhand.workers w where p_job.kind = any (w.kinds) and (w.lanes = '{}' or p_lane.name = any (w.lanes)) and not w.draining;
   if hands.busy >= hands.capacity then
-    return query select 'workers_full'::text, format('All %s hands of the %s worker(s) that serve lane %s are taken%s.', hands.capacity, hands.n, p_lane.name,
+    return query select 'workers_full'::text, format('%s of %s for lane %s, and none is free%s.', bellhand.counted(hands.capacity, 'hand'), bellhand.counted(hands.n, 'worker'), p_lane.name,
         coalesce(', longest by ' || holders, '')), 'raise concurrency under [worker], or start another daemon: bellhand run'::text;
   end if;
   if p_lane.rate_per_second is not null then

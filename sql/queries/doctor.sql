@@ -26,7 +26,7 @@ select 'silent', w.name, extract(epoch from bellhand.now() - w.beat)::float8, fo
 from bellhand.workers w where w.beat < bellhand.now() - make_interval(secs => 3 * $1)
 union all
 select case when w.drain_asked_at is null then 'draining' else 'drained' end, w.name, extract(epoch from bellhand.now() - coalesce(w.drain_asked_at, w.started_at))::float8,
-  format('%s jobs still run', (select count(*) from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch where r.worker = w.id))
+  (select bellhand.counted(count(*), 'job') from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch where r.worker = w.id) || ' still running'
     || coalesce('; ' || w.drain_reason, '') from bellhand.workers w where w.draining
 union all
 select 'orphans', l.worker::text, sum(cardinality(l.ids))::float8, min(l.claimed_at)::text

@@ -16,7 +16,7 @@ import structlog
 from cyclopts import App, CycloptsError, Parameter
 
 from bellhand import __version__
-from bellhand.cli.commands import ELSEWHERE, NAMES, register, tell_whole
+from bellhand.cli.commands import ALIASES, ELSEWHERE, NAMES, register, tell_whole
 from bellhand.cli.context import Cli, Options
 from bellhand.cli.errors import FAILED, INTERRUPTED, OK, Usage, translated
 from bellhand.cli.form import ALL_FIELDS, FIELDS, Form, form_of
@@ -104,7 +104,7 @@ def launch(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; errors go to stderr."""
-    words = _normal(list(sys.argv[1:] if arguments is None else arguments))
+    words = _normal(_unaliased(list(sys.argv[1:] if arguments is None else arguments)))
     as_json = any(word.startswith(("--json", "--ndjson")) for word in words)
     if {"--help", "-h"} & set(words) and (command := next((w for w in words if w in NAMES), None)):
         tell_whole(app, command)
@@ -151,6 +151,16 @@ def report(problem: Problem, as_json: bool) -> int:
             head = f"{label + ':':<7}" if number == 0 else " " * 7
             tell(paint(head, "red" if label == "error" else "bold", sys.stderr) + plain(line))
     return problem.exit_code
+
+
+def _unaliased(words: list[str]) -> list[str]:
+    """The words with the command under its own name; what follows an option of every command is its value."""
+    for index, word in enumerate(words):
+        if word in ALIASES and words[index - 1 : index] not in (["--config"], ["--dsn"], ["--template"]):  # fmt: skip
+            return [*words[:index], ALIASES[word], *words[index + 1 :]]
+        if word in NAMES:
+            break
+    return words
 
 
 def _normal(words: list[str]) -> list[str]:

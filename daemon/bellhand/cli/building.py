@@ -30,7 +30,7 @@ class {model}(BaseModel):
     items: list[str] = Field(default=["one", "two", "three"], max_length=1000)
 
 
-@job_kind("{kind}", lane="{module}", attempts_max=3, step_timeout_seconds=60)
+@job_kind("{kind}", lane="{module}", attempts_max=3, step_timeout_seconds=60, side_effects="none")
 async def {function}(args: {model}, job: Job) -> dict[str, Any]:
     """Do one step for each item; a step that is done is not done again, whatever dies meanwhile."""
 
@@ -86,7 +86,9 @@ def handler(
     if not cli.quiet:
         tell(f"run it without a queue   bellhand exec {words['kind']} --module {module}")
         tell(f"let daemons know it      modules = [..., \"{module}\"] in config.toml, or BELLHAND_MODULES={module}")  # fmt: skip
-        tell(f"test it                  pytest test_{module}.py")
+        tell(
+            f"test it                  pytest test_{module}.py, or bellhand test {words['kind']} --module {module} --crash"
+        )
     return 0
 
 

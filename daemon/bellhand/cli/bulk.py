@@ -13,6 +13,7 @@ from bellhand.cli.errors import UNCONFIRMED, NotFound, Usage
 from bellhand.cli.naming import names_of, numbers_of
 from bellhand.cli.output import ago, duration, plain, say, say_json, table, tell
 from bellhand.cli.values import moment_of, states_of
+from bellhand.counted import counted
 
 Expect = Annotated[int | None, Parameter(help="How many must match; else they are only counted.")]
 Why = Annotated[str | None, Parameter(help="Why; the audit log keeps it.")]
@@ -70,7 +71,7 @@ async def act(
     if cli.json:
         say_json({name: row[name] for name in ("operation", "jobs", "undo_until")})
         return 0
-    say(f"{row['jobs']} jobs told to {action}  operation {row['operation']}")
+    say(f"{counted(row['jobs'], 'job')} told to {action}  operation {row['operation']}")
     if row["jobs"] < expect:
         tell(
             f"{expect - row['jobs']} were left alone: something else has them, or their unique key"
@@ -95,18 +96,24 @@ def _preview(cli: Any, action: str, row: Any) -> int:
         )
         return 0 if row["jobs"] == 0 else UNCONFIRMED
     counts = ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items(), key=lambda one: -one[1]))
-    told = f"{row['jobs']} jobs match" + (f" ({counts})" if counts else "")
+    told = f"{counted(row['jobs'], 'job')} {'matches' if row['jobs'] == 1 else 'match'}" + (
+        f" ({counts})" if counts else ""
+    )
     say(plain("  ".join([told, *(f"{state} {n}" for state, n in sorted(states.items()))])))
     if row["more"]:
         say(f"there are more; {row['jobs']} are done at once, the oldest first")
     if row["adds_seconds"]:
         say(f"adds about {duration(row['adds_seconds'])} to their lane")
     if row["steps_done"]:
-        say(f"{row['steps_done']} of {row['steps_total']} steps are done and will be skipped")
+        say(
+            f"{row['steps_done']} of {counted(row['steps_total'], 'step')} done, which will be skipped"
+        )
     if action == "retry" and (again := effects.get("external", 0) + effects.get("unknown", 0)):
         say(f"{again} may do outside a second time what no completed step keeps (EFFECTS: bellhand kinds)")  # fmt: skip
     if row["dependents"]:
-        say(f"{row['dependents']} jobs that wait for them may be cancelled too, past undoing")
+        say(
+            f"{counted(row['dependents'], 'job')} waiting for them may be cancelled too, past undoing"
+        )
     if row["jobs"] == 0:
         return 0
     if not cli.quiet:
@@ -146,7 +153,7 @@ async def undo(
     if cli.json:
         say_json({"operation": operation, **dict(row)})
         return 0
-    say(f"{row['undone']} jobs are as they were")
+    say(f"{counted(row['undone'], 'job')} as before")
     if row["kept"]:
         tell(f"{row['kept']} were touched since, and stay as they are")
     return 0

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from bellhand.cli.arguments import Channel
 from bellhand.cli.context import Given, actor
-from bellhand.cli.output import ago, plain, say, say_json, table, tell
+from bellhand.cli.output import ago, plain, said, say, say_json, table, tell
 from bellhand.cli.panels import group
-from bellhand.cli.values import seconds_of
+from bellhand.cli.values import STDIN, seconds_of, wish_of
+from bellhand.counted import counted
 
-channels = group("channels", "Where notifications go.")
+DIGEST_SECONDS, DIGEST_MAX = 300, 10  # as set_channel.sql has them
+
+channels = group(
+    "channels",
+    "Where notifications go: mail, Slack, Discord, webhooks. `bellhand webhook` is the same.",
+)
 
 
+@channels.command(name="list")
 @channels.default
 async def list_(*, cli: Given) -> int:
     """List the channels, how they fare and of what they are told."""
@@ -41,7 +49,7 @@ async def list_(*, cli: Given) -> int:
             ],
         )
     else:
-        tell("no channels; write one under [notify.channels.<name>] in the configuration")
+        tell("no channels; write one under [notify.channels.<name>] in the configuration, or: bellhand channels add")  # fmt: skip
     return 0
 
 
@@ -55,6 +63,55 @@ def fares(row: dict[str, Any]) -> str:
         since = ago(row["failing_since"], row["now"])
         return f"failing since {since} ({row['failures']}): {row['last_error']}"
     return "ok"
+
+
+@channels.command
+async def add(
+    name: Annotated[str, Parameter(help="Its name; one that is there is changed.")],
+    address: Annotated[str, Parameter(help="https://... for webhooks and chats, else a mail address; - reads it from stdin, for one that is a secret.")],
+    /,
+    *,
+    kind: Annotated[Literal["webhook", "slack", "discord", "email"], Parameter(help="What is there.")] = "webhook",
+    on: Annotated[str | None, Parameter(help="Of what it is told from now on: failed,late:10m. Without, only of what jobs name it for.")] = None,
+    of: Annotated[str, Parameter(help="With --on: of jobs of these kinds.")] = "*",
+    cli: Given,
+) -> int:  # fmt: skip
+    """Make a channel in the database, or change one; a webhook's secret is printed once, for the receiver to verify with.
+
+    Those under [notify.channels] in the configuration are changed there; their addresses and secrets stay out of the database.
+    """
+    where = sys.stdin.readline().strip() if address == STDIN else address
+    wish = wish_of(f"{name}={on}", "--on") if on else None
+    async with cli.database() as database, database.connection.transaction():
+        digest = (DIGEST_SECONDS, DIGEST_MAX)
+        secret = await database.value("api_set_channel", name, kind, where, *digest, actor())
+        if wish is not None:
+            await database.rows(
+                "cli_subscribe", name, name, wish["on"], of, wish.get("late_seconds"), actor()
+            )
+    if cli.json:
+        say_json({"channel": name, "secret": secret})
+        return 0
+    if secret is not None:
+        say(secret)
+    if not cli.quiet:
+        tell(f"channel {plain(name)} is there" + ("; its secret is shown this once" if secret else ""))  # fmt: skip
+        tell(f"try it   bellhand channels test {plain(name)}")
+    return 0
+
+
+@channels.command
+async def rotate_secret(
+    name: Channel,
+    /,
+    *,
+    keep: Annotated[str, Parameter(help="How long the old one signs beside it: 1h, 1d.")] = "1d",
+    cli: Given,
+) -> int:
+    """Give a webhook a new secret and print it; the old one signs beside it for a day."""
+    async with cli.database() as database:
+        secret = await database.value("api_rotate_secret", name, seconds_of(keep, "--keep"), actor())  # fmt: skip
+    return said(cli.json, {"channel": name, "secret": secret}, secret)
 
 
 @channels.command
@@ -103,7 +160,7 @@ async def replay(
     if cli.json:
         say_json({"channel": name, "jobs": jobs})
     else:
-        say(f"{jobs} deliveries are sent again")
+        say(f"{counted(jobs, 'delivery', 'deliveries')} sent again")
     return 0
 
 

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from bellhand.cli.context import Database, Given
 from bellhand.cli.errors import OK, UNCONFIRMED
 from bellhand.cli.output import plain, say, say_json, tell
+from bellhand.counted import counted
 
 Days = Annotated[int | None, Parameter(validator=Number(gte=1, lte=36_500))]
 
@@ -26,7 +27,7 @@ async def cleanup(
 ) -> int:
     """Forget what is older than so many days now, instead of when the daemon comes to it.
 
-    Whole days of history go, with the steps and logs of their jobs, for good; so it wants --yes, and exits 7 without it. Jobs that are
+    Whole days of history go, with the steps and logs of their jobs, for good; so it wants --yes, and exits 7 without it, or 0 if nothing is that old. Jobs that are
     not over are never touched. What is not given is as [retention] has it, so that without options nothing goes that should not be gone.
 
     Parameters
@@ -46,16 +47,21 @@ async def cleanup(
         if yes:
             await _drop(database, history)
             deleted = await _delete(database, events_days or kept.events_days, stats_days or kept.stats_days)  # fmt: skip
+    nothing = not old and events_days is None and stats_days is None
     if cli.json:
         say_json({"history_days": history, "days": old, "done": yes, "deleted": deleted})
     else:
         for day in old:
-            say(f"{plain(day['name'])}  about {day['rows']:,} rows  {day['bytes'] / 1e6:,.1f} MB")
+            say(
+                f"{plain(day['name'])}  about {counted(day['rows'], 'row')}  {day['bytes'] / 1e6:,.1f} MB"
+            )
         if yes:
-            tell(f"{len(old)} days of history and logs dropped, {deleted} events and counts deleted")  # fmt: skip
+            tell(f"{counted(len(old), 'day')} of history and logs dropped, {deleted} events and counts deleted")  # fmt: skip
+        elif nothing:
+            tell(f"nothing to drop: no day of history or logs is older than {counted(history, 'day')}")  # fmt: skip
         else:
-            tell(f"{len(old)} days of history and logs are older than {history} days; nothing was deleted yet, and nothing brings it back: say it again with --yes")  # fmt: skip
-    return OK if yes else UNCONFIRMED
+            tell(f"{counted(len(old), 'day')} of history and logs older than {history}; nothing was deleted yet, and nothing brings it back: say it again with --yes")  # fmt: skip
+    return OK if yes or nothing else UNCONFIRMED
 
 
 async def _drop(database: Database, days: int) -> None:

@@ -53,7 +53,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (LOOK, "kinds", "inspection:kinds", "The kinds of job that the database knows."),
     (LOOK, "eta", "foresight:eta", "Say when a job will start and be done; without one, how often such bands held this week."),
     (LOOK, "logs", "logs:logs", "Show what the handler of a job logged, wherever it ran."),
-    (LOOK, "channels", "channels:channels", "Where notifications go."),
+    (LOOK, "channels", "channels:channels", "Where notifications go, and how they fare; `webhook` is the same command."),
     (LOOK, "leads", "leads:leads", "The leads that jobs collected."),
     (LOOK, "seo", "seo:seo", "Sites that were crawled, and reports of them."),
     (LOOK, "crm", "crm:crm", "Reports of customers and what they buy."),
@@ -63,6 +63,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (BUILD, "init", "building:init", "Write a configuration to begin with: every setting with its default and what it means, none of them set."),
     (BUILD, "new", "building:new", "Write something to begin with."),
     (BUILD, "exec", "executing:exec_", "Run a handler once, here, without a queue: on a database of its own that is gone afterwards."),
+    (BUILD, "test", "testing:try_kinds", "Test every kind by what it says of itself: its schema, its examples, and with --crash that a job survives dying at every step."),
     (BUILD, "repro", "repro:repro", "Write a folder from a job, with which a developer runs its handler again: what was asked, how it went, a test."),
     (OPERATE, "drain", "draining:drain", "Take daemons out of work, here or anywhere, without losing any; first say what that costs."),
     (OPERATE, "undrain", "draining:undrain", "Let a drained WORKER, or all of a --host, claim again."),
@@ -114,11 +115,13 @@ def tell_all(app: App) -> App:
 
 
 NAMES = tuple(name for _, name, _, _ in COMMANDS)
+# Other names that work.
+ALIASES = {"webhook": "channels"}
 # What others call it, and what it is here: a tired hand types what it knows.
 ELSEWHERE = {
     "queues": "lanes", "queue": "lane", "jobs": "list", "ls": "list", "history": "list --state over", "get": "show", "inspect": "show",
     "info": "status", "ps": "top", "log": "logs", "tail": "logs -f", "kill": "cancel", "stop": "drain", "start": "run", "serve": "run",
-    "requeue": "retry", "rerun": "retry", "delete": "purge", "webhook": "channels", "webhooks": "channels", "notifications": "channels",
+    "requeue": "retry", "rerun": "retry", "delete": "purge", "webhooks": "channels", "notifications": "channels",
     "cron": "schedule", "config": "check --print-config", "validate": "check", "errors": "failures", "metrics": "rules prometheus", "ping": "health",
-    "runbook": "help runbooks", "upgrade": "migrate", "add": "enqueue", "push": "enqueue", "submit": "enqueue", "test": "new handler",
+    "runbook": "help runbooks", "upgrade": "migrate", "add": "enqueue", "push": "enqueue", "submit": "enqueue",
 }  # fmt: skip

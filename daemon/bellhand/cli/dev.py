@@ -26,6 +26,7 @@ from bellhand.cli.errors import FAILED, BadConfig, Refused
 from bellhand.cli.output import duration, paint, say
 from bellhand.cli.run import logging
 from bellhand.cli.tour import SHIPPED, Tour
+from bellhand.counted import counted
 from bellhand.dev.state import DevState, folder
 from bellhand.sql import query
 
@@ -147,7 +148,9 @@ async def _prepare(dsn: str, checklist: Checklist) -> None:
         await database.rows("set_meta", "mode", MODE)
     finally:
         await close(connection)
-    checklist.done("schema", f"{len(applied)} files applied" if applied else "up to date")
+    checklist.done(
+        "schema", f"{counted(len(applied), 'file')} applied" if applied else "up to date"
+    )
 
 
 async def _refuse_production(database: Database) -> None:
@@ -236,7 +239,7 @@ async def _working(
 
     daemon = Daemon(settings, config=cli.options.config)
     modules = ", ".join(name.rpartition(".")[2] for name in settings.modules)
-    checklist.done("handlers", f"{len(daemon.kinds)} kinds of {modules}")
+    checklist.done("handlers", f"{counted(len(daemon.kinds), 'kind')} of {modules}")
     daemon.catch_signals()
     ended = asyncio.create_task(daemon.run())
     ready = asyncio.create_task(daemon.ready.wait())
@@ -250,7 +253,7 @@ async def _working(
         else:
             slots = settings.worker.concurrency
             heard = "woken by LISTEN" if daemon.sleep.listening else "polling"
-            checklist.done("worker", f"{slots} jobs at once, {heard}")
+            checklist.done("worker", f"{counted(slots, 'job')} at once, {heard}")
         yield daemon, ended
     finally:
         ready.cancel()
@@ -287,7 +290,7 @@ class _Run:
             ours: set[int] = set()
             if self.website_port and not ended.done():
                 ours = await self._enqueue(database, board)
-                checklist.done("demo", f"{len(ours)} jobs queued, and one a minute")
+                checklist.done("demo", f"{counted(len(ours), 'job')} queued, and one a minute")
             self._hints()
             tour = await self._tour(database) if self.guided else None
             while not ended.done() and (end is None or time.monotonic() < end):

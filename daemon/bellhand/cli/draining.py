@@ -16,6 +16,7 @@ from bellhand.cli.errors import TIMED_OUT, NotFound, Refused, Usage
 from bellhand.cli.installing import Place, run
 from bellhand.cli.output import duration, plain, say, say_json, table, tell
 from bellhand.cli.values import seconds_of
+from bellhand.counted import counted
 from bellhand.drain_cost import cost
 
 SERVICES = ("bellhand.service", "bellhand@*.service")
@@ -71,7 +72,7 @@ async def drain(
         _show(jobs)
         say(plain(
             f"{costs['running']} running; a stop takes at most {duration(costs['seconds_max'])}; {costs['may_be_cut']} may outlast the grace and "
-            f"go on elsewhere after their last step; stopping now repeats none of {costs['steps_kept']} finished steps and at most "
+            f"go on elsewhere after their last step; stopping now repeats none of {counted(costs['steps_kept'], 'finished step')} and at most "
             f"{duration(costs['repeated_seconds_max'])} of work"
         ))  # fmt: skip
         if not others and not everywhere:

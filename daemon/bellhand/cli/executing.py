@@ -136,8 +136,7 @@ def _unmeant(cli: Cli, again: Again) -> Refused:
 def _run(cli: Cli, kind: str, given: Again | tuple[str, ...], modules: tuple[str, ...]) -> Any:
     # Only here: the whole engine, and a database server.
     from bellhand.kinds import find_kinds
-    from bellhand.testing.database import Loop, Server
-    from bellhand.testing.desk import Bellhand
+    from bellhand.testing.desk import thrown_away
 
     settings = cli.configured
     known = find_kinds([*settings.modules, *modules])
@@ -149,20 +148,11 @@ def _run(cli: Cli, kind: str, given: Again | tuple[str, ...], modules: tuple[str
             fix=f"did you mean {near[0]}?" if near else f"name its module: bellhand exec {kind} --module MODULE",
         )  # fmt: skip
     payload = given.payload if isinstance(given, Again) else payload_of(given, known[kind].published().get("schema"))  # fmt: skip
-    loop = Loop()
-    try:
-        server = Server(loop, None, None)
-        desk = Bellhand(loop, server)
-        try:
-            desk.use(*settings.modules, *modules)
-            desk.use_services(**_given(settings.services, "allow_networks"))
-            desk.use_mail(**_given(settings.mail))
-            return desk.run(kind, payload)
-        finally:
-            desk.close()
-            server.close()
-    finally:
-        loop.close()
+    with thrown_away() as desk:
+        desk.use(*settings.modules, *modules)
+        desk.use_services(**_given(settings.services, "allow_networks"))
+        desk.use_mail(**_given(settings.mail))
+        return desk.run(kind, payload)
 
 
 def _given(section: Any, *but: str) -> dict[str, Any]:

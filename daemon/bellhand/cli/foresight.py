@@ -16,6 +16,7 @@ from bellhand.cli.context import Given, loads
 from bellhand.cli.naming import find, name_of
 from bellhand.cli.output import ago, duration, eta_line, plain, say, say_json, table, tell
 from bellhand.cli.values import moment_of, payload_of
+from bellhand.counted import counted
 from bellhand.resource import eta as eta_of
 
 WARNINGS = {
@@ -65,7 +66,7 @@ def _say_quote(said: dict[str, Any], now: datetime) -> None:
         facts = [f"{value:g} {name.replace('_', ' ')}" for name, value in estimate.items()]
         say(plain("  ".join(facts)))
     if said["ahead"] is not None:
-        say(f"{said['ahead']} jobs would stand before it in lane {plain(said['lane'])}")
+        say(f"{counted(said['ahead'], 'job')} would stand before it in lane {plain(said['lane'])}")
     times = {
         name: datetime.fromisoformat(value)
         if value and name[-3:] in ("low", "_at", "igh")

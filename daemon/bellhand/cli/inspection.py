@@ -17,6 +17,7 @@ from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
 from bellhand.cli.panels import group
+from bellhand.counted import counted
 from bellhand.kind_figures import SECOND_RUN, kinds_told
 from bellhand.stats import waits_told
 
@@ -254,8 +255,10 @@ async def kinds_show(
 
 def _show_kind(kind: dict[str, Any]) -> None:
     say(f"{paint(plain(kind['name']), 'bold')}  {plain(kind['summary'] or '')}")
-    say(f"  lane {kind['lane']}, priority {kind['priority']}, {kind['attempts_max']} attempts")
-    say(f"  timeout {duration(kind['timeout_seconds'])}, {kind['workers']} live workers")
+    say(
+        f"  lane {kind['lane']}, priority {kind['priority']}, {counted(kind['attempts_max'], 'attempt')}"
+    )
+    say(f"  timeout {duration(kind['timeout_seconds'])}, {counted(kind['workers'], 'live worker')}")
     defaults = kind["defaults"]
     if defaults["step_timeout_seconds"]:
         say(f"  timeout of a step {duration(defaults['step_timeout_seconds'])}")
@@ -300,5 +303,5 @@ async def publish(*, cli: Given) -> int:
         say_json(sorted(found))
     else:
         _names(sorted(found))
-        tell(f"{len(found)} kinds published")
+        tell(f"{counted(len(found), 'kind')} published")
     return 0

@@ -30,6 +30,7 @@ from bellhand.cli.output import (
     tell,
 )
 from bellhand.cli.values import moment_of, states_of
+from bellhand.counted import counted
 from bellhand.resource import resource, rfc3339
 from bellhand.states import OVER, PARTIAL, STATES
 
@@ -269,7 +270,7 @@ def percent_said(progress: dict[str, Any]) -> str:
     percent, done = progress["percent"], progress["steps_done"]
     if progress["ending"] or percent is not None:
         return progress["ending"] or f"{percent:.0f} %"
-    return f"{done} step{'' if done == 1 else 's'} done" if done else ""
+    return f"{counted(done, 'step')} done" if done else ""
 
 
 def steps_lines(job: dict[str, Any]) -> list[str]:
@@ -281,12 +282,12 @@ def steps_lines(job: dict[str, Any]) -> list[str]:
         if step["finished_at"]:
             ended = datetime.fromisoformat(step["finished_at"])
             took = duration((ended - datetime.fromisoformat(step["started_at"])).total_seconds())
-        counted = ", ".join(f"{value:g} {name}" for name, value in (step["counters"] or {}).items())
+        counts = ", ".join(f"{value:g} {name}" for name, value in (step["counters"] or {}).items())
         error = (step["error"] or "").splitlines()
-        note = error[-1] if error and step["state"] == "failed" else counted
+        note = error[-1] if error and step["state"] == "failed" else counts
         lines.append(f"{paint(mark, style)} {plain(step['name']):<40} {took:>10}  {plain(note)}")
     if len(job["steps"]) > STEPS_SHOWN:
-        lines.append(f"  and {len(job['steps']) - STEPS_SHOWN} more steps")
+        lines.append(f"  and {counted(len(job['steps']) - STEPS_SHOWN, 'more step')}")
     return lines
 
 

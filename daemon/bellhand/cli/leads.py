@@ -15,6 +15,7 @@ from bellhand.cli.naming import name_of, number_of
 from bellhand.cli.output import tell
 from bellhand.cli.panels import group
 from bellhand.cli.values import moment_of
+from bellhand.counted import counted
 
 leads = group("leads", "The leads that jobs collected.")
 
@@ -75,5 +76,5 @@ async def export(
             if output:
                 target.close()
     if output and not cli.quiet:
-        tell(f"{max(0, lines - 1)} lines written to {output}")
+        tell(f"{counted(max(0, lines - 1), 'line')} written to {output}")
     return 0

@@ -19,6 +19,7 @@ from bellhand.cli.errors import INTERRUPTED, Refused, Unreachable, Usage, transl
 from bellhand.cli.naming import find, name_of
 from bellhand.cli.output import paint, plain, say, say_json, tell
 from bellhand.cli.values import moment_of
+from bellhand.counted import counted
 
 PRIORITIES = {"debug": "7", "info": "6", "warning": "4", "error": "3", "critical": "2"}
 STYLES = {"debug": "dim", "warning": "yellow", "error": "red", "critical": "red"}
@@ -108,7 +109,9 @@ class _Reader:
             if not fit:
                 tell(f"nothing that fits was logged by job {self.job} yet")
             if dropped:
-                tell(f"{dropped:,} lines dropped: a job keeps its newest, the journal has all")
+                tell(
+                    f"{counted(dropped, 'line')} dropped: a job keeps its newest, the journal has all"
+                )
         if rows:
             self.place = rows[-1]["epoch"], rows[-1]["number"]
 

@@ -18,6 +18,7 @@ from bellhand.cli.channels import fares
 from bellhand.cli.context import Cli, Database, Given, close, connect
 from bellhand.cli.errors import BAD_CONFIG, BadConfig, Unreachable, translated
 from bellhand.cli.output import paint, plain, say, say_json
+from bellhand.counted import counted
 from bellhand.dev.programs import MAJOR_MIN
 from bellhand.errors import Problem
 
@@ -172,7 +173,7 @@ async def _check_schema(database: Database, seen: Any) -> list[Finding]:
     if not missing:
         return [Finding("schema", "up to date")]
     return [
-        Finding("schema", f"{len(missing)} files to apply, first {missing[0]}", "error",
+        Finding("schema", f"{counted(len(missing), 'file')} to apply, first {missing[0]}", "error",
                 "the program and the schema belong together", "run: bellhand migrate")
     ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from bellhand.cli.context import Cli, Database, Given
 from bellhand.cli.errors import FAILED, OK, unreadable_dsn
 from bellhand.cli.output import duration, paint, plain, say, say_json, tell
 from bellhand.cli.panels import group
+from bellhand.counted import counted
 from bellhand.resource import rfc3339
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _show_standings(found: Sequence[Standing]) -> None:
             by = f"  by {one.note.version}, {one.note.at:%Y-%m-%d %H:%M %Z}" if one.note and one.note.at else ""  # fmt: skip
             say(f"{paint(f'{word:<11}', style)}{plain(one.name + by)}")
     if quiet:
-        say(f"{paint('applied    ', 'green')}{len(quiet)} functions")
+        say(f"{paint('applied    ', 'green')}{counted(len(quiet), 'function')}")
 
 
 @migrate.command(name="sql")
@@ -187,13 +188,15 @@ def _show(
         for lock in step["locks"]:
             long = f"about {duration(lock['seconds'])}" if lock["seconds"] > MOMENT_SECONDS else "a moment"  # fmt: skip
             who = "readers and writers go on" if lock["others_go_on"] else f"others wait {long}"
-            say(plain(f"  {lock['table']}  {lock['level']}  {lock['rows']:,} rows, {lock['bytes'] / 1e6:,.1f} MB: {who}"))  # fmt: skip
+            say(plain(f"  {lock['table']}  {lock['level']}  {counted(lock['rows'], 'row')}, {lock['bytes'] / 1e6:,.1f} MB: {who}"))  # fmt: skip
         if not step["locks"]:
             say("  locks no table that exists")
         if sql:
             say(step["sql"].rstrip())
     if functions:
-        say(f"{functions} functions replaced, those of a part in one transaction: nobody waits")
+        say(
+            f"{counted(functions, 'function')} replaced, those of a part in one transaction: nobody waits"
+        )
     for worker in workers:
         word = "goes on" if worker["goes_on"] else "must be stopped before, and upgraded"
         say(plain(f"{worker['worker']} on {worker['host']} ({worker['version']}): {word}"))

@@ -12,6 +12,7 @@ from bellhand.cli.context import Database, Given, actor
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, paint, plain, say, say_json, table, tell
 from bellhand.cli.panels import group
+from bellhand.counted import counted
 from bellhand.cron import due_ticks
 from bellhand.kind_figures import SECOND_RUN
 from bellhand.resource import rfc3339
@@ -109,7 +110,7 @@ def _show(clock: Any, running: list[dict[str, Any]], found: list[dict[str, Any]]
         f"running then        {len(running)}: each starts again at its last step; what the step that was cut off did outside, it does again"
     )
     for row in running[:RUNNING_SHOWN]:
-        behind = f"{row['steps_done']} steps done" + (f", in step {row['step']}" if row["step"] else "")  # fmt: skip
+        behind = f"{counted(row['steps_done'], 'step')} done" + (f", in step {row['step']}" if row["step"] else "")  # fmt: skip
         say(plain(f"  {row['id']}  {row['kind']}  on {row['worker'] or 'a worker that is gone'}, claimed {ago(row['claimed_at'], now)}, {behind}" + _mark(row)))  # fmt: skip
     if len(running) > RUNNING_SHOWN:
         say(f"  and {len(running) - RUNNING_SHOWN} more")
@@ -132,7 +133,7 @@ def _mark(row: dict[str, Any]) -> str:
 
 def _advise(clock: Any, held: list[str], *, hold: bool) -> None:
     if clock["workers"]:
-        tell(paint(f"warning: {clock['workers']} workers are alive: what was due has begun already", "yellow"))  # fmt: skip
+        tell(paint(f"warning: {counted(clock['workers'], 'worker')} alive: what was due has begun already", "yellow"))  # fmt: skip
     if clock["moved"]:
         tell(
             "restored on another server: the first daemon that starts places every waiting job anew"

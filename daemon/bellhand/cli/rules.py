@@ -16,6 +16,7 @@ from bellhand.cli.errors import Refused, Usage
 from bellhand.cli.installing import run
 from bellhand.cli.output import plain, say, tell
 from bellhand.cli.panels import group
+from bellhand.counted import counted
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (where a browser asks, when it listens everywhere)
 
@@ -104,5 +105,5 @@ def test(*, cli: Given) -> int:
         run(["promtool", "test", "rules", *(f"{folder}/{file.name}" for file in tests)])
     alerts = (SHIPPED / RULES).read_text(encoding="utf-8").count("- alert: ")
     if not cli.quiet:
-        say(f"{alerts} alerts, {len(tests)} files of tests: all pass")
+        say(f"{counted(alerts, 'alert')}, {counted(len(tests), 'file')} of tests: all pass")
     return 0

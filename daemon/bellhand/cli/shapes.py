@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -250,6 +250,13 @@ class Delivery(Told):
     job: int
 
 
+class ChannelSecret(Told):
+    """A webhook's new secret, told this once; null where nothing is signed, or the old one stays."""
+
+    channel: str
+    secret: str | None
+
+
 class ChannelTold(Told):
     channel: str
     state: str
@@ -302,6 +309,18 @@ class ExecStep(Told):
     error: str | None
 
 
+class Tried(Told):
+    """A kind that was tested: of each part `ok`, `failed`, or why it was not tried."""
+
+    kind: str
+    holds: bool
+    schema_: Annotated[str, Field(alias="schema")]
+    example: str
+    crash: str
+    payloads: list[Any]
+    problems: list[str]
+
+
 class Executed(Told):
     kind: str
     state: str
@@ -335,11 +354,11 @@ SHAPES: dict[str, Any] = {
     "undo": list[Operation] | Undone, "status": Status, "schedules": list[ScheduleInFull], "schedule": list[ScheduleInFull],
     "schedule run": ScheduleTold, "schedule pause": ScheduleTold, "schedule resume": ScheduleTold, "schedule add": ScheduleTold, "schedule rm": ScheduleTold,
     "kinds": list[KindInFull] | KindInFull, "kinds publish": Names, "failures": list[Failure] | FailureInFull | Muted,
-    "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels test": Delivery, "channels enable": ChannelTold, "channels disable": ChannelTold,
+    "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels list": list[Channel], "channels add": ChannelSecret, "channels rotate-secret": ChannelSecret, "channels test": Delivery, "channels enable": ChannelTold, "channels disable": ChannelTold,
     "channels replay": Replayed, "lane limit": LaneTold, "lane pause": LaneTold, "lane resume": LaneTold,
     "token create": NewToken, "token list": list[Token], "token revoke": NameAndState, "migrate": Migrated, "migrate plan": MigrationPlan, "migrate status": list[MigrationStanding],
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
     "install": list[InstallStep], "uninstall": list[InstallStep], "drain": Drain, "undrain": list[Undrained], "support-bundle": Bundle, "health": Health,
     "seo crawls": list[Crawl], "crm reports": list[CrmReport], "lanes": list[LaneStatus], "workers": list[Worker],
-    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "restore review": RestoreReview, "cleanup": Cleaned, "repro": Reproduced, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
+    "stats": list[Bucket], "audit": list[AuditEvent], "reprioritize": list[TellJob], "exec": Executed, "test": list[Tried], "restore review": RestoreReview, "cleanup": Cleaned, "repro": Reproduced, "new handler": Written, "init": dict[str, str], "help": list[Topic] | Topic,
 }  # fmt: skip

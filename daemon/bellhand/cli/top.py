@@ -19,6 +19,7 @@ from bellhand.cli.context import Database, Given
 from bellhand.cli.errors import Unreachable, translated
 from bellhand.cli.inspection import paused
 from bellhand.cli.output import bar, duration, paint, plain, say
+from bellhand.counted import counted
 from bellhand.resource import resource
 
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -73,7 +74,7 @@ def picture(workers: list[Row], lanes: list[Row], jobs: list[Row], *, width: int
     """The lines of the screen, cut to its size; colours take no room."""
     busy, slots = sum(w["busy"] for w in workers), sum(w["capacity"] for w in workers)
     pending = sum(lane["pending"] for lane in lanes)
-    lines = [(f"bellhand  {len(workers)} daemons  {busy}/{slots} busy  {pending} pending  {len(jobs)}{'+' if len(jobs) == RUNNING_MAX else ''} running", "bold"), ("", None)]  # fmt: skip
+    lines = [(f"bellhand  {counted(len(workers), 'daemon')}  {busy}/{slots} busy  {pending} pending  {len(jobs)}{'+' if len(jobs) == RUNNING_MAX else ''} running", "bold"), ("", None)]  # fmt: skip
     for worker in workers:
         late = worker["beat_seconds"] > 30
         state = (

@@ -32,7 +32,7 @@ def seconds_of(text: str, option: str = "the duration") -> float:
     return float(sum(float(n) * _UNITS[unit.lower()] for n, unit in parts))
 
 
-def wish_of(text: str) -> dict[str, Any]:
+def wish_of(text: str, option: str = "--notify") -> dict[str, Any]:
     """`ops`, `ops=failed,late:10m` or the same with an address as an entry of a job's `notify`; raises Usage."""
     to, told, words = text.rpartition("=")
     to, words = (to, words) if told else (words, "completed,failed")
@@ -41,12 +41,14 @@ def wish_of(text: str) -> dict[str, Any]:
         state, late, seconds = word.strip().partition(":")
         wish["on"].append(state)
         if late:
-            wish["late_seconds"] = seconds_of(seconds, "--notify")
+            wish["late_seconds"] = seconds_of(seconds, option)
     if "late" in wish["on"] and "late_seconds" not in wish:
         raise Usage(
-            f"--notify cannot be read: {text!r}",
+            f"{option} cannot be read: {text!r}",
             why="it does not say after how long a job is late",
-            fix=f"write --notify {wish['to']}=late:10m",
+            fix=f"write {option} {wish['to']}=late:10m"
+            if option == "--notify"
+            else f"write {option} late:10m",
         )
     return wish
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.callers import caller_of
+from bellhand.counted import counted
 from bellhand.dashboard.search import Search, is_number, job_named, parse
 from bellhand.dashboard.site import Site, address, local, see
 from bellhand.dashboard.words import shown
@@ -75,7 +76,7 @@ class Jobs:
             newest=f"/jobs?{urlencode(here)}" if here else "/jobs", here_again=request.path_qs,
             whole=json.dumps(whole) if whole else "",
             scanned_short=search.looks_inside and bool(older) and len(jobs) < ROWS,
-            caption=f"{len(jobs)} jobs" + (f" for {text}" if text else ", those that run first"),
+            caption=counted(len(jobs), "job") + (f" for {text}" if text else ", those that run first"),
         )  # fmt: skip
 
     async def find(self, search: Search, before: str) -> tuple[list[int], int, str]:
@@ -172,7 +173,7 @@ class Jobs:
         assert preview
         word, meaning = ACTIONS[action]
         return await self.site.page(
-            request, "bulk.html", title=f"{word.capitalize()} {preview['jobs']} jobs?", live=False, action=action, word=word, meaning=meaning,
+            request, "bulk.html", title=f"{word.capitalize()} {counted(preview['jobs'], 'job')}?", live=False, action=action, word=word, meaning=meaning,
             preview=preview, filter=chosen, back=back, chosen=0 if whole else len(ids), kinds=json.loads(preview["kinds"]), states=json.loads(preview["states"]), effects=json.loads(preview["side_effects"]),
             jobs=await self.of_ids(preview["examples"]),
         )  # fmt: skip

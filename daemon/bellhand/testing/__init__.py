@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from .desk import Bellhand, Clock, Report, StepReport
 
 __all__ = ["Bellhand", "Clock", "Report", "StepReport"]
+DSN_VARIABLE = "BELLHAND_TEST_DSN"  # a server on which tests may create databases
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -117,6 +118,10 @@ class Bellhand:
         self._engine.kinds |= kinds
         self._loop.run(self._engine.restart())
         self._loop.run(self._engine.alive())
+
+    def publish(self, kind: Kind) -> None:
+        """Tell the database of a kind, without running jobs of it; raises what the database says if it takes it not."""
+        self._fetch("publish_kinds", json.dumps([kind.published()]))
 
     def use_services(self, **sections: Any) -> None:
         """Settings of outside services, for example `serpapi={"base_url": stand_in, "key": "any"}`; loopback is allowed."""
@@ -252,6 +257,24 @@ class Bellhand:
         near = get_close_matches(kind, [*others, *self._engine.kinds], n=1)
         meant = [f"did you mean {near[0]}?"] if near and near[0] != kind else []
         return [f"what was enqueued: {counts}", *meant]
+
+
+@contextmanager
+def thrown_away(dsn: str | None = None) -> Iterator[Bellhand]:
+    """A database for one command alone, on the server of `dsn`, else on a server of its own."""
+    loop = Loop()
+    try:
+        server = Server(loop, dsn, None)
+        try:
+            desk = Bellhand(loop, server)
+            try:
+                yield desk
+            finally:
+                desk.close()
+        finally:
+            server.close()
+    finally:
+        loop.close()
 
 
 def _merged(payload: Any, fields: dict[str, Any]) -> Any:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from . import DSN_VARIABLE
+
 if TYPE_CHECKING:
     from .database import Loop, Server
     from .desk import Bellhand
-
-DSN_VARIABLE = "BELLHAND_TEST_DSN"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
