@@ -112,11 +112,18 @@ async def test_a_job_that_takes_too_long_is_a_failed_attempt(
     async def slow() -> None:
         await asyncio.sleep(60)
 
-    async with at_work(dsn, slow):
+    async with at_work(dsn, slow) as daemon:
         row = await until(conn, await insert(conn, "t.slow"), "failed")
         assert row["error"] == "timed out after 0.2 s"
         row = await until(conn, await insert(conn, "t.slow", timeout_seconds=0.1), "failed")
         assert row["error"] == "timed out after 0.1 s", "the job's own timeout wins"
+        counted = daemon.metrics.registry.get_sample_value
+        how = {"lane": "default", "kind": "t.slow", "result": "timeout"}
+        await eventually(lambda: _is_two(counted("bellhand_job_attempts_total", how)))
+
+
+async def _is_two(value: float | None) -> bool:
+    return value == 2
 
 
 async def test_a_handler_that_ignores_cancel_loses_its_slot_not_the_daemon(

@@ -140,6 +140,12 @@ async def test_parked_jobs_show_by_why(dsn: str, conn: asyncpg.Connection) -> No
         found = await sampled(daemon)
         assert found["lane_unclaimable_jobs default kind_paused"] == 1
         assert found["lane_unclaimable_jobs other unknown_kind"] == 1
+        await conn.execute(
+            "update bellhand.parked set reason = 'no_handler' where kind = 'look.quick'"
+        )
+        found = await sampled(daemon)
+        assert found["lane_unclaimable_jobs default no_handler"] == 0, "a live daemon has it"
+        assert found["lane_unclaimable_jobs default elsewhere"] == 1
 
 
 async def _is(conn: asyncpg.Connection, sql: str, wanted: Any) -> bool:

@@ -5,9 +5,10 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from bellhand.gauges import LANES_MAX, REASONS
-from bellhand.metrics import FOUND_MAX, Metrics, Now
+from bellhand.job_counts import FOUND_MAX
+from bellhand.metrics import Metrics, Now
 
-SERIES_MAX = 5600  # 50 kinds of 10 lanes
+SERIES_MAX = 5700  # 50 kinds of 10 lanes
 
 
 def scrape(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -58,6 +59,17 @@ def test_an_attempt_counts_as_what_it_was() -> None:
     assert value(metrics, "bellhand_job_wait_seconds_bucket", le="0.025", **of) == 6, (
         "no parked one"
     )
+
+
+def test_a_timeout_is_told_from_an_error_whether_or_not_the_job_is_tried_again() -> None:
+    metrics = small()
+    metrics.settled("a.run", "retry", [0.0], [9.0], timed_out=True)
+    metrics.settled("a.run", "fail", [0.0], [9.0], timed_out=True)
+    of = {"kind": "a.run", "lane": "web"}
+    for result, count in {"timeout": 2, "retry": 0, "failed": 0}.items():
+        assert value(metrics, "bellhand_job_attempts_total", result=result, **of) == count
+    assert value(metrics, "bellhand_jobs_finished_total", outcome="failed", **of) == 1
+    assert value(metrics, "bellhand_job_run_seconds_count", outcome="failed", **of) == 2
 
 
 def test_a_bucket_includes_its_bound() -> None:

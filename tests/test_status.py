@@ -248,6 +248,7 @@ async def test_a_database_that_is_away_is_503_and_nothing_else_suffers() -> None
             assert (code, json.loads(text)["code"]) == (503, "database_away")
             assert headers["Retry-After"] == "5"
         assert (await port.get("/livez"))[0] == 200
+        assert (await port.get("/metrics"))[0] == 200, "a scrape runs no SQL"
 
 
 async def test_a_question_that_takes_too_long_is_given_up(

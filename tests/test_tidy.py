@@ -26,7 +26,7 @@ LAYERS: list[dict[str, str]] = [
         "pure": "alert_rules budget canary counted cron drain_cost errors guides handler_code job_links journal kind_figures kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
     },
     {
-        "tools": "db gauges logs metrics problems producer reach settings settings_credentials settings_environment settings_errors settings_notify settings_parts settings_services"
+        "tools": "db gauges job_counts logs metrics problems producer reach settings settings_credentials settings_environment settings_errors settings_notify settings_parts settings_services"
     },
     {"database": "bell callers gone look migrate positions preflight store tickets"},
     {"what handlers see": "clients job steps"},

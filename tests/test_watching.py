@@ -13,7 +13,10 @@ from watching import GRAFANA, RULE_TESTS, RULES, RUNBOOKS, alerts, grafana, prog
 
 METRIC = re.compile(r"\b(?:bellhand|process)_[a-z_]+")
 SELECTOR = re.compile(r"\b(bellhand_[a-z_]+)\{([^}]*)\}")
-BY = re.compile(r"by \(([^)]*)\)")
+COUNTER = re.compile(
+    r"\b(?:(rate|increase)\()?(\w+(?:_total|_bucket))(?:\{[^}]*\})(?:\[([^\]]*)\])?"
+)
+UNITS = {"s", "short", "percentunit", "ops", "bytes", "currencyUSD"}  # as Grafana names them
 
 
 def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
@@ -134,6 +137,27 @@ def test_the_dashboard_is_what_its_table_says() -> None:
     assert (GRAFANA / "bellhand.json").read_text() == grafana().text(), "run make grafana"
 
 
+def test_the_dashboard_keeps_the_rules_of_grafana_s_linter() -> None:
+    """Those of grafana/dashboard-linter: of variables, queries, ranges, counters. ALERTS has neither job nor instance."""
+    board = json.loads((GRAFANA / "bellhand.json").read_text())
+    source, *asked, _pages = board["templating"]["list"]
+    assert (source["type"], source["name"], source["label"]) == ("datasource", "datasource", "Data source")  # fmt: skip
+    assert [one["name"] for one in asked] == ["job", "instance", "lane", "kind"]
+    for one in asked:
+        assert one["label"] == one["name"].title()
+        assert (one["multi"], one["allValue"], one["refresh"]) == (True, ".+", 2)
+        assert one["datasource"]["uid"] == "${datasource}"
+        assert re.fullmatch(r"label_values\(\w+(\{[^}]+\})?, \w+\)", one["query"])
+    targets = [target for panel in board["panels"] for target in panel.get("targets", ())]
+    for expr in [one["expr"] for one in (*targets, *board["annotations"]["list"])]:
+        for name, labels in re.findall(r"\b((?:bellhand|process)_\w+|up)\b(\{[^}]*\})?", expr):
+            assert 'job=~"$job",instance=~"$instance"' in labels, f"{name} of whatever: {expr}"
+        for function, _name, span in COUNTER.findall(expr):
+            assert function, f"a counter as it stands: {expr}"
+            assert span == "$__rate_interval" or function == "increase", expr
+    assert all(target["legendFormat"] for target in targets)
+
+
 def test_every_panel_says_what_it_shows_in_which_unit_from_whatever_source_is_chosen() -> None:
     board = json.loads((GRAFANA / "bellhand.json").read_text())
     panels = [panel for panel in board["panels"] if panel["type"] != "row"]
@@ -143,7 +167,8 @@ def test_every_panel_says_what_it_shows_in_which_unit_from_whatever_source_is_ch
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     for panel in panels:
         assert panel["description"].endswith(".")
-        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
         assert panel["datasource"]["uid"] == "${datasource}"
         place = panel["gridPos"]
         assert place["x"] + place["w"] <= 24

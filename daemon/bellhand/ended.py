@@ -16,21 +16,22 @@ class Counts:
     def __init__(self, metrics: Metrics, tally: Tally) -> None:
         self.metrics = metrics
         self.tally = tally
-        self.ended: defaultdict[tuple[str, str], tuple[list[float], list[float]]] = defaultdict(
-            lambda: ([], [])
+        self.ended: defaultdict[tuple[str, str, bool], tuple[list[float], list[float]]] = (
+            defaultdict(lambda: ([], []))
         )
 
     def add(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         """Postgres accepted how an attempt ended; `outcome` as settle_others.sql says."""
         if "counters" in job.__dict__ and isinstance(end, Completed):
             self.metrics.found(job.kind, job.counters)
-        waits, runs = self.ended[job.kind, outcome]
+        timed_out = job.stopping == "timeout" and outcome in ("retry", "fail")
+        waits, runs = self.ended[job.kind, outcome, timed_out]
         waits.append(job.waited_seconds)
         runs.append(job.ran_seconds)
 
     def written(self) -> None:
         """The batch is durable: it is counted together."""
-        for (kind, outcome), (waits, runs) in self.ended.items():
-            self.metrics.settled(kind, outcome, waits, runs)
+        for (kind, outcome, timed_out), (waits, runs) in self.ended.items():
+            self.metrics.settled(kind, outcome, waits, runs, timed_out=timed_out)
             self.tally.add(kind, outcome, waits, runs)
         self.ended.clear()

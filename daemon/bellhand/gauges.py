@@ -18,7 +18,7 @@ OTHER = "other"  # the lane of jobs of unknown kinds
 LANES_MAX = 200
 SCHEDULES_MAX = 200
 STATES = ("pending", "scheduled", "parked", "blocked", "running")
-REASONS = ("no_handler", "unknown_kind", "kind_paused", "lane_paused", "dependency")
+REASONS = ("no_handler", "unknown_kind", "elsewhere", "kind_paused", "lane_paused", "dependency")
 TABLES = ("jobs", "queue", "scheduled", "leases", "history", "steps", "events", "stats", "workers")
 
 Rows = Iterable[Mapping[str, Any]]

@@ -1,6 +1,6 @@
 """The panels of the dashboard: one table, in the order in which they are seen. dashboard.py makes Grafana's JSON of it.
 
-Only series that a daemon exports (tests/test_dashboards.py compares). `S` in braces stands for the job and the instances that were chosen,
+Only series that a daemon exports (tests/test_watching.py compares). `S` in braces stands for the job and the instances that were chosen,
 `L` and `K` for the lanes and kinds besides. Gauges of lanes are the same from every daemon, so their maximum is taken.
 """
 
@@ -28,9 +28,9 @@ class Panel:
 
 
 def quantiles(name: str, by: str, labels: str, legend: str) -> tuple[tuple[str, str], ...]:
-    """The median and the 95th percentile of a histogram."""
+    """The median and the 95th percentile of a histogram, of those alone that counted something: none of nothing is NaN."""
     return tuple(
-        (f"histogram_quantile({q}, sum by (le, {by}) (rate({name}_bucket{{{labels}}}{RATE})))", f"{legend} p{q * 100:g}")
+        (f"histogram_quantile({q}, sum by (le, {by}) (rate({name}_bucket{{{labels}}}{RATE}))) >= 0", f"{legend} p{q * 100:g}")
         for q in (0.5, 0.95)
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Oldest due", "s", (("max(bellhand_lane_oldest_due_seconds{S})", "oldest"),),
               "How long the oldest job of any lane has been due.", "stat", 3, link="/lanes"),
         Panel("Failed", "percentunit",
-              (('sum(increase(bellhand_jobs_finished_total{S,outcome="failed"}[1h])) / sum(increase(bellhand_jobs_finished_total{S}[1h]))', "1 h"),),
+              (('sum(increase(bellhand_jobs_finished_total{S,outcome="failed"}[1h])) / sum(increase(bellhand_jobs_finished_total{S}[1h])) >= 0 or vector(0)', "1 h"),),
               "Jobs of the last hour that failed for good.", "stat", 3, link="/failures"),
         Panel("Canary", "s", (("max(bellhand_canary_roundtrip_seconds{S})", "slowest lane"),),
               "From INSERT to settled, through the slowest quiet lane: what a job costs when nothing is in its way.", "stat", 3, link="/lanes"),
@@ -51,8 +51,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
               "Alerts of Bellhand that fire now; each has a page under docs/runbooks.", "stat", 3, link="/system"),
         Panel("Versions", "short", (("count by (version) (bellhand_build_info{S})", "{{version}}"),),
               "Daemons by version; two only during a rolling restart.", "stat", 3, link="/workers"),
-        Panel("Enqueued", "ops", (("max(rate(bellhand_jobs_enqueued_total{S}" + RATE + "))", "jobs"),),
-              "Jobs that were inserted, by whomever.", "stat", 3, link="/jobs"),
+        Panel("Enqueued", "ops", (("max(rate(bellhand_jobs_enqueued_total{S}" + RATE + "))", "jobs"), ("max(rate(bellhand_jobs_deduplicated_total{S}" + RATE + ")) > 0", "there already")),
+              "Jobs that were inserted, by whomever; and how many were asked for that were there already.", "stat", 3, link="/jobs"),
         Panel("Jobs ended", "ops", (("sum by (outcome) (rate(bellhand_jobs_finished_total{S}" + RATE + "))", "{{outcome}}"),),
               "Jobs that are over, by how they ended.", width=12, stacked=True, link="/jobs"),
         Panel("Slots", "short", (("sum by (instance) (bellhand_worker_slots_busy{S})", "{{instance}} busy"), ("sum(bellhand_worker_slots{S})", "all slots")),
@@ -65,8 +65,8 @@ ROWS: dict[str, tuple[Panel, ...]] = {
               "From being due to being started; a deliberate delay does not count.", link="/lanes"),
         Panel("Time to drain", "s", (("max by (lane) (bellhand_lane_drain_seconds{L})", "{{lane}}"),),
               "Until what is pending is done, at the pace of the last ten minutes; nothing shown while nothing ends.", link="/lanes"),
-        Panel("Pending", "short", (('max by (lane) (bellhand_lane_jobs{L,state="pending"})', "{{lane}}"),),
-              "Jobs that are due and wait for a hand; counted up to 100,001.", link="/lanes"),
+        Panel("Pending", "short", (('max by (lane) (bellhand_lane_jobs{L,state="pending"})', "{{lane}}"), ("max by (lane) (bellhand_lane_paused{L}) > 0", "{{lane}} is paused")),
+              "Jobs that are due and wait for a hand, counted up to 100,001; and which lanes are paused.", link="/lanes"),
         Panel("Running and limit", "short", (('max by (lane) (bellhand_lane_jobs{L,state="running"})', "{{lane}}"), ("max by (lane) (bellhand_lane_concurrency_limit{L}) > 0", "{{lane}} limit")),
               "Jobs that run in all daemons together, and the limit of lanes that have one.", link="/lanes"),
         Panel("Jobs ended", "ops", (("sum by (lane) (rate(bellhand_jobs_finished_total{L}" + RATE + "))", "{{lane}}"),),
@@ -75,9 +75,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
               (("max by (lane) (bellhand_lane_oldest_running_step_seconds{L}) / (max by (lane) (bellhand_lane_step_timeout_seconds{L}) > 0)", "{{lane}}"),),
               "Of the running job that is nearest to its limit. Above 120 % its worker hangs.", link="/lanes"),
         Panel("Held up", "short", (("sum by (lane, reason) (max by (lane, reason) (bellhand_lane_unclaimable_jobs{L})) > 0", "{{lane}}: {{reason}}"),),
-              "Jobs that nobody may take now: paused, without a handler, or waiting for another job.", stacked=True, link="/lanes"),
+              "Jobs that nobody may take now: paused, without a handler, or waiting for another job; `elsewhere` is on its way to the daemon that has the handler.", stacked=True, link="/lanes"),
         Panel("Canaries", "s", (("max by (lane) (bellhand_canary_roundtrip_seconds{L})", "{{lane}}"), ("max by (lane) (bellhand_canary_waiting_seconds{L}) > 5", "{{lane}} out")),
-              "How long the last canary of a quiet lane took, and for how long one has been out.", link="/lanes"),
+              "How long the last canary of a quiet lane took, and for how long one has been out; where jobs wait none is sent.", link="/lanes"),
     ),
     "Kinds": (
         Panel("Run time", "s", quantiles("bellhand_job_run_seconds", "kind", 'K,outcome="completed"', "{{kind}}"),
@@ -88,9 +88,9 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Attempts", "ops", (("sum by (result) (rate(bellhand_job_attempts_total{K}" + RATE + "))", "{{result}}"),),
               "How attempts ended; a snooze burns none.", stacked=True, link="/kinds"),
         Panel("Failed for good", "percentunit",
-              (('sum by (kind) (rate(bellhand_jobs_finished_total{K,outcome="failed"}' + RATE + ")) / sum by (kind) (rate(bellhand_jobs_finished_total{K}" + RATE + "))", "{{kind}}"),),
+              (('sum by (kind) (rate(bellhand_jobs_finished_total{K,outcome="failed"}' + RATE + ")) / sum by (kind) (rate(bellhand_jobs_finished_total{K}" + RATE + ")) >= 0", "{{kind}}"),),
               "Part of the jobs that ended.", link="/failures"),
-        Panel("Steps", "ops", (("sum by (kind, outcome) (rate(bellhand_steps_finished_total{K}" + RATE + "))", "{{kind}} {{outcome}}"),),
+        Panel("Steps", "ops", (("sum by (kind, outcome) (rate(bellhand_steps_finished_total{K}" + RATE + ")) > 0", "{{kind}} {{outcome}}"),),
               "Steps that ended: the sign of life of long jobs.", link="/kinds"),
         Panel("How far off what was foretold is", "percentunit", (("max by (what) (bellhand_eta_error_ratio{S})", "{{what}} off by"), ("max by (what) (bellhand_eta_band_held_ratio{S})", "{{what}} in its band")),
               "Over this week: the error as a part of the time taken, and how many fell into the band that was told.", width=12, link="/system"),
@@ -100,7 +100,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
     ),
     "Families": (
         Panel("Jobs ended", "ops",
-              (('sum by (family) (label_replace(rate(bellhand_jobs_finished_total{S}' + RATE + '), "family", "$1", "kind", "([a-z_-]+)[.].*"))', "{{family}}"),),
+              (('sum by (family) (label_replace(rate(bellhand_jobs_finished_total{S}' + RATE + '), "family", "$1", "kind", "([^.]+)([.].*)?"))', "{{family}}"),),
               "By the family of the kind.", stacked=True, link="/kinds"),
         Panel("Leads", "short", (('sum by (result) (increase(bellhand_results_total{S,kind=~"leads[.].*|lead-collection"}[1h]))', "{{result}}"),),
               "What lead jobs that ended have counted, by the hour.", link="/kinds"),
@@ -144,12 +144,16 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Schedules", "s", (("max by (schedule) (bellhand_schedule_overdue_seconds{S})", "{{schedule}} overdue"), ("sum by (schedule) (increase(bellhand_schedule_missed_total{S}[1h])) > 0", "{{schedule}} missed")),
               "For how long the next tick has been due, and ticks that came late.", width=6, link="/schedules"),
         Panel("Log lines", "ops", (('sum by (level) (rate(bellhand_log_messages_total{S,level!="debug"}' + RATE + "))", "{{level}}"),), "By level.", width=6, link="/system"),
-        Panel("HTTP", "ops", (("sum by (route, code) (rate(bellhand_http_requests_total{S}" + RATE + "))", "{{route}} {{code}}"),), "Requests by route and status.", width=6, link="/system"),
+        Panel("HTTP", "ops", (("sum by (route, code) (rate(bellhand_http_requests_total{S}" + RATE + ")) > 0", "{{route}} {{code}}"),), "Requests by route and status.", width=6, link="/system"),
         Panel("Time of a request", "s", quantiles("bellhand_http_request_seconds", "method", "S", "{{method}}"), "How long answering took.", width=6, link="/system"),
         Panel("Memory", "bytes", (("process_resident_memory_bytes{S}", "{{instance}}"),), "Of each daemon.", width=6, link="/workers"),
         Panel("CPU", "percentunit", (("rate(process_cpu_seconds_total{S}" + RATE + ")", "{{instance}}"),), "Of one core, of each daemon.", width=6, link="/workers"),
         Panel("Sample of the gauges", "s", (("time() - bellhand_stats_sample_timestamp_seconds{S}", "{{instance}} age"), ("bellhand_stats_sample_seconds{S}", "{{instance}} took")),
               "How old the gauges of lanes are, and how long reading them took.", width=6, link="/system"),
+        Panel("Progress and followers", "short",
+              (("sum(bellhand_sse_clients{S})", "streams followed"), ("sum by (result) (rate(bellhand_progress_writes_total{S}" + RATE + "))", "progress {{result}} a second"),
+               ("sum(increase(bellhand_stats_sample_errors_total{S}[15m])) > 0", "samples failed in 15 minutes")),
+              "Who follows a stream of events, how often progress of running jobs is written, and samples of the gauges that failed.", width=6, link="/system"),
         Panel("Channels", "short", (("max by (state) (bellhand_channels{S})", "{{state}}"),), "Channels of notifications, by how they fare.", width=6, link="/system"),
     ),
 }  # fmt: skip

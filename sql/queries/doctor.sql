@@ -2,7 +2,8 @@
 -- what could be long are bounded. Sessions of other users are seen only by members of pg_read_all_stats; $1 is the lease in seconds, $2 how old a
 -- transaction may be.
 with waiting as (
-  select p.kind, p.reason, count(*) as jobs from (select kind, reason from bellhand.parked limit 100000) p group by 1, 2)
+  select p.kind, p.reason, count(*) as jobs from (select kind, reason from bellhand.parked limit 100000) p
+  where p.reason not in ('no_handler', 'unknown_kind') or p.kind not in (select unnest(w.kinds) from bellhand.workers w where not w.draining) group by 1, 2)
 select 'clock' as sort, '' as subject, extract(epoch from clock_timestamp())::float8 as number, '' as note
 union all
 select 'horizon', 'pid ' || a.pid, extract(epoch from clock_timestamp() - a.xact_start)::float8,
@@ -34,6 +35,11 @@ from bellhand.leases l where l.claimed_at < bellhand.now() - make_interval(secs 
   and not exists (select from bellhand.workers w where w.id = l.worker) group by l.worker
 union all
 select case when x.reason in ('no_handler', 'unknown_kind') then 'unhandled' else 'parked' end, x.kind, x.jobs::float8, x.reason from waiting x
+union all
+select 'overdue', w.name, count(*)::float8, (array_agg(format('job %s (%s) has run for %s and may run for %s', j.id, j.kind, bellhand.for_people(t.age), bellhand.for_people(t.most)) order by t.age desc))[1]
+from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch join bellhand.kinds k on k.name = j.kind join bellhand.workers w on w.id = r.worker
+  cross join lateral (select coalesce(j.timeout_seconds, k.timeout_seconds)::float8 as most, extract(epoch from bellhand.now() - r.claimed_at)::float8 as age) t
+where t.age > 1.2 * t.most + $1 group by w.name
 union all
 select 'lane_paused', l.name, (select extract(epoch from bellhand.now() - max(e.at)) from bellhand.events e
     where e.type = 'lane_paused' and e.data ->> 'lane' = l.name)::float8, coalesce(l.paused_reason, 'no reason given')

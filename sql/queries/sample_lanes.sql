@@ -1,6 +1,7 @@
 -- Every lane as the gauges show it; $1 are the kinds of the daemon that asks, $2 the timeouts of their steps in seconds (null: none).
 -- Of what runs, `step_seconds` and `step_limit_seconds` are of the job that is nearest to its limit or furthest over it: its age
 -- against its own timeout where it has one, else the time since its last step ended against the timeout of its steps.
+-- A job that a worker put aside for want of a handler, and that another one has, is `elsewhere`: that one takes it up in a moment.
 -- Counts positions, leases and small tables; of what could be long it counts a bounded part.
 with own as (
   select * from unnest($1::text[], $2::float8[]) o(kind, step_seconds)),
@@ -19,9 +20,12 @@ pace as (
 blocked as (
   select k.lane, count(*) as jobs from (select distinct d.child from (select child from bellhand.dependencies limit 10000) d) d
     join bellhand.jobs j on j.id = d.child join bellhand.kinds k on k.name = j.kind group by k.lane),
+served as (
+  select distinct unnest(w.kinds) as kind from bellhand.workers w where not w.draining),
 parked as (
-  select k.lane, p.reason, count(*) as jobs from (select kind, reason from bellhand.parked limit 100001) p
-    left join bellhand.kinds k on k.name = p.kind group by k.lane, p.reason)
+  select k.lane, case when v.kind is not null and p.reason in ('no_handler', 'unknown_kind') then 'elsewhere' else p.reason end as reason, count(*) as jobs
+  from (select kind, reason from bellhand.parked limit 100001) p
+    left join bellhand.kinds k on k.name = p.kind left join served v on v.kind = p.kind group by 1, 2)
 select s.lane, s.paused, s.concurrency, s.pending, s.scheduled, s.parked, coalesce(b.jobs, 0) as blocked, coalesce(r.jobs, 0) as running,
   case when s.paused then 0 else s.oldest_due_seconds end::float8 as oldest_due_seconds, r.age as step_seconds, r.most as step_limit_seconds,
   p.per_second::float8 as pace_per_second, c.roundtrip_seconds as canary_roundtrip_seconds, extract(epoch from c.back_at)::float8 as canary_back_at,

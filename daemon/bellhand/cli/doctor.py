@@ -197,6 +197,7 @@ JUDGES: dict[str, Callable[[Fact], Finding]] = {
     "orphans": _of("leases", "{count} jobs are leased to a worker that is gone", "claimed since {note}; the sweep of a living daemon puts them back within 10 minutes", "start a daemon, or restart one: it sweeps at its start"),
     "unhandled": _of("kinds", "{count} jobs of {subject} wait and nobody handles them", "{note}: no living daemon has that kind", "add its module to `modules` and restart, or cancel them: bellhand bulk cancel --kind {subject}"),
     "parked": _of("kinds", "{count} jobs of {subject} are parked", "{note}", "bellhand why <one of them>: bellhand list --kind {subject}"),
+    "overdue": _of("stalled", "{count} jobs at {subject} run beyond their timeout", "{note}: that daemon does not turn any more, though it beats", "on its host: systemctl restart bellhand; what is done is not done again", "error"),
     "lane_paused": _of("pauses", "lane {subject} has been paused for {time}", "{note}", "bellhand resume --lane {subject}"),
     "kind_paused": _of("pauses", "kind {subject} has been paused for {time}", "{note}", "bellhand resume --kind {subject}"),
     "schedule_paused": _of("pauses", "schedule {subject} ({note}) is paused", "its ticks pass by", "bellhand schedule resume {subject}"),

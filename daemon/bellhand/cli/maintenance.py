@@ -27,7 +27,7 @@ NOTIFY_SECONDS = 5
 GUIDES = {
     "config": "errors/configuration", "environment": "errors/database-away", "live": "errors/database-away", "schema": "errors/configuration",
     "bell": "BellhandListenDown", "listen": "BellhandListenDown", "channels": "BellhandChannelFailing", "workers": "BellhandDown",
-    "leases": "BellhandWorkersLost", "horizon": "BellhandVacuumBlocked", "bloat": "BellhandTableBloat", "kinds": "BellhandNoHandler",
+    "leases": "BellhandWorkersLost", "stalled": "BellhandLaneStalled", "horizon": "BellhandVacuumBlocked", "bloat": "BellhandTableBloat", "kinds": "BellhandNoHandler",
     "pauses": "BellhandLanePausedLong", "schedules": "BellhandScheduleMissed", "canary": "BellhandCanaryLate", "history": "BellhandRetentionLagging",
     "handlers": "doctor", "services": "doctor", "postgres": "doctor", "port": "doctor", "clock": "doctor",
 }  # fmt: skip
