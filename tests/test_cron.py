@@ -40,6 +40,29 @@ def test_a_daily_job_in_the_repeated_hour_runs_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "expression", ["30 2 * * *", "45 1 * * *", "*/20 2 * * *", "0-59 1-2 * * *", "59 23 * * *"]
+)
+@pytest.mark.parametrize(("zone", "night"), [
+    ("Europe/Berlin", datetime(2030, 10, 26, 22, tzinfo=UTC)), ("America/New_York", datetime(2030, 11, 3, 3, tzinfo=UTC)),
+    ("Africa/Cairo", datetime(2026, 10, 29, 19, tzinfo=UTC)), ("Antarctica/Troll", datetime(2030, 10, 26, 22, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 13, tzinfo=UTC)),
+])  # fmt: skip
+def test_no_tick_is_before_the_moment_that_was_asked_for_nor_before_another(
+    zone: str, night: datetime, expression: str
+) -> None:
+    """Asked in the second pass of a repeated hour the library named ticks of the first, so a schedule that was resumed then was due at
+    once, and looked at again and again until the hour was over; in Lord Howe it named the same ones for ever, and the loop stood still."""
+    usual = list(islice(ticks_after(expression, zone, night), 200))
+    for minutes in range(0, 6 * 60, 13):
+        moment = night + timedelta(minutes=minutes)
+        ticks = [moment, *islice(ticks_after(expression, zone, moment), 20)]
+        assert all(one.astimezone(UTC) < next.astimezone(UTC) for one, next in pairwise(ticks))
+        if zone != "Australia/Lord_Howe" and usual[-1].astimezone(UTC) > ticks[1].astimezone(UTC):
+            assert ticks[1] in usual, "as if it had been asked before that hour"
+    assert len(due_ticks(expression, zone, expected=night, now=night + timedelta(days=1), missed="all", missed_max=999)[0]) < 130  # fmt: skip
+
+
 @given(
     zone=st.sampled_from(
         [

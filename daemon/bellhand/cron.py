@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from cronsim import CronSim, CronSimError
 
 LATE_SECONDS = 60
+PAST_TICKS_MAX = 200  # more than a repeated hour has minutes
+GO_ON_AFTER = timedelta(minutes=30)
 ALIASES = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
@@ -22,6 +24,10 @@ ALIASES = {
 
 def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[datetime]:
     """The ticks after an aware moment, for ever, in that time zone; ValueError says what is wrong with the input."""
+    return _ever_later(_read(expression, timezone, moment), expression, timezone, moment)
+
+
+def _read(expression: str, timezone: str, moment: datetime) -> CronSim:
     try:
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -39,11 +45,30 @@ def ticks_after(expression: str, timezone: str, moment: datetime) -> Iterator[da
         ) from error
 
 
+def _ever_later(
+    ticks: CronSim, expression: str, timezone: str, moment: datetime
+) -> Iterator[datetime]:
+    """Only what is later than all before it. Asked within an hour that is repeated, cronsim begins with ticks of its first pass; where
+    the clock goes back by half an hour (Lord Howe) it goes round and round."""
+    last, past = moment.astimezone(UTC), 0
+    while True:
+        tick = next(ticks, None)
+        if tick is None:
+            return
+        if tick.astimezone(UTC) > last:
+            last, past = tick.astimezone(UTC), 0
+            yield tick
+            continue
+        past += 1
+        if past == PAST_TICKS_MAX:
+            moment, past = max(moment, last) + GO_ON_AFTER, 0
+            ticks = _read(expression, timezone, moment)
+
+
 def in_words(expression: str) -> str:
     """`At 03:00 every day`; ValueError as of ticks_after."""
     begin = datetime(2000, 1, 1, tzinfo=UTC)  # any: the words do not depend on it
-    ticks = ticks_after(expression, "UTC", begin)
-    return str(ticks.explain()) if isinstance(ticks, CronSim) else expression
+    return str(_read(expression, "UTC", begin).explain())
 
 
 def _last_ticks(
