@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -226,3 +227,37 @@ async def chatty(job: Job) -> None:
 
     await job.step("one", body)
     print("said aloud")
+
+
+@job_kind("i.peek", isolate=True)
+def peek(args: What) -> dict[str, str]:
+    """What came of looking for secrets, and of what any handler may do."""
+    folder, notes, daemon = args.what, os.environ[NOTES], os.getppid()
+
+    def move() -> None:
+        os.mkdir(f"{notes}/there/a")
+        note("there/a/moved")
+        os.rename(f"{notes}/there/a/moved", f"{notes}/there/moved")
+
+    tries = {
+        "secret": lambda: Path(folder, "bellhand_dsn").read_text(),
+        "by another way": lambda: Path(f"/proc/self/root{folder}/bellhand_dsn").read_text(),
+        "by a program": lambda: subprocess.run(["cat", f"{folder}/bellhand_dsn"], check=True, capture_output=True),
+        "list": lambda: os.listdir(folder),
+        "other service": lambda: os.listdir(f"{folder}/../other.service"),
+        "environment": lambda: Path(f"/proc/{daemon}/environ").read_bytes(),
+        "memory": lambda: os.close(os.open(f"/proc/{daemon}/mem", os.O_RDONLY)),
+        "by the daemon": lambda: os.listdir(f"/proc/{daemon}/root{folder}"),
+        "an open file": lambda: os.stat(f"/proc/{daemon}/fd/0"),
+        "move": move,
+        "program": lambda: subprocess.run(["true"], check=True),
+        "system": lambda: [Path(place).read_bytes() for place in ("/etc/passwd", "/proc/self/stat", "/dev/null")],
+    }  # fmt: skip
+    came = {}
+    for name, act in tries.items():
+        try:
+            act()
+            came[name] = ""
+        except (OSError, subprocess.CalledProcessError) as error:
+            came[name] = type(error).__name__
+    return came

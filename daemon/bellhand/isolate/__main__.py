@@ -1,5 +1,5 @@
-"""What runs in the process of an isolated handler: `python -m bellhand.isolate SOCKET PARENT`,
-started by process.py.
+"""What runs in the process of an isolated handler: `python -m bellhand.isolate SOCKET PARENT SECRETS`,
+started by spawn.py; SECRETS is a folder to hide, or empty.
 
 It knows no credentials and has no connection to the database; whatever its job needs it asks the
 daemon for. It ends with the handler, with the daemon, or when it is killed.
@@ -24,6 +24,7 @@ from ..blocking import in_thread
 from ..job import Job
 from ..kinds import Kind, find_kinds
 from ..outcomes import Failed, encode
+from .hide import hide
 from .job import IsolatedJob
 from .parent import Parent, told_of
 
@@ -139,9 +140,14 @@ async def run(fd: int) -> None:
 
 def main() -> None:
     """The entry point."""
-    fd, parent = int(sys.argv[1]), int(sys.argv[2])
+    fd, parent, secrets = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     _close_all_but(fd)
     _end_with(parent)
+    if secrets:
+        try:
+            hide(secrets)
+        except OSError as error:  # the daemon logs it, with the job
+            print(f"the secrets in {secrets} are not hidden: {error}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     with asyncio.Runner() as runner:

@@ -8,6 +8,13 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from asyncio.subprocess import Process as Child
+from functools import cache
+
+import structlog
+
+from .hide import can_hide
+
+log = structlog.get_logger()
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -22,6 +29,21 @@ _PRIVATE_STARTS = (
 )
 _PRIVATE_ENDS = ("DATABASE_URL", "DSN", "POSTGRES_URL")
 _PRIVATE_VALUES = ("postgres://", "postgresql://")
+
+
+def _secrets() -> str:
+    """The folder that systemd handed over to this user alone; "" where there is none, or it cannot be hidden."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return folder if folder and _can_hide() else ""
+
+
+@cache
+def _can_hide() -> bool:
+    can = can_hide()
+    if not can:
+        log.warning("isolated_handlers_can_read_secrets",
+                    why="the kernel has no Landlock (5.19 or newer), or the unit does not allow its system calls")  # fmt: skip
+    return can
 
 
 async def spawn() -> tuple[Child, asyncio.StreamReader, asyncio.StreamWriter]:
@@ -45,6 +67,7 @@ async def spawn() -> tuple[Child, asyncio.StreamReader, asyncio.StreamWriter]:
                 "bellhand.isolate",
                 str(theirs.fileno()),
                 str(os.getpid()),
+                _secrets(),
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=PIPE,
