@@ -36,14 +36,18 @@ style: .venv/dev
 types: .venv/dev
 	$(BIN)/mypy
 
-test-embedded: .venv/dev  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_bell.py: only those)
+test-embedded: .venv/dev compiled  ## Tests on the Postgres that comes in a wheel (TESTS=tests/test_bell.py: only those)
 	BELLHAND_TEST_PG=embedded $(BIN)/pytest $(SPREAD) -m "not browser$(if $(MARKS), and $(MARKS))" $(TESTS)
 
 # On another version and another event loop than the first run, to see what depends on either.
-test-system: .venv/dev system-postgres  ## Tests that need a database, on the system's Postgres and on uvloop
+test-system: .venv/dev compiled system-postgres  ## Tests that need a database, on the system's Postgres and on uvloop
 	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
 		BELLHAND_TEST_PG=system BELLHAND_TEST_LOOP=uvloop $(BIN)/pytest $(SPREAD) -m "database and not slow and not browser" $(TESTS); \
 	else echo "Left out: the system has no Postgres (apt-get install postgresql-15), so only the embedded one was tested."; fi
+
+# Tests start hundreds of daemons and commands: where PYTHONDONTWRITEBYTECODE is set each would compile everything anew.
+compiled: .venv/dev
+	@$(BIN)/python -m compileall -q -j 2 daemon bench faults tests
 
 system-postgres:
 	@if [ ! -x "$(PG15)" ] && [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -82,7 +86,7 @@ test-pages: .venv/dev
 	@if command -v chromium >/dev/null; then $(MAKE) --no-print-directory test-browser; \
 	else echo "Left out: there is no chromium (apt-get install chromium), so no page was looked at in a browser."; fi
 
-test-browser: .venv/dev .browser/ready  ## Tests in a browser, with Chromium (installed if need be), playwright and axe-core
+test-browser: .venv/dev compiled .browser/ready  ## Tests in a browser, with Chromium (installed if need be), playwright and axe-core
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; }
 	BELLHAND_TEST_PG=embedded $(BIN)/pytest -m browser tests/test_browser.py tests/test_pages_browser.py tests/test_pages_keys.py tests/test_pages_tabs.py tests/test_progress_browser.py
 
@@ -186,4 +190,4 @@ clean:  ## Remove what was built; the development database stays
 	$(PIP) install --editable '.[dev,embedded,fast,matching]'
 	@touch $@ .venv/run
 
-.PHONY: help run test check style types test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet mutants soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean
+.PHONY: help run test check style types compiled test-embedded test-system system-postgres system-prometheus test-prometheus grafana grafana-picture system-node system-chromium browser-ready test-pages test-browser pictures pages-bench bench bench-eta bench-sizing bench-sites seo-check seo-judge faults fleet mutants soak matching llm man systemd-test system-debootstrap recording docs wheel deb setup clean

@@ -35,8 +35,8 @@ class Stage:
         return max(JOBS_MIN, round(count * self.scale))
 
     def seconds(self, count: float) -> int:
-        """So many seconds, scaled; at least two."""
-        return max(2, round(count * self.scale))
+        """So many seconds, scaled; at least one."""
+        return max(1, round(count * self.scale))
 
     @contextmanager
     def alone(self) -> Iterator[None]:

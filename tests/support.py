@@ -88,6 +88,30 @@ def administer(dsn: str, *statements: str) -> None:
     asyncio.run(run())
 
 
+class Administrator:
+    """The same over one connection that stays, for what every test asks twice; not from inside a loop."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._loop = asyncio.new_event_loop()
+        self._conn: asyncpg.Connection | None = None
+
+    def __call__(self, *statements: str) -> None:
+        self._loop.run_until_complete(self._run(statements))
+
+    async def _run(self, statements: tuple[str, ...]) -> None:
+        # A test may end what is connected to the server.
+        if self._conn is None or self._conn.is_closed():
+            self._conn = await asyncpg.connect(self._dsn, timeout=10, statement_cache_size=0)
+        for statement in statements:
+            await self._conn.execute(statement, timeout=60)
+
+    def close(self) -> None:
+        if self._conn is not None:
+            self._loop.run_until_complete(self._conn.close(timeout=5))
+        self._loop.close()
+
+
 def database_of(dsn: str) -> str:
     return urlsplit(dsn).path.removeprefix("/")
 

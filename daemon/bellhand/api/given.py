@@ -109,7 +109,9 @@ State = Annotated[
 class Query(BaseModel):
     """Parameters of an address: text that is read as what is wanted. Unknown names are refused: a typo must not do nothing."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
+    )
     open_prefix: ClassVar[str | tuple[str, ...]] = ""  # names that begin so are left to the handler
 
 
@@ -117,8 +119,9 @@ class Body(BaseModel):
     """A JSON body: types as they are written, unknown names refused."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True,
+        defer_build=True,
+    )  # fmt: skip
 
 
 class NewJob(Body):

@@ -17,7 +17,8 @@ Action = Literal["cancel", "pause", "resume", "retry", "run_now"]
 
 
 class Told(BaseModel):
-    model_config = ConfigDict(extra="allow")
+    # Built when first asked for: a daemon starts sooner, and most never tell most of it.
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class Progress(Told):
