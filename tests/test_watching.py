@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from bellhand import Job, job_kind
+from bellhand.cli.app import app
 from daemons import at_work, insert, until
+from support import ROOT
 from watching import GRAFANA, RULE_TESTS, RULES, RUNBOOKS, alerts, grafana, program, queries
 
 METRIC = re.compile(r"\b(?:bellhand|process)_[a-z_]+")
@@ -70,6 +72,23 @@ async def test_the_statements_of_the_runbooks_can_be_run(conn: asyncpg.Connectio
     assert len(statements) > 15
     for sql in statements:
         await conn.prepare(sql)
+
+
+def test_the_commands_of_the_runbooks_can_be_given_and_their_events_are_logged() -> None:
+    """Each is parsed as the command line would; what journald is asked for is something that a daemon says."""
+    pages = "\n".join(page.read_text() for page in RUNBOOKS.glob("*.md"))
+    commands = re.findall(r"(?<=`|\()(bellhand [a-z][^`|)]*)", pages)
+    for command in commands:
+        words = re.sub(r" -q\b| --format '[^']*'| \$\(.*", "", command).split()[1:]
+        if words == ["why"]:  # of what the command in brackets prints
+            words.append("1")
+        app.parse_args(words, exit_on_error=False, print_error=False)
+    assert len(commands) > 40
+    code = "".join(path.read_text() for path in (ROOT / "daemon" / "bellhand").rglob("*.py"))
+    for event in re.findall(r"\bEVENT=(\w+)", pages):
+        assert f'"{event}"' in code
+    for chore in re.findall(r"\bBELLHAND_CHORE=(\w+)", pages):
+        assert f"async def {chore}(self)" in code
 
 
 @job_kind("watched.job")
