@@ -1,11 +1,15 @@
 """Secrets in files of their own, as systemd hands them over and as they stand beside the configuration."""
 
+import json
 import socket
 from pathlib import Path
 
 import pytest
 
+import isolated_handlers
+from attempts import hands_for, result
 from bellhand.cli.app import main
+from bellhand.isolate.hide import can_hide
 from bellhand.settings import load
 from bellhand.settings_errors import SettingsError
 
@@ -78,3 +82,27 @@ def test_what_is_no_file_is_told(folder: Path) -> None:
         odd.bind(str(folder / "bellhand_dsn"))
         with pytest.raises(SettingsError, match="cannot be read"):
             load()
+
+
+async def test_an_isolated_handler_sees_neither_the_secrets_of_the_service_nor_the_daemon_s_memory(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S29: it runs as the daemon's user, who may read what systemd handed over, and the daemon's environment and memory."""
+    if not can_hide():
+        pytest.skip("this kernel has no Landlock")
+    folder, other = (
+        tmp_path / "run/credentials" / f"{name}.service" for name in ("bellhand", "other")
+    )
+    for made in (folder, other):
+        made.mkdir(parents=True)
+        (made / "bellhand_dsn").write_text("postgresql://u:secret@h/d")
+    (tmp_path / "there").mkdir()  # what comes to lie beside the way later is hidden too
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    monkeypatch.setenv(isolated_handlers.NOTES, str(tmp_path))
+    async with hands_for(dsn, isolated_handlers.peek) as hands:
+        await hands.enqueue("i.peek", json.dumps({"what": str(folder)}))
+        came = result(await hands.work())
+    free = {"move", "program", "system"}
+    if os.geteuid() == 0:  # may look at any process's, without tracing it
+        free.add("environment")
+    assert {name for name, error in came.items() if not error} == free, came

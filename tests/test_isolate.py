@@ -17,9 +17,8 @@ import pytest
 import structlog
 
 import isolated_handlers as handlers
-from attempts import Hands, again, error, hands_for, result
+from attempts import Hands, again, error, hands_for
 from bellhand.errors import Problem
-from bellhand.isolate.hide import can_hide
 from bellhand.kinds import ATTRIBUTE, job_kind
 from bellhand.outcomes import Completed, Ended
 from daemons import at_work, insert, until
@@ -111,27 +110,6 @@ async def test_a_handler_runs_elsewhere_and_knows_its_job(
     assert all(len(text) <= 2000 for text in printed)
     assert job.state["message"] == "under way"
     assert await hands.settle(job, end) == "completed"
-
-
-async def test_it_sees_neither_the_secrets_of_the_service_nor_the_daemon_s_memory(
-    hands: Hands, notes: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """S29: it runs as the daemon's user, who may read what systemd handed over, and the daemon's environment and memory."""
-    if not can_hide():
-        pytest.skip("this kernel has no Landlock")
-    folder, other = (
-        notes / "run/credentials" / f"{name}.service" for name in ("bellhand", "other")
-    )
-    for made in (folder, other):
-        made.mkdir(parents=True)
-        (made / "bellhand_dsn").write_text("postgresql://u:secret@h/d")
-    (notes / "there").mkdir()  # what comes to lie beside the way later is hidden too
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
-    came = result(await attempt(hands, "i.peek", what=str(folder)))
-    free = {"move", "program", "system"}
-    if os.geteuid() == 0:  # may look at any process's, without tracing it
-        free.add("environment")
-    assert {name for name, error in came.items() if not error} == free, came
 
 
 @pytest.mark.parametrize(("what", "told"), [("failed", "never"), ("", "Refused: not for you")])
