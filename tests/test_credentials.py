@@ -1,6 +1,7 @@
 """Secrets in files of their own, as systemd hands them over and as they stand beside the configuration."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
