@@ -1,15 +1,17 @@
 """What happens to lanes and workers is told by name on the stream of the log, each once, from the rows that the audit log has."""
 
 import asyncio
+import re
 from typing import Any
 
 import aiohttp
 import asyncpg
 
 from bellhand import Job, job_kind
+from bellhand.event_sorts import EVENTS
 from daemons import at_work, insert, until
 from streams import reading
-from support import eventually
+from support import ROOT, eventually
 
 
 @job_kind("names.slow", lane="slow")
@@ -55,3 +57,17 @@ async def test_lanes_and_workers_are_told_of_by_name(dsn: str, conn: asyncpg.Con
         async with reading(session, url, last_id=reader.said[0].id) as again:
             await eventually(lambda: len(again.said) == len(names) - 1)
         assert [(one.event, one.data["data"].get("worker")) for one in again.said] == names[1:]
+
+
+def test_every_sort_of_event_is_told_of_and_none_is_in_vain() -> None:
+    """By what SQL writes as the first value of a row of the log."""
+    written = {"failed", "cancelled"}  # as finish() is told
+    for path in (ROOT / "sql").rglob("*.sql"):
+        rows = r"insert into bellhand\.events \(type[^)]*\)\s*(?:values \(|select )(case .*? end|'\w+' \|\| \w+|'\w+')"
+        for first in re.findall(rows, path.read_text(), re.DOTALL):
+            if first.startswith("'bulk_'"):
+                actions = ("cancel", "pause", "resume", "retry", "run_now", "reprioritize")
+                written |= {f"bulk_{action}" for action in actions}
+            else:
+                written |= set(re.findall(r"(?:then|else|^)\s*'(\w+)'", first))
+    assert written == set(EVENTS)

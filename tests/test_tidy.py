@@ -23,7 +23,7 @@ FUNCTION_LINES_MAX = 60
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
     {
-        "pure": "alert_rules budget canary counted cron drain_cost errors guides handler_code job_links journal kind_figures kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
+        "pure": "alert_rules budget canary counted cron drain_cost errors event_sorts guides handler_code job_links journal kind_figures kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
     },
     {
         "tools": "db gauges job_counts logs metrics problems producer reach settings settings_credentials settings_environment settings_errors settings_notify settings_parts settings_services"

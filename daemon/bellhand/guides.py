@@ -15,8 +15,8 @@ _tree = Path(__file__).parents[2]
 FOLDER = _packaged if _packaged.is_dir() else _tree / "docs"
 TABLE = (_packaged if _packaged.is_dir() else _tree) / "mkdocs.yml"
 REFERENCE = {
-    "commands": "Commands", "output": "Output for programs", "configuration": "Configuration", "kinds": "Kinds",
-    "sql": "SQL", "metrics": "Metrics", "problems": "Problems",
+    "commands": "Commands", "output": "Output for programs", "configuration": "Configuration", "handlers": "Handlers",
+    "kinds": "Kinds", "sql": "SQL", "events": "Events", "metrics": "Metrics", "problems": "Problems",
 }  # fmt: skip
 _SECTION = re.compile(r"  - ([A-Z][\w ]*):(?: \[(.*)\])?")
 _PAGE = re.compile(r" +- ([\w/-]+)\.md")

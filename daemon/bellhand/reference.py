@@ -5,6 +5,7 @@ It imports the whole program, so a daemon has a process of its own make it, once
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -12,13 +13,16 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from bellhand import outcomes
 from bellhand.cli.app import app
 from bellhand.cli.commands import tell_all
 from bellhand.cli.installing import EXAMPLE
 from bellhand.cli.schemas import fields_of
 from bellhand.cli.shapes import SHAPES
 from bellhand.clients.usage import ServiceMetrics
-from bellhand.kinds import Kind, find_kinds
+from bellhand.event_sorts import EVENTS
+from bellhand.job import Job
+from bellhand.kinds import Kind, find_kinds, job_kind
 from bellhand.metrics import Metrics
 from bellhand.problem_sorts import SORTS
 from bellhand.sql import ROOT
@@ -32,10 +36,15 @@ CONTRACT = (
     "create_token", "revoke_token",
 )  # fmt: skip
 
+# What the engine, not a handler, asks of a job.
+NOT_FOR_HANDLERS = frozenset({
+    "asked", "check", "comes_back", "hooks", "know_steps", "lane_id", "payload", "plain", "progress_json", "state", "steps_failed", "steps_running", "stop", "stop_now",
+})  # fmt: skip
+
 
 def pages() -> dict[str, str]:
     """Every page, as markdown, by the name that a guide has: `reference/sql`."""
-    made = (commands, output, configuration, kinds, sql, metrics, problems)
+    made = (commands, output, configuration, handlers, kinds, sql, events, metrics, problems)
     return {f"reference/{page.__name__}": page() for page in made}
 
 
@@ -87,6 +96,49 @@ def configuration() -> str:
 | `CRON_SECRET` | the same name, or `status.cron_secret` |
 | `SERPAPI_KEY`, `OPENAI_API_KEY` | the same names, or `services.serpapi.key`, `services.openai.key` |
 """
+
+
+def handlers() -> str:
+    """What a handler may use: the public names of the package, and all that a job has."""
+    parts = [
+        "# Handlers\n\n[Write and test a handler](../how-to/handler.md) says how these go together.\n"
+    ]
+    for public in (job_kind, outcomes.Retry, outcomes.Snooze, outcomes.Failed, outcomes.Cancelled):
+        parts.append(_told(public.__name__, public, public.__name__))
+    for name, member in vars(Job).items():
+        inner = getattr(member, "fget", None) or getattr(member, "func", None)
+        is_told = inspect.isfunction(inner or member) and name not in NOT_FOR_HANDLERS
+        if name.startswith("_") or not is_told:
+            continue
+        parts.append(_told(f"job.{name}", inner or member, f"job.{name}", called=inner is None))
+    return "\n".join(parts)
+
+
+def _told(heading: str, thing: Any, call: str, *, called: bool = True) -> str:
+    """A name with its signature, which a property does not have, and its own text."""
+    if isinstance(thing, type) and "__init__" not in vars(thing):  # an exception like any other
+        shown = "(message)"
+    else:
+        signature = inspect.signature(thing)
+        wanted = [one for name, one in signature.parameters.items() if name != "self"]
+        shown = str(signature.replace(parameters=wanted)) if called else f" -> {signature.return_annotation}"  # fmt: skip
+    # Annotations are text where modules say so.
+    shown = re.sub(r"((?:: |-> ))'([^']*)'", r"\1\2", shown).replace("<class 'str'>", "str")
+    if inspect.iscoroutinefunction(thing):
+        call = f"await {call}"
+    elif "-> AbstractAsyncContextManager" in shown or "-> AsyncIterator" in shown:
+        call = f"async with {call}"
+    text = inspect.getdoc(thing) or ""
+    return f"## {heading}\n\n```text\n{call}{shown}\n```\n\n{text}\n"
+
+
+def events() -> str:
+    """Every sort of row in the log of events."""
+    rows = [f"| `{name}` | {_cell(text)} |" for name, text in EVENTS.items()]
+    return (
+        "# Events\n\nThe log of what happened and who did it (`actor`): `bellhand audit`, `/v1/audit`, `/v1/events`, kept for `events_days`. Jobs that start and succeed are "
+        "not in it one by one. The names of a [stream](../live.md) are on its own page.\n\n| type | says |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+    )  # fmt: skip
 
 
 def kinds() -> str:

@@ -1,0 +1,67 @@
+"""Every sort of row in the log of events, and what it says: who reads `/v1/audit`, `/v1/events` or `bellhand.events` meets these words.
+
+Jobs that simply start and succeed are not written there one by one.
+"""
+
+from __future__ import annotations
+
+EVENTS: dict[str, str] = {
+    # Of a job
+    "attempt_failed": "An attempt failed and there are others; `error`, `attempt`, `wait_seconds`.",
+    "crashed": "Its worker died under it; it runs again, alone.",
+    "snoozed": "Its handler asked to be called later; `error` says why.",
+    "released": "It was handed back without an attempt being burned: the daemon stopped, or its claim was lost.",
+    "parked": "It was put back because it cannot run there now: no handler, or its kind or lane is paused.",
+    "failed": "It failed for good; `error`.",
+    "cancelled": "It was cancelled; `error` has the reason.",
+    "cancel_asked": "Somebody cancelled it while it ran; it stops at its next await.",
+    "paused": "It is held, by somebody, or at the step where it heard of that.",
+    "resumed": "It was let go on.",
+    "retried": "Somebody ran it again after it was over; `was` is how it had ended.",
+    "started_over": "The same, with its steps forgotten.",
+    "run_now": "Somebody made it due.",
+    "changed": "Its priority, time, attempts, tags or payload were changed; of the payload only the names.",
+    "revealed": "An admin was shown what is hidden of it; `reason`.",
+    "purged": "It was deleted for good; `was`, `reason`.",
+    "undone": "What a bulk act, or an act on a page, had told it was taken back.",
+    "notification_lost": "Who was to hear of it could not be told; `to`, `error`.",
+    # Of many
+    "bulk_cancel": "Jobs were cancelled together; `jobs`, `filter`, `operation`.",
+    "bulk_pause": "The same, paused.",
+    "bulk_resume": "The same, resumed.",
+    "bulk_retry": "The same, run again.",
+    "bulk_run_now": "The same, made due.",
+    "bulk_reprioritize": "The same, with another priority.",
+    "bulk_undone": "A bulk act was taken back; `jobs` that were, `kept` that something else had touched.",
+    "failure_muted": "A group of failures is not to be shown until a time.",
+    "failure_unmuted": "It is shown again.",
+    # Of the whole
+    "lane_paused": "Nothing more starts from a lane; `reason`, `until`.",
+    "lane_resumed": "It goes on; by `bellhand` if the time of its pause was over.",
+    "lane_limited": "Its limits were changed.",
+    "kind_paused": "Nothing more of a kind starts; `reason`.",
+    "kind_resumed": "It goes on.",
+    "schedule_added": "A schedule was made.",
+    "schedule_changed": "It was changed.",
+    "schedule_removed": "It was taken out.",
+    "schedule_paused": "Its ticks pass by; `reason`.",
+    "schedule_resumed": "It goes on with its next tick.",
+    "schedule_run": "Somebody had it make its job beside its ticks.",
+    "worker_started": "A worker entered; `host`, `pid`, `version`.",
+    "worker_stopped": "It left, with its work handed back.",
+    "worker_draining": "It claims nothing more, since its daemon stops.",
+    "worker_drained": "The same, since somebody said so; `reason`.",
+    "worker_undrained": "It may claim again.",
+    "worker_lost": "Its heartbeat stopped: `jobs` were taken from it, of which so many `failed` for good.",
+    "deploy_added": "Somebody told of a deploy; `version`, `note`.",
+    "service_opened": "An outside service failed so often that it is not asked for a while; `failures`, `error`.",
+    "service_closed": "It is asked again.",
+    "channel_disabled": "A channel of notifications was given up, or turned off; `reason`.",
+    "channel_enabled": "It is used again.",
+    "secret_rotated": "A webhook signs with a new secret.",
+    "token_created": "A token was made; `scopes`, `seconds`.",
+    "token_revoked": "It was taken back.",
+    "view_saved": "A search was saved by name.",
+    "view_removed": "It was taken out.",
+    "queue_rebuilt": "The database lies on another server, so the places of waiting jobs were built anew; `jobs`.",
+}
