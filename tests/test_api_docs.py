@@ -182,7 +182,7 @@ async def test_a_problem_says_what_why_and_what_to_do(port: Client) -> None:
 
 async def test_what_is_not_asked_for_in_the_right_way_says_how(port: Client) -> None:
     code, said, headers = await port.ask("/v1/lanes", "POST")
-    assert (code, said["code"], headers["Allow"]) == (405, "method_not_allowed", "GET,HEAD")
+    assert (code, said["code"], headers["Allow"]) == (405, "method_not_allowed", "GET, HEAD")
     code, said, _ = await port.ask("/v1/lanes?lane=x")
     assert (code, said["errors"][0]["pointer"]) == (422, "lane")
     assert "takes no parameters" in said["errors"][0]["detail"]

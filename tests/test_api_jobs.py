@@ -170,7 +170,7 @@ async def test_a_cursor_belongs_to_its_question(port: Client, desk: Desk) -> Non
 @pytest.mark.parametrize(
     ("question", "pointer", "word"),
     [
-        ("state=faild", "state.0", "did you mean failed"), ("limit=0", "limit", "1"), ("limit=201", "limit", "200"), ("limit=x", "limit", "integer"),
+        ("state=faild", "state", "did you mean failed"), ("limit=0", "limit", "1"), ("limit=201", "limit", "200"), ("limit=x", "limit", "integer"),
         ("knd=a", "knd", "did you mean 'kind'"), ("kind=a&kind=b", "kind", "more than once"), ("created_after=now", "created_after", "RFC 3339"),
         ("owner=%00", "owner", "NUL"),
     ],

@@ -208,7 +208,7 @@ async def test_what_is_not_there_is_a_problem_with_a_hint(
             assert headers["Content-Type"].startswith("application/problem+json")
             assert problem["hint"]
         async with port.session.post(f"http://127.0.0.1:{port.served.port}/v1/stats") as answer:
-            assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
 async def test_stats_add_up_lanes_workers_and_the_last_hour(

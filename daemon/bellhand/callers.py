@@ -68,7 +68,7 @@ Handler = TypeVar("Handler", bound=Callable[..., object])
 def needs(scope: Needed, *, seconds: float | None = ANSWER_SECONDS) -> Callable[[Handler], Handler]:
     """Marks a handler: the scope that it needs (of several any one; None: open to everybody), and how long it may take (None: no bound).
 
-    A handler without a mark needs `read` to be asked with GET or HEAD, `operate` otherwise, and has ANSWER_SECONDS.
+    A handler without a mark needs `read` to be asked with GET, HEAD or OPTIONS, `operate` otherwise, and has ANSWER_SECONDS.
     """
 
     def mark(handler: Handler) -> Handler:
@@ -80,7 +80,7 @@ def needs(scope: Needed, *, seconds: float | None = ANSWER_SECONDS) -> Callable[
 
 def needed(request: web.Request) -> tuple[Needed, float | None]:
     """The scope that a request needs, and its seconds."""
-    default: Scope = "read" if request.method in ("GET", "HEAD") else "operate"
+    default: Scope = "read" if request.method in ("GET", "HEAD", "OPTIONS") else "operate"
     handler = request.match_info.handler
     return cast(
         tuple[Needed, float | None], getattr(handler, "__needs__", (default, ANSWER_SECONDS))

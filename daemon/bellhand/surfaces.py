@@ -31,6 +31,7 @@ from .api.sessions import Sessions
 from .api.similar import Beside
 from .api.stats import Stats
 from .api.status import StatusPort
+from .api.terminal import Terminal
 from .api.waiting import Waiting
 from .callers import Callers
 from .dashboard.routes import routes as page_routes
@@ -66,9 +67,9 @@ def status_port(
     watch = Watch(look, random, followers_max=settings.connections_max * 3 // 4)
     metrics.follow(lambda: len(watch.followers))
     exports = Exports(database, _leads_exported)
-    logs = Logs(look)
+    logs, jobs = Logs(look), Jobs(look, waiting)
     described = (
-        Probes(metrics, health), Making(look, batches, waiting), Jobs(look, waiting), Acting(look), Control(look), Schedules(look), Channels(look),
+        Probes(metrics, health), Making(look, batches, waiting), jobs, Acting(look), Control(look), Schedules(look), Channels(look),
         Stats(look), Records(look), Insight(look, patient), Deploys(look), Beside(look), logs, exports,
         Reveal(look, allowed=settings.reveal),
     )  # fmt: skip
@@ -79,7 +80,7 @@ def status_port(
     routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()
     site = Site(look, patient)
-    routes += page_routes(site, shown or {}, origins)
+    routes += page_routes(site, shown or {}, origins, beside=Terminal(look, jobs.get_job).beside)
 
     async def closing() -> None:
         exports.close()

@@ -11,8 +11,10 @@ begin
   select array_agg(m.id), array_agg(m.finished_at) into ids, moments from bellhand.bulk_matching(p_filter, p_action, 10000) m;
   n := coalesce(cardinality(ids), 0);
   if n is distinct from p_expected then
-    raise exception using errcode = 'BH013', message = format('%s %s, not %s', bellhand.counted(n, 'job'), case when n = 1 then 'matches' else 'match' end, coalesce(p_expected::text, 'an expected count that was not given')),
-      detail = 'Something changed since they were counted, or they were not counted.', hint = format('Look again, then expect %s.', n);
+    raise exception using errcode = 'BH013', message = format('%s %s, %s', bellhand.counted(n, 'job'), case when n = 1 then 'matches' else 'match' end,
+        coalesce('not ' || p_expected, 'and no count was expected')),
+      detail = case when p_expected is null then 'A bulk action names how many jobs it is to reach.' else 'Something changed since they were counted.' end,
+      hint = format('Look again, then expect %s.', n);
   end if;
   undo_until := bellhand.now() + make_interval(secs => bellhand.undo_seconds(p_action, p_arguments));
   insert into bellhand.operations as o (action, filter, arguments, reason, undo_until)

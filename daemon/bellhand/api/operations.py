@@ -10,10 +10,10 @@ import inspect
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from aiohttp import hdrs, web
 from multidict import MultiMapping
@@ -205,10 +205,11 @@ def checked(adapter: TypeAdapter[Any], value: Any, root: str) -> Any:
         said: dict[str, list[str]] = {}
         found = error.errors(include_url=False, include_input=False)
         unknown = any(one["type"] == "extra_forbidden" for one in found)
-        names = _names(adapter.json_schema()) if unknown else set()
+        schema = adapter.json_schema() if unknown else {}
         for one in found[:ERRORS_MAX]:
-            place = pointer(root, _place(one["loc"], value)) if root else ".".join(map(str, one["loc"])) or "query"  # fmt: skip
-            said.setdefault(place, []).append(_said(one, names))
+            first = str(one["loc"][0]) if one["loc"] else "query"
+            place = pointer(root, _place(one["loc"], value)) if root else first
+            said.setdefault(place, []).append(_said(one, schema, value))
         errors = [(place, ", or ".join(dict.fromkeys(words))) for place, words in said.items()]
         if len(found) > ERRORS_MAX:
             errors.append((root or "query", f"{len(found) - ERRORS_MAX} more things do not fit"))
@@ -240,25 +241,56 @@ def _place(steps: Sequence[int | str], value: Any) -> list[int | str]:
     return found
 
 
-def _said(error: Mapping[str, Any], known: set[str]) -> str:
+# What pydantic says of Python's types, in words of JSON.
+WORDS = {
+    "model_type": "must be an object", "model_attributes_type": "must be an object", "dict_type": "must be an object",
+    "list_type": "must be a list", "string_type": "must be a text",
+}  # fmt: skip
+_SUBJECT = re.compile(r"^(?:Input|Value|String|List|Dictionary) should (?=be |have |match )")
+
+
+def _said(error: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> str:
+    """What is wrong with one place of a value; `schema` says which names there are."""
     if error["type"] == "extra_forbidden":
+        known = _names(schema, error["loc"][:-1])
         near = get_close_matches(str(error["loc"][-1]), known, 1)
         there = f"there is {', '.join(sorted(known))}" if known else "this takes no parameters"
         meant = f"did you mean {near[0]!r}?" if near else there
         return f"is unknown; {meant}"
     if error["type"] == "missing":
         return "is missing"
-    return str(error["msg"]).removeprefix("Value error, ")
+    if value is None and not error["loc"]:
+        return "is missing: a JSON object belongs into the body"
+    if error["type"] in WORDS:
+        return WORDS[error["type"]]
+    said = str(error["msg"]).removeprefix("Value error, ").replace(" after validation", "")
+    return _SUBJECT.sub("must ", said)
 
 
-def _names(schema: Any) -> set[str]:
-    """Every name of a property in a JSON Schema."""
-    found: set[str] = set()
-    if isinstance(schema, dict):
-        found |= set(cast(dict[str, Any], schema.get("properties", {})))
-        for inner in schema.values():
-            found |= _names(inner)
-    elif isinstance(schema, list):
-        for inner in schema:
-            found |= _names(inner)
-    return found
+def _names(schema: Mapping[str, Any], steps: Sequence[int | str]) -> set[str]:
+    """The names of the properties that an object has by a JSON Schema, where pydantic says that it stands.
+
+    Steps that lead nowhere name an alternative that pydantic tried.
+    """
+    nodes = list(_shapes(schema, schema))
+    for step in steps:
+        inside = [_inside(node, step) for node in nodes]
+        nodes = [shape for one in inside for shape in _shapes(one, schema)] or nodes
+    return {name for node in nodes for name in node.get("properties", {})}
+
+
+def _inside(node: Mapping[str, Any], step: int | str) -> Any:
+    if isinstance(step, int):
+        return node.get("items")
+    return node.get("properties", {}).get(step, node.get("additionalProperties"))
+
+
+def _shapes(node: Any, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A node and what it refers to or chooses from."""
+    if not isinstance(node, Mapping):
+        return
+    yield node
+    if "$ref" in node:
+        yield from _shapes(schema["$defs"][str(node["$ref"]).rpartition("/")[2]], schema)
+    for one in (*node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())):
+        yield from _shapes(one, schema)

@@ -158,7 +158,7 @@ class StatusPort:
                 if scope is not None:
                     require(request, scope)
                 await _read_form(request)
-                response = await handler(request)
+                response = _methods(request) or await handler(request)
         except web.HTTPRedirection:
             raise
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
@@ -234,6 +234,15 @@ async def _read_form(request: web.Request) -> None:
         raise HttpProblem("bad-request", detail=f"the form cannot be read: {error}"[:200]) from None
 
 
+def _methods(request: web.Request) -> web.Response | None:
+    """What an address knows, for who asks with OPTIONS (RFC 9110, 9.3.7); None for every other request."""
+    error = request.match_info.http_exception
+    if request.method != "OPTIONS" or not isinstance(error, web.HTTPMethodNotAllowed):
+        return None
+    known = sorted(error.allowed_methods | {"OPTIONS"})
+    return web.Response(status=204, headers={"Allow": ", ".join(known)})
+
+
 async def _sent(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     """Sends what is ready, in bounded time: a client that does not read must not keep it for ever."""
     if isinstance(response, web.Response) and not response.prepared:
@@ -260,7 +269,7 @@ def _problem(request: web.Request, error: Exception) -> HttpProblem:
     if isinstance(error, web.HTTPNotFound):
         return not_found(f"nothing is at {request.path}")
     if isinstance(error, web.HTTPMethodNotAllowed):
-        allow = {"Allow": error.headers["Allow"]}
+        allow = {"Allow": error.headers["Allow"].replace(",", ", ")}
         return HttpProblem("method-not-allowed", headers=allow)
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return HttpProblem("body-too-large", headers={"Connection": "close"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -19,14 +19,23 @@ from bellhand.dashboard.results import Results
 from bellhand.dashboard.reveal import Reveal
 from bellhand.dashboard.runbooks import Runbooks
 from bellhand.dashboard.schedules import Schedules
-from bellhand.dashboard.site import ACT_SECONDS, Site
+from bellhand.dashboard.site import ACT_SECONDS, Handler, Site
 from bellhand.dashboard.system import System
 from bellhand.dashboard.views import Views
 from bellhand.dashboard.workers import Workers
 
 
-def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, str, str]] = ()) -> list[web.RouteDef]:  # fmt: skip
-    """Every page and act; `settings` are those of the daemon without secrets, `origins` where each is from."""
+def routes(
+    site: Site,
+    settings: dict[str, Any],
+    origins: Sequence[tuple[str, str, str]] = (),
+    *,
+    beside: Callable[[Handler], Handler] = lambda page: page,
+) -> list[web.RouteDef]:
+    """Every page and act; `settings` are those of the daemon without secrets, `origins` where each is from.
+
+    `beside` makes of the page of a job what answers for programs and terminals too.
+    """
     editing = Editing(site)
     overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site, settings), Kinds(site)
     failures, results = Failures(site, jobs), Results(site)
@@ -34,7 +43,7 @@ def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, st
     workers, runbooks = Workers(site, settings), Runbooks(site)
     lanes, completion, views = Lanes(site), Completion(site), Views(site)
     pages = {
-        "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, r"/jobs/{job}": job.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
+        "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
         "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": schedules.show, "/workers": workers.show, "/workers/{worker}/drain": workers.plan,
         "/system": system.show, "/runbooks": runbooks.list, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,
@@ -48,6 +57,7 @@ def routes(site: Site, settings: dict[str, Any], origins: Sequence[tuple[str, st
     long = {"/jobs/bulk": jobs.bulk, r"/operations/{operation:\d{1,18}}/undo": failures.undo}
     return [
         *(web.get(path, site.shown(handler)) for path, handler in pages.items()),
+        web.get("/jobs/{job}", beside(site.shown(job.show))),
         *(web.post(path, site.shown(act, "operate", ACT_SECONDS)) for path, act in long.items()),
         web.post("/jobs/{job}/purge", site.shown(editing.purge, "admin")),
         web.post("/jobs/{job}/reveal", site.shown(Reveal(site, settings).show, "admin")),
