@@ -118,6 +118,20 @@ async def test_a_handler_that_leaves_a_transaction_open_leaves_it_to_nobody(dsn:
         link.drop()
 
 
+async def test_whoever_holds_a_connection_can_still_write_its_steps(dsn: str) -> None:
+    """As many handlers as there were connections, each with one of them in hand, waited for ever for another to write a step over."""
+    pool = HandlerPool(Database(dsn), 2)
+
+    async def handler() -> None:
+        async with pool.lent():
+            await pool.fetch("select 1")
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(handler(), handler(), handler())
+    for link in pool.database.links:
+        link.drop()
+
+
 def test_backoff_doubles_up_to_its_limit_and_starts_small_again() -> None:
     backoff = Backoff(lambda: 1.0, first_seconds=0.1, max_seconds=1.0)
     assert [backoff.next_seconds() for _ in range(6)] == pytest.approx(

@@ -275,12 +275,14 @@ async def patiently(random: Callable[[], float], ask: Callable[[], Awaitable[T]]
 
 
 class HandlerPool:
-    """Connections that handlers' own statements and steps use: at most `size`, opened when first needed."""
+    """Connections that handlers' own statements and steps use: at most `size` (2 or more), opened when first needed."""
 
     def __init__(self, database: Database, size: int) -> None:
         self.database = database
         self.free: list[Link] = []
-        self.turns = asyncio.Semaphore(size)
+        self.turns = asyncio.Semaphore(max(2, size))
+        # One is never lent: a handler that holds a connection waits for its steps, and those would wait for connections.
+        self.loans = asyncio.Semaphore(max(2, size) - 1)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -300,7 +302,7 @@ class HandlerPool:
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection for somebody's own statements, which is cleaned before others get it."""
-        async with self.connection() as connection:
+        async with self.loans, self.connection() as connection:
             try:
                 yield connection
             except Exception:
