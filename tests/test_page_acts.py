@@ -126,7 +126,8 @@ async def test_a_form_queues_a_job_or_says_what_is_wrong(dsn, conn):
         assert page.css_first("[name='p.names']").text() == "one\ntwo"
         code, page, _ = await browser.get("/kinds/pages.steps/quote?p.names=one")
         assert (code, await conn.fetchval("select count(*) from bellhand.jobs")) == (200, 1)
-        assert (await browser.get("/kinds/no.such"))[0] == 404
+        code, page, _ = await browser.get("/kinds/pages.stesp")
+        assert (code, page.css_first(".card p a").attributes["href"]) == (404, "/kinds/pages.steps")
 
 
 async def test_lanes_and_kinds_are_paused_for_a_reason_that_every_page_shows(dsn, conn):

@@ -89,7 +89,8 @@ async def test_a_lane_shows_its_slots_its_queue_and_its_waits(dsn, conn):
         assert rows["up to 10 s"] == "1"
         _, page, _ = await browser.get(f"/jobs/{last}")
         assert page.css_first("#head a[href='/lanes/pages#next-title']")
-        assert (await browser.get("/lanes/none"))[0] == 404
+        code, page, _ = await browser.get("/lanes/pagse")
+        assert (code, page.css_first(".card p a").attributes["href"]) == (404, "/lanes/pages")
 
 
 async def test_what_limits_would_do_is_said_before_they_are_set(dsn, conn):

@@ -37,10 +37,16 @@ async def test_every_page_is_there_and_runs_nothing_inline(dsn, conn):
                 200,
                 "public, max-age=31536000, immutable",
             )
+            assert answer.headers["Content-Encoding"] == "gzip"  # and the client could read it
+        async with browser.session.get(browser.base + (where or ""), headers={"Accept-Encoding": "identity"}) as plain:  # fmt: skip
+            assert "Content-Encoding" not in plain.headers
+            assert len(await plain.read()) == int(plain.headers["Content-Length"])
         assert (await browser.get("/assets/..%2fsite.py"))[0] == 404
         code, page, _ = await browser.get("/nothing")
         assert code == 404
         assert "nothing is at /nothing" in text_of(page)
+        code, page, _ = await browser.get("/jbos")
+        assert (code, page.css_first(".card p a").attributes["href"]) == (404, "/jobs")
 
 
 async def test_a_job_tells_everything_but_its_secrets(dsn, conn):
@@ -64,6 +70,30 @@ async def test_a_job_tells_everything_but_its_secrets(dsn, conn):
         assert (code, page.css_first("h1").attributes["data-id"]) == (200, str(key))
         assert (await browser.get("/jobs/99999"))[0] == 404
         assert (await browser.get("/jobs/no-such"))[0] == 404
+        await conn.execute("select bellhand.group_failures()")
+        failure = await conn.fetchval("select fingerprint from bellhand.failures")
+        code, page, _ = await browser.get(f"/failures/{failure[:-2]}zz")
+        assert (code, page.css_first(".card p a").attributes["href"]) == (404, f"/failures/{failure}")  # fmt: skip
+
+
+async def test_a_job_is_kept_as_a_file_with_exact_numbers_and_without_secrets(dsn, conn):
+    async with browsing(dsn) as browser:
+        jobs = await fill(conn)
+
+        async def file(job: str, part: str) -> tuple[str, str]:
+            async with browser.session.get(f"{browser.base}/jobs/{jobs[job]}/{part}.json") as answer:  # fmt: skip
+                return answer.headers["Content-Disposition"], await answer.text()
+
+        named, text = await file("completed", "job")
+        assert named == f'attachment; filename="job-{jobs["completed"]}.json"'
+        job = json.loads(text)
+        assert job["key"] == str(await conn.fetchval("select key from bellhand.all_jobs where id = $1", jobs["completed"]))  # fmt: skip
+        assert (job["state"], job["payload"], job["result"]) == ("completed", {"api_key": "hidden"}, {"steps": 2})  # fmt: skip
+        named, text = await file("partial", "payload")
+        assert named.endswith('-payload.json"')
+        assert text == '{\n  "big": 12345678901234567890\n}\n'
+        assert (await file("running", "result"))[1] == "null\n"
+        assert (await browser.get("/jobs/99999/job.json"))[0] == 404
 
 
 async def test_jobs_are_found_by_what_they_hold(dsn, conn):

@@ -12,7 +12,7 @@ from test_pages_browser import looking
 PRESSED = {
     "/", "?", "Ctrl+K", "g o", "j k", "Enter", "x", "r c p", "n", "u", "y Y", "[ ]", "l", "z", "t"
 }  # fmt: skip
-PLACES = {"o": "/", "j": "/jobs", "f": "/failures", "l": "/lanes", "k": "/kinds", "s": "/schedules", "w": "/workers", "y": "/system"}  # fmt: skip
+PLACES = {"o": "/", "j": "/jobs", "f": "/failures", "q": "/lanes", "k": "/kinds", "l": "/lanes", "s": "/schedules", "w": "/workers", "y": "/system"}  # fmt: skip
 
 
 async def test_keys_find_choose_and_open_rows(dsn, conn, chromium):  # noqa: F811
@@ -27,10 +27,11 @@ async def test_keys_find_choose_and_open_rows(dsn, conn, chromium):  # noqa: F81
             await press("g")
             await press(letter)
             await page.wait_for_url(seen.base + path)
-        await press("Control+k")
-        await page.keyboard.type("Lanes")
-        await press("Enter")
-        await page.wait_for_url(f"{seen.base}/lanes")
+        for word, path in (("Lanes", "/lanes"), ("pages.plain", "/kinds/pages.plain")):
+            await press("Control+k")
+            await page.keyboard.type(word)
+            await press("Enter")
+            await page.wait_for_url(seen.base + path)
         await seen.go("/jobs?q=state:live")
         await press("]")
         await page.wait_for_url("**before=*")
@@ -41,7 +42,7 @@ async def test_keys_find_choose_and_open_rows(dsn, conn, chromium):  # noqa: F81
         for key, at in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
             await press(key)
             assert await page.evaluate(focused) == rows[at]
-        await press("x")
+        await press("x")  # of a job, the one that `k` went back to
         assert "1 chosen" in await seen.text("[data-chosen]")
         await press("c")
         await seen.until_says("h1", "Cancel 1 job?")
@@ -49,6 +50,18 @@ async def test_keys_find_choose_and_open_rows(dsn, conn, chromium):  # noqa: F81
         await press("j")
         await press("Enter")
         await page.wait_for_url(f"**/jobs/{jobs['failed']}")
+        await conn.execute("update bellhand_leads.leads set website = null, domain = null")
+        await seen.go("/leads")  # nothing in its rows can be opened now
+        rows = await page.eval_on_selector_all("[data-row]", "rows => rows.map(row => row.dataset.row)")  # fmt: skip
+        for at in (0, 1, 2):
+            await press("j")
+            assert await page.evaluate(focused) == rows[at]
+        await conn.execute("select bellhand.group_failures()")
+        await seen.go(
+            f"/failures/{await conn.fetchval('select fingerprint from bellhand.failures')}"
+        )
+        await press("r")
+        await seen.until_says("h1", "Retry 1 job?")
         assert seen.complaints == []
 
 
@@ -77,6 +90,12 @@ async def test_keys_act_on_a_job_and_undo(dsn, conn, chromium):  # noqa: F811
             return await page.evaluate(copied) == f"curl {seen.base}/v1/jobs/{key}"
 
         await eventually(has_a_command)
+        # Over plain HTTP from another machine a browser has no clipboard for pages.
+        await page.evaluate("window.kept = navigator.clipboard; Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # fmt: skip
+        await page.click("[data-copies$='payload.json'] button")
+        await seen.until_says("#flash", "Copied")
+        assert json.loads(await page.evaluate("kept.readText()")) == {}
+        assert await page.evaluate("document.activeElement.textContent") == "Copy", "the focus stays where it was"  # fmt: skip
         await press("n")
         await seen.until_says("#head .state", "completed")
         await press("?")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import hashlib
 import re
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bellhand.callers import needs
 
@@ -22,6 +24,7 @@ class Assets:
     def __init__(self) -> None:
         self.files: dict[str, tuple[bytes, str]] = {}
         self.digests: dict[str, str] = {}
+        self._packed: dict[str, bytes] = {}  # made for the first who takes it
         for path in sorted(FOLDER.iterdir()):
             if path.suffix in TYPES:
                 self._take(path)
@@ -60,5 +63,10 @@ class Assets:
             raise web.HTTPNotFound
         body, sort = self.files[name]
         kept = request.query.get("v") == self.digests[name]
-        headers = {"Cache-Control": FOR_EVER if kept else "no-cache"}
+        headers = {hdrs.CACHE_CONTROL: FOR_EVER if kept else "no-cache", hdrs.VARY: hdrs.ACCEPT_ENCODING}  # fmt: skip
+        if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+            if name not in self._packed:
+                self._packed[name] = await asyncio.to_thread(gzip.compress, body, 9, mtime=0)
+            body = self._packed[name]
+            headers[hdrs.CONTENT_ENCODING] = "gzip"
         return web.Response(body=body, content_type=sort, charset="utf-8", headers=headers)

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.jobs import Jobs
+from bellhand.dashboard.nearest import no_such
 from bellhand.dashboard.site import Site, local
-from bellhand.problems import not_found
+from bellhand.problems import HttpProblem, not_found
 
 WINDOWS = {"1h": 3600.0, "24h": 86_400.0, "7d": 604_800.0}
 GROUPS_MAX = 100
@@ -42,14 +43,17 @@ class Failures:
         """One group: its error, what only its jobs have, the newest of them."""
         row = await self.site.look.row("page_failure", _fingerprint(request))
         if row is None:
-            raise not_found(
-                "there is no such failure", "it may have left with the history it was in"
-            )
+            raise await self._no_such(_fingerprint(request))
         jobs = await self.jobs.of_ids(row["ids"])
         return await self.site.page(
             request, "failure.html", title=f"{row['kind']}: {row['error_class']}", group=row, jobs=jobs,
             contrast=json.loads(row["contrast"] or "[]"), deploy=json.loads(row["deploy"] or "null"), filter=json.dumps({"failure": row["fingerprint"]}),
         )  # fmt: skip
+
+    async def _no_such(self, fingerprint: str) -> HttpProblem:
+        rows = await self.site.look.fetch("page_failures", WINDOWS["7d"], GROUPS_MAX, True)
+        known = [row["fingerprint"] for row in rows]
+        return no_such(f"there is no failure {fingerprint}", "/failures", fingerprint, known, "it may have left with the history it was in; see /failures")  # fmt: skip
 
     async def mute(self, request: web.Request) -> web.Response:
         """POST /failures/{fingerprint}/mute."""

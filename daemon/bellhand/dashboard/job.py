@@ -44,7 +44,7 @@ class JobPage:
 
     async def show(self, request: web.Request) -> web.Response:
         """Everything about the job."""
-        row = await self._row(request)
+        row = await self.row(request)
         number, job = row["id"], resource(row)
         job["shown"] = shown(job)
         found = await self.site.look.fetch("page_job", number, job["kind"])
@@ -87,7 +87,7 @@ class JobPage:
         hours, may_cancel = str(form.get("hours", "")), "cancel" in form
         if hours not in LINK_HOURS:
             raise HttpProblem("invalid-value", detail=f"no link is good for {hours[:50]!r} hours", hint=f"choose one of {', '.join(LINK_HOURS)}")  # fmt: skip
-        row = await self._row(request)
+        row = await self.row(request)
         text, expires_at = await make_ticket(
             self.site.look, row["id"], row["key"], cancel=may_cancel, seconds=3600 * int(hours),
             by=caller_of(request).actor,
@@ -97,7 +97,8 @@ class JobPage:
             link=f"{request.scheme}://{request.host}/p/{text}", expires_at=expires_at,
         )  # fmt: skip
 
-    async def _row(self, request: web.Request) -> Record:
+    async def row(self, request: web.Request) -> Record:
+        """The row of status_jobs.sql of the job in the address; the problem 404 or 410 if it is not there."""
         number, key = named(request.match_info["job"])
         rows = await self.site.look.fetch("status_jobs", [number])
         row = next((row for row in rows if key is None or row["key"] == key), None)
@@ -130,7 +131,7 @@ def named(word: str) -> tuple[int, UUID | None]:
         return number_and_key(word)
     except ValueError:
         detail = f"{word[:100]!r} is neither the id nor the key of a job"
-        raise HttpProblem("not-found", detail=detail) from None
+        raise not_found(detail, "see /jobs, which finds them by words") from None
 
 
 def gantt(steps: list[dict[str, Any]], now: datetime) -> tuple[list[dict[str, Any]], float]:

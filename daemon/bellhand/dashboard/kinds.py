@@ -11,12 +11,13 @@ from asyncpg import PostgresError
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.forms import fields, filled, payload_of
+from bellhand.dashboard.nearest import no_such
 from bellhand.dashboard.search import duration_seconds, is_number
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.tree import loads
 from bellhand.dashboard.usage import by_kind, used
 from bellhand.kind_figures import SECOND_RUN
-from bellhand.problems import HttpProblem, not_found, of_error
+from bellhand.problems import HttpProblem, of_error
 from bellhand.stats import within
 
 WINDOW_SECONDS = 3600.0
@@ -66,10 +67,8 @@ class Kinds:
         name = request.match_info["kind"]
         row = await self.site.look.row("cli_kinds", name)
         if row is None:
-            raise not_found(
-                f"there is no kind {name[:100]!r}",
-                "no daemon has published it to this database; see /kinds",
-            )
+            known = (await self.site.frame()).kinds
+            raise no_such(f"there is no kind {name[:100]!r}", "/kinds", name, known, "no daemon has published it to this database; see /kinds")  # fmt: skip
         return dict(row) | {
             "schema_text": row["schema"],
             "schema": json.loads(row["schema"] or "null"),

@@ -13,11 +13,12 @@ from asyncpg import Record
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.kinds import switch
+from bellhand.dashboard.nearest import no_such
 from bellhand.dashboard.overview import lanes_of
 from bellhand.dashboard.search import duration_seconds
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.words import rough, took
-from bellhand.problems import HttpProblem, not_found
+from bellhand.problems import HttpProblem
 
 ROWS = 20
 WAITS = (
@@ -112,10 +113,12 @@ class Lanes:
 
     async def _lane(self, request: web.Request) -> tuple[dict[str, Any], Record]:
         name = request.match_info["lane"]
-        lane = next((one for one in await lanes_of(self.site) if one["lane"] == name), None)
+        lanes = await lanes_of(self.site)
+        lane = next((one for one in lanes if one["lane"] == name), None)
         row = await self.site.look.row("page_lane", name, ROWS) if lane else None
         if lane is None or row is None:
-            raise not_found(f"there is no lane {name[:100]!r}", "see /lanes")
+            known = [one["lane"] for one in lanes]
+            raise no_such(f"there is no lane {name[:100]!r}", "/lanes", name, known)
         return lane, row
 
 

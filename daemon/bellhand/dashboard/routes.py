@@ -10,6 +10,7 @@ from aiohttp import web
 from bellhand.dashboard.completion import Completion
 from bellhand.dashboard.editing import Editing
 from bellhand.dashboard.failures import Failures
+from bellhand.dashboard.files import Files
 from bellhand.dashboard.job import JobPage
 from bellhand.dashboard.jobs import Jobs
 from bellhand.dashboard.kinds import Kinds
@@ -38,12 +39,13 @@ def routes(
     """
     editing = Editing(site)
     overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site, settings), Kinds(site)
+    files = Files(job)
     failures, results = Failures(site, jobs), Results(site)
     schedules, system = Schedules(site), System(site, settings, origins)
     workers, runbooks = Workers(site, settings), Runbooks(site)
     lanes, completion, views = Lanes(site), Completion(site), Views(site)
     pages = {
-        "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
+        "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, r"/jobs/{job}/{part:job|payload|result}.json": files.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
         "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": schedules.show, "/workers": workers.show, "/workers/{worker}/drain": workers.plan,
         "/system": system.show, "/runbooks": runbooks.list, "/leads": results.leads, "/matching": results.matching, "/sites": results.sites, "/seo": results.seo, "/crm": results.mail,
         "/seo/{crawl}": results.seo_report, "/kinds/{kind}/quote": kinds.quote,

@@ -19,6 +19,7 @@ from asyncpg import Record
 from bellhand import __version__
 from bellhand.callers import COOKIE, Scope, caller_of, needs
 from bellhand.dashboard.assets import Assets
+from bellhand.dashboard.nearest import nearest_page
 from bellhand.dashboard.search import is_number
 from bellhand.dashboard.tree import tree
 from bellhand.dashboard.words import FILTERS
@@ -166,7 +167,10 @@ class Site:
     def refusal(self, request: web.Request, problem: HttpProblem) -> web.Response:
         """An error as a page: what, why, what to do; asks nothing of the database."""
         given = self._given(request, "problem.html") | {"problem": problem, "next": local(request.path_qs)}  # fmt: skip
-        given |= {"again": problem.status == 503 and request.method == "GET", "paths": PATHS}
+        given |= {"again": problem.status == 503 and request.method == "GET", "linked": linked}
+        # Of an address that is none of ours, the page that it is most like says more than the routes do.
+        unknown = problem.status == 404 and problem.hint == problem.sort.hint
+        given["near"] = nearest_page(request.path, PATHS) if unknown else None
         answer = self._answer(self._draw("problem.html", given), problem.status)
         answer.headers.update(problem.headers)
         return answer
@@ -219,6 +223,15 @@ class Site:
     def _answer(self, text: str, status: int) -> web.Response:
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
         return web.Response(text=text, status=status, content_type="text/html", headers=headers)
+
+
+def linked(hint: str) -> list[tuple[str, str, str]]:
+    """A hint word by word: where it leads if it is the address of a page, the word, and the mark behind it."""
+    words = [(word.rstrip(",;.?"), word) for word in hint.split(" ")]
+    return [
+        (text if "/" + text.removeprefix("/").split("/")[0] in PATHS and text.startswith("/") else "", text, word[len(text) :])
+        for text, word in words
+    ]  # fmt: skip
 
 
 def see(path: str) -> web.Response:

@@ -1,6 +1,6 @@
 // Keys, choosing rows, and copying.
 
-import { $, $$, page, say, stored } from "./page.js";
+import { $, $$, flash, page, stored } from "./page.js";
 
 // Copying: the clipboard needs https or localhost, so there is an older way behind it.
 
@@ -10,24 +10,36 @@ async function copy(text) {
   } catch {
     const area = document.createElement("textarea");
     area.value = text;
+    const focused = document.activeElement;
     document.body.append(area);
     area.select();
-    document.execCommand("copy");
+    const done = document.execCommand("copy");
     area.remove();
+    focused?.focus?.({ preventScroll: true });
+    if (!done) return flash("This browser lets no page copy here: select the text and copy it yourself");
   }
-  say("Copied");
+  flash("Copied");
 }
 
-/** A button at every text that is meant for a shell. */
+async function copyFrom(path) {
+  const answer = await fetch(path).catch(() => null);
+  if (answer?.ok) return copy(await answer.text());
+  flash("The daemon did not answer: nothing was copied");
+}
+
+function copyButton(doing) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "plain small";
+  button.textContent = "Copy";
+  button.addEventListener("click", doing);
+  return button;
+}
+
+/** A button at every text that is meant for a shell, and at what is shown as a tree. */
 export function addCopyButtons() {
-  for (const block of $$("pre[data-copy]")) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "plain small";
-    button.textContent = "Copy";
-    button.addEventListener("click", () => copy(block.textContent));
-    block.previousElementSibling?.append(" ", button);
-  }
+  for (const block of $$("pre[data-copy]")) block.previousElementSibling?.append(" ", copyButton(() => copy(block.textContent)));
+  for (const place of $$("[data-copies]")) place.append(" ", copyButton(() => copyFrom(place.dataset.copies)));
 }
 
 // Choosing rows for the bulk bar.
@@ -49,7 +61,7 @@ document.addEventListener("change", (event) => {
 
 // Keys.
 
-const PLACES = { o: "/", j: "/jobs", f: "/failures", l: "/lanes", s: "/schedules", w: "/workers", k: "/kinds", y: "/system" };
+const PLACES = { o: "/", j: "/jobs", f: "/failures", l: "/lanes", q: "/lanes", s: "/schedules", w: "/workers", k: "/kinds", y: "/system" };
 let going = 0;
 
 function currentRow() {
@@ -61,13 +73,15 @@ function step(by) {
   if (!rows.length) return;
   const at = rows.indexOf(currentRow());
   const row = rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
-  $("[data-open]", row)?.focus();
+  const place = $("[data-open]", row) ?? $("a, button, summary, input", row) ?? row;
+  if (place === row) row.tabIndex = -1; // nothing in it can be opened or told, but it is where one is
+  place.focus();
   row.scrollIntoView({ block: "nearest" });
 }
 
 function act(name) {
   const button = $(`main button[data-act="${name}"]`);
-  if (button && page === "job") return button.click();
+  if (button && ["job", "failure"].includes(page)) return button.click();
   const bulk = $("#bulk");
   if (!bulk) return;
   if (!$("input[name=id]:checked")) {

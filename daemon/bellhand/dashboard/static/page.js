@@ -13,3 +13,16 @@ export const stored = {
 export function say(text) {
   $("#spoken").textContent = text;
 }
+
+const FLASH_MS = 2500;
+let shown = 0;
+
+/** For everybody: what was just done, for a moment. */
+export function flash(text) {
+  say(text);
+  const place = $("#flash");
+  place.textContent = text;
+  place.hidden = false;
+  clearTimeout(shown);
+  shown = setTimeout(() => { place.hidden = true; }, FLASH_MS);
+}
