@@ -106,7 +106,7 @@ async def _search(port: Client) -> None:
     """What people ask, and where the first answer leads; beside the pages, since the first question makes the reference."""
     asked = {
         "back up and restore": "/docs/how-to/restore", "bellhand lane pause": "/docs/reference/commands#bellhand-lane-pause",
-        "unknown kind": "/problems/unknown-kind", "BellhandDown": "/runbooks/BellhandDown", "lease_seconds": "/docs/reference/configuration",
+        "unknown kind": "/problems/unknown-kind", "BellhandDown": "/runbooks/BellhandDown", "lease_seconds": "/docs/reference/configuration#worker",
         "POST /v1/jobs/batch": "/docs#create_many",
     }  # fmt: skip
     for query, place in asked.items():

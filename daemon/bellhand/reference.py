@@ -74,15 +74,18 @@ def output() -> str:
 
 def configuration() -> str:
     """The example configuration, which has every setting."""
-    text = EXAMPLE.read_text(encoding="utf-8")
+    first, *sections = re.split(
+        r"^(?=\[[\w.]+\]\n)", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    text = f"```toml\n{first.rstrip()}\n```\n" + "".join(
+        f"\n## {section[1 : section.index(']')]}\n\n```toml\n{section.rstrip()}\n```\n" for section in sections
+    )  # fmt: skip
     return f"""# Configuration
 
 `config.toml` in the working directory, `$BELLHAND_CONFIG`, or `--config`. The environment beats the file: `BELLHAND_WORKER__CONCURRENCY=8` is
 `concurrency` under `[worker]`. Unknown keys are refused with the nearest one. `bellhand check` reads it all and says what is wrong; SIGHUP reads it again.
 
-```toml
-{text}```
-
+{text}
 ## What the seeds' settings are called here
 
 | there | here |

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 HERE = Path(__file__).parent
+# Pages that tell what was tried and measured: who looks for how something is done means another one.
+RECORDS = ("decisions", "faults", "performance", "seeds")
 POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
 
@@ -84,9 +86,10 @@ class Docs:
             text = reference.get(name) if is_made(name) else guide(name)
             if text is None or name == "reference/problems":  # whose texts have pages of their own
                 continue
+            weight = 0.6 if name in RECORDS else 1.0
             for heading, anchor, said in parts(text):
                 place = f"{address(name)}#{anchor}" if anchor else address(name)
-                found.append(passage(title, heading, place, said))
+                found.append(passage(title, heading, place, said, weight))
         for path, methods in self.document["paths"].items():
             for method, one in methods.items():
                 said = " ".join([one["summary"], one.get("description", ""), *(p["name"] for p in one["parameters"])])  # fmt: skip

@@ -31,6 +31,7 @@ class Passage:
     heading: str
     address: str
     text: str
+    weight: float  # 1; less for what is rarely meant
     words: tuple[frozenset[str], frozenset[str], dict[str, int]] = field(compare=False, repr=False)
 
 
@@ -44,13 +45,13 @@ class Found:
     snippet: tuple[str, ...]
 
 
-def passage(title: str, heading: str, address: str, text: str) -> Passage:
+def passage(title: str, heading: str, address: str, text: str, weight: float = 1.0) -> Passage:
     """One passage, with its words at hand."""
     counts: dict[str, int] = {}
     for word in _words(text):
         counts[word] = counts.get(word, 0) + 1
     words = (frozenset(_words(title)), frozenset(_words(heading)), counts)
-    return Passage(title, heading, address, text, words)
+    return Passage(title, heading, address, text, weight, words)
 
 
 def words_of(query: str) -> list[str]:
@@ -90,7 +91,7 @@ def _score(one: Passage, wanted: Sequence[str]) -> tuple[int, float]:
         inside = 1.0 + min(times, 5) * 0.4 if times else 0.5 * _closeness(word, counts)
         hits += bool(best or inside)
         score += best + inside
-    return hits, score
+    return hits, score * one.weight
 
 
 def _closeness(word: str, among: Iterable[str]) -> float:
