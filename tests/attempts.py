@@ -90,7 +90,7 @@ class Hands:
         """Write it down; what became of the job."""
         self.settler.add(job, end)
         running = asyncio.create_task(self.settler.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self.settler.idle.wait()
         running.cancel()
         return self.settled[job.id]

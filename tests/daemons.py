@@ -41,15 +41,15 @@ async def at_work(
     running = asyncio.create_task(daemon.run())
     ready = asyncio.create_task(daemon.ready.wait())
     try:
-        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
         if running.done():
             raise AssertionError(f"the daemon ended at once: {running.result()}")
-        assert ready.done(), "the daemon was not ready within 20 s"
+        assert ready.done(), "the daemon was not ready within 60 s"
         yield daemon
     finally:
         ready.cancel()
         daemon.stop()
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             code = await running
     assert code == 0
 

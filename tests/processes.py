@@ -20,7 +20,7 @@ from support import ROOT, eventually
 WORKER = {
     "lease_seconds": 1.5, "heartbeat_seconds": 0.3, "poll_seconds": 2, "grace_seconds": 5, "kill_grace_seconds": 1, "crashes_max": 20,
 }  # fmt: skip
-EXIT_SECONDS = 20
+EXIT_SECONDS = 60
 
 
 def toml(settings: dict[str, Any]) -> str:

@@ -113,7 +113,7 @@ async def test_about_how_many_fit_is_told_where_it_is_asked_for(
         assert not page["count"]["exact"]
         return bool(90 <= page["count"]["estimated"] <= 110)
 
-    await eventually(about, 20)  # Postgres counts with a delay
+    await eventually(about)  # Postgres counts with a delay
 
 
 async def test_a_place_in_a_lane_is_told_with_how_many_wait_there(port: Client, desk: Desk) -> None:

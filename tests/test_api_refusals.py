@@ -83,7 +83,7 @@ async def said(port: int, raw: bytes) -> tuple[int, str, dict[str, Any]]:
     """Status, media type and body of the answer to these bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             writer.write(raw)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             lines = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)

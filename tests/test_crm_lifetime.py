@@ -122,8 +122,8 @@ async def test_why_nothing_is_expected_is_said(
     dsn: str, conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_work(dsn, crm.update_analytics):
-        few = await until(conn, await ask(conn, "update_analytics"), "completed", 20)
+        few = await until(conn, await ask(conn, "update_analytics"), "completed")
         monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-        bare = await until(conn, await ask(conn, "update_analytics"), "completed", 20)
+        bare = await until(conn, await ask(conn, "update_analytics"), "completed")
     assert json.loads(few["result"])["not_expected"] == "needs 200 customers to learn from"
     assert "pip install 'bellhand[analytics]'" in json.loads(bare["result"])["not_expected"]

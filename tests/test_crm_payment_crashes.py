@@ -169,6 +169,6 @@ async def test_killed_between_the_charge_and_its_commit_it_is_found_paid(
         await other.close(timeout=5)
     second = fleet.start(dsn, **given)
     await second.until("ready")
-    await until(conn, id, "completed", 20)
+    await until(conn, id, "completed")
     assert len(stand_ins.stripe.charges) == len(stand_ins.stripe.intents) == 1
     assert (await payment(conn))["state"] == "succeeded"

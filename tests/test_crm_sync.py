@@ -238,7 +238,7 @@ async def test_an_answer_that_no_repetition_changes_fails_the_job(
             (lambda: web.Response(body=large), "the body is too large"),
         ):
             shop.say[1] = say
-            row = await until(conn, await sync(conn), "failed", 20)
+            row = await until(conn, await sync(conn), "failed")
             assert why in row["error"]
             assert TOKEN not in row["error"]
     assert await customers(conn, "name") == {}

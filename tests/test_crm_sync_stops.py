@@ -149,7 +149,7 @@ async def test_killed_in_the_middle_it_reads_no_page_twice_that_was_taken_in(
         shop.hold.set()
         second = fleet.start(dsn, **given)
         await second.until("ready")
-        row = await until(conn, id, "completed", 20)
+        row = await until(conn, id, "completed")
         assert counts(row) == {"pages": 4, "created": 7}
         assert shop.pages() == ["", "cursor=c2", "cursor=c3", "cursor=c3", "cursor=c4"]
 

@@ -135,7 +135,7 @@ async def test_killed_between_sending_and_writing_it_down_it_is_not_sent_again(
                 # Sending reads this table, writing down how it went writes it: so the daemon stands between the two.
                 await other.execute("lock table bellhand_crm.suppressions in share mode")
                 id = await remind(conn, "ann")
-                await eventually(server.mails, 20, because="the mail should be out")
+                await eventually(server.mails, because="the mail should be out")
                 assert [row["state"] for row in await ledger(conn)] == ["sending"]
                 first.child.kill()
                 await first.exit_code()
@@ -150,7 +150,7 @@ async def test_killed_between_sending_and_writing_it_down_it_is_not_sent_again(
         assert len(server.mails()) == 1
         await conn.execute("select bellhand_crm.send_again($1)", row["id"])
         await conn.execute("select bellhand.retry($1)", id)
-        await until(conn, id, "completed", 20)
+        await until(conn, id, "completed")
         assert {message["Message-ID"] for _, message in server.mails()} == {
             f"<{row['message_key']}@bellhand.test>"
         }

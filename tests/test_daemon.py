@@ -27,7 +27,7 @@ async def test_an_insert_rings_the_bell_of_a_sleeping_daemon(
         await eventually(lambda: daemon.sleep.sound, because="an idle daemon falls asleep")
         before = time.monotonic()
         job = await insert(conn, "t.quick")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await started.wait()
         assert time.monotonic() - before < 15, (
             "it polls every 5 min: only the bell can have woken it"
@@ -295,7 +295,7 @@ async def test_a_lane_s_rate_limit_holds(dsn: str, conn: asyncpg.Connection) -> 
         await conn.execute(
             "insert into bellhand.jobs (kind) select 't.paced' from generate_series(1, 22)"
         )
-        await eventually(lambda: len(starts) == 22, 20)
+        await eventually(lambda: len(starts) == 22)
     # A burst of two, then twenty at twenty a second.
     assert starts[-1] - starts[0] >= 0.95
 
@@ -318,7 +318,7 @@ async def test_a_schedule_fires_and_a_broken_one_says_so(
             "insert into bellhand.schedules (name, cron, timezone, kind) values ('bad', 'nonsense', 'UTC', 't.tick')"
         )
         await conn.execute("select bellhand.call_workers()")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await fired.wait()
 
         async def said() -> bool:
@@ -341,7 +341,7 @@ async def test_a_handler_that_blocks_the_loop_does_not_lose_its_lease(
         dsn, blocks, worker={"lease_seconds": 1.5, "heartbeat_seconds": 0.3}
     ) as daemon:
         job = await insert(conn, "t.blocks")
-        row = await until(conn, job, "completed", 15)
+        row = await until(conn, job, "completed")
         assert row["attempts"] == 0
         assert row["crashes"] == 0
         assert daemon.worker.registered.is_set()

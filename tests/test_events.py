@@ -177,7 +177,7 @@ async def test_a_stream_goes_on_at_another_daemon_after_a_kill_without_gap_or_re
     last = before.said[-1].id
     second = fleet.start(dsn)
     port = (await second.until("ready"))["status_port"]
-    await eventually(lambda: fleet.lines("start", job, "s4"), 20, because="it should go on")
+    await eventually(lambda: fleet.lines("start", job, "s4"), because="it should go on")
     async with reading(session, f"http://127.0.0.1:{port}/v1/jobs/{job}/events", last_id=last) as after:  # fmt: skip
         await after.until("job.completed", 20)
         await after.end()

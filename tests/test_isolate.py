@@ -65,7 +65,7 @@ def lines(notes: Path, name: str) -> list[str]:
 async def attempt(hands: Hands, kind: str, **payload: Any) -> Completed | Ended:
     """How the attempt of a new job ended; a slow machine does not get an older one's second instead."""
     id = await hands.enqueue(kind, json.dumps(payload))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         end = await hands.work()
     if isinstance(end, Ended) and end.outcome in ("retry", "snooze"):
         await hands.store.pool.fetch("select bellhand.cancel($1)", id)
@@ -357,7 +357,7 @@ async def test_the_process_dies_with_the_daemon(dsn: str, notes: Path) -> None:
         [sys.executable, "-c", script, dsn], env={**os.environ, "PYTHONPATH": path}
     )
     try:
-        await eventually(lambda: lines(notes, "started"), 15)
+        await eventually(lambda: lines(notes, "started"))
     finally:
         daemon.send_signal(signal.SIGKILL)
         daemon.wait(5)

@@ -127,7 +127,7 @@ async def test_without_a_key_it_waits(dsn, conn):
             row = await conn.fetchrow("select * from bellhand.all_jobs where id = $1", job)
             return row["state"] == "scheduled" and row["attempts"] == 0 and "waits for a key" in str(row["error"])  # fmt: skip
 
-        await eventually(waits, 20)
+        await eventually(waits)
 
 
 def test_embeddings_need_the_stage_that_uses_them():

@@ -240,7 +240,7 @@ async def test_a_pause_and_a_kill_go_on_where_they_stopped(dsn, conn):
 
         await eventually(some_candidates, 30)
         await conn.execute("select bellhand.pause($1)", job)
-        await until(conn, job, "paused", 20)
+        await until(conn, job, "paused")
         early = await conn.fetchval("select count(*) from bellhand_matching.candidates")
     async with matcher(dsn):
         await conn.execute("select bellhand.resume($1)", job)
@@ -263,8 +263,8 @@ async def test_a_cancelled_run_leaves_no_process(dsn, conn):
             children = psutil.Process().children(recursive=True)
             return [one for one in children if "bellhand.families.matching.compare" in one.cmdline()]  # fmt: skip
 
-        await eventually(comparing, 20)
+        await eventually(comparing)
         await conn.execute("select bellhand.cancel($1)", job)
-        await until(conn, job, "cancelled", 10)
+        await until(conn, job, "cancelled")
         await eventually(lambda: not comparing(), 10)
         assert await state(conn, job) == "cancelled"

@@ -82,7 +82,7 @@ async def test_nonsense_is_recorded_by_item_and_is_no_success(dsn, conn, said, w
     async with serving() as services, matcher(dsn, services, retries_max=0, breaker_failures=1000):
         services.judge = said
         job = await insert(conn, "matching.run", json.dumps({"project_id": "p1", "accept_confidence": 0.99, "ask_confidence": 0}), attempts_max=1)  # fmt: skip
-        row = await until(conn, job, "failed", 20)
+        row = await until(conn, job, "failed")
         assert "not one chunk of stage 3 succeeded" in row["error"]
         fared = await items(conn)
         assert {state for state, _ in fared.values()} == {"failed"}
@@ -100,7 +100,7 @@ async def test_a_retry_asks_about_failed_items_alone(dsn, conn):
 
         services.judge = forgetful
         job = await insert(conn, "matching.run", json.dumps({"project_id": "p1", "accept_confidence": 0.99, "ask_confidence": 0, "ai_chunk_items": 2}))  # fmt: skip
-        row = await until(conn, job, "completed", 20)
+        row = await until(conn, job, "completed")
         assert row["partial"]
         assert [sku for sku, (state, _) in (await items(conn)).items() if state == "failed"] == [
             "S1"
@@ -112,7 +112,7 @@ async def test_a_retry_asks_about_failed_items_alone(dsn, conn):
         async def repaired() -> Any:
             return await conn.fetchrow("select * from bellhand.all_jobs where id = $1 and state = 'completed' and not partial", job)  # fmt: skip
 
-        await eventually(repaired, 20)
+        await eventually(repaired)
         assert [[one["title"] for one in question] for question in services.questions] == [["Kettle steel BA"]]  # fmt: skip
         assert (await matches(conn))["S1"][1] == "ai"
 
@@ -155,14 +155,14 @@ async def test_the_end_is_estimated_from_the_measured_pace(dsn, conn):
             row = await conn.fetchrow(view)
             return row["processed_items"] == 2 and row
 
-        row = await eventually(one_chunk_is_done, 20)
+        row = await eventually(one_chunk_is_done)
         assert (row["status"], row["current_stage"], row["current_stage_name"]) == ("processing", 3, "AI Matching")  # fmt: skip
         assert float(row["progress_percentage"]) == 25.0
         told = await conn.fetchrow("select told_at, pace_started_at from bellhand_matching.runs")
         pace = told["told_at"] - told["pace_started_at"]
         assert row["estimated_completion"] == told["told_at"] + 3 * pace
         gate.set()
-        await until(conn, job, "completed", 20)
+        await until(conn, job, "completed")
 
 
 async def test_the_budget_is_kept_and_what_was_not_asked_says_so(dsn, conn):
@@ -191,7 +191,7 @@ async def test_without_a_key_the_job_waits_and_says_for_what(dsn, conn):
             row = await conn.fetchrow("select * from bellhand.all_jobs where id = $1", job)
             return row["state"] == "scheduled" and row["attempts"] == 0 and "waits for a key" in str(row["error"])  # fmt: skip
 
-        await eventually(waits, 20)
+        await eventually(waits)
 
 
 async def test_a_web_search_finds_the_model_number(dsn, conn):

@@ -39,7 +39,7 @@ async def connected(dsn: str) -> asyncpg.Connection:
         except (OSError, asyncpg.PostgresError):
             return None
 
-    found = await eventually(connect, 20)
+    found = await eventually(connect)
     assert found is not None
     return found
 
@@ -82,7 +82,7 @@ async def test_a_database_that_was_away_is_worked_for_again_within_seconds(
     await until(conn, fresh, "completed", BACK_SECONDS)
     print(f"back after {time.monotonic() - back:.2f} s, {spent:.2f} s of CPU in {away:.1f} s away")
     for job in (finished_meanwhile, goes_on):
-        await until(conn, job, "completed", 20)
+        await until(conn, job, "completed")
     again = [
         name
         for name, n in Counter(line[2] for line in fleet.lines("done", goes_on)).items()
@@ -294,7 +294,7 @@ async def test_behind_a_transaction_pooler_it_says_so_and_polls(
     jobs = [await insert(conn, "p.nap") for _ in range(20)]
     stepping = await insert(conn, "p.steps", '{"steps": 3, "seconds": 0.05}')
     for job in (*jobs, stepping):
-        row = await until(conn, job, "completed", 20)
+        row = await until(conn, job, "completed")
         assert (row["attempts"], row["crashes"]) == (0, 0)
     await conn.execute(
         "insert into bellhand.jobs (kind, run_at) values ('p.nap', now() + interval '0.5 s')"
@@ -316,7 +316,7 @@ async def test_behind_a_session_pooler_it_listens_and_keeps_its_time_limits(
     )
     assert daemon.said("ready")[-1]["listening"] is True
     before = await conn.fetchval("select extract(epoch from clock_timestamp())")
-    row = await until(conn, await insert(conn, "p.nap"), "completed", 10)
+    row = await until(conn, await insert(conn, "p.nap"), "completed")
     assert row["attempts"] == 0
     assert await conn.fetchval("select extract(epoch from clock_timestamp())") - before < 10
     names = await conn.fetch("select application_name from pg_stat_activity where application_name like 'bellhand:%'")  # fmt: skip

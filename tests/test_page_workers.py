@@ -84,7 +84,7 @@ async def test_a_lost_worker_is_shown_with_what_it_held_and_when_that_runs_again
             _, page, _ = await browser.get("/workers")
             return bool(page.css_first("#lost-workers section"))
 
-        await eventually(lost, 20)
+        await eventually(lost)
         _, page, _ = await browser.get("/workers")
         said = text_of(page, "#lost-workers")
         assert "gone" in said
@@ -117,8 +117,9 @@ async def test_settings_are_shown_with_where_they_are_from(dsn, conn):
 
     settings = Settings(dsn=dsn, status={"port": 0})
     origins = [("dsn", "postgresql://u:********@h/d", "/etc/bellhand/config.toml:3"), ("worker.concurrency", "64", "default")]  # fmt: skip
+    database = Database(dsn)
     port = status_port(
-        settings.status, Metrics({}, version="1"), lambda: None, Database(dsn), origins=origins
+        settings.status, Metrics({}, version="1"), lambda: None, database, origins=origins
     )  # type: ignore[arg-type,return-value]  # nobody asks for the health
     await port.start()
     try:
@@ -132,3 +133,5 @@ async def test_settings_are_shown_with_where_they_are_from(dsn, conn):
         assert "worker.concurrency" in tables[1]
     finally:
         await port.stop()
+        for link in database.links:
+            link.drop()

@@ -266,7 +266,7 @@ async def test_with_the_database_away_a_page_shows_how_it_stood(private_server, 
             async def is_away() -> bool:  # what is asked for every page is kept for two seconds
                 return (await browser.get("/lanes"))[0] == 503
 
-            await eventually(is_away, 20)
+            await eventually(is_away)
             code, page, _ = await browser.get("/lanes")
             assert code == 503
             # In a part that is changed in place: who has the page open is told as well.

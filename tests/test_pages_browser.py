@@ -147,7 +147,7 @@ async def test_a_page_lives_through_a_restart_of_the_daemon(dsn, conn, chromium)
             await seen.page.evaluate("window.theSame = true")
             await seen.until_says("#head .state", "scheduled")
             await eventually(lambda: streams)
-        await eventually(lambda: seen.page.is_visible("#lost"), 20)
+        await eventually(lambda: seen.page.is_visible("#lost"))
         assert "scheduled" in await seen.text("#head .state")
         async with at_work(dsn, *HANDLERS, status={"port": daemon.status.port}):
             await conn.execute("select bellhand.run_now($1)", job)

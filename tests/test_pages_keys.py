@@ -156,5 +156,5 @@ async def test_charts_mark_deploys(dsn, conn, chromium):  # noqa: F811
             return await seen.page.evaluate(marked) > 0
 
         await seen.until_says("#deploys", "a1b2")
-        await eventually(there, 15)
+        await eventually(there)
         assert seen.complaints == []

@@ -46,9 +46,9 @@ async def test_a_job_whose_daemon_is_killed_goes_on_at_its_next_step(
         def elsewhere() -> bool:
             return int(fleet.lines("start", job)[-1][-1]) != runs_at  # noqa: B023
 
-        await eventually(elsewhere, 15, because="the other daemon takes over")
+        await eventually(elsewhere, because="the other daemon takes over")
         recoveries.append(time.monotonic() - killed)
-    row = await until(conn, job, "completed", 20)
+    row = await until(conn, job, "completed")
     assert (row["attempts"], row["crashes"]) == (3, 3)
     done = Counter(line[2] for line in fleet.lines("done", job))
     starts = Counter(line[2] for line in fleet.lines("start", job))
@@ -71,11 +71,11 @@ async def test_a_job_that_kills_its_daemon_is_given_up(
         assert await daemon.exit_code() == -signal.SIGKILL
         assert len(fleet.lines("kills", job)) == death + 1
     last = fleet.start(dsn, worker={"crashes_max": 3})
-    row = await until(conn, job, "failed", 20)
+    row = await until(conn, job, "failed")
     assert (row["crashes"], len(fleet.lines("kills", job))) == (3, 3)
     assert row["error"].startswith("worker_lost")
     other = await insert(conn, "p.nap")
-    await until(conn, other, "completed", 20)
+    await until(conn, other, "completed")
     assert last.child.poll() is None
 
 
@@ -195,7 +195,7 @@ async def test_systemd_hears_the_truth(
     dsn: str, conn: asyncpg.Connection, fleet: Fleet, systemd: Systemd
 ) -> None:
     daemon = fleet.start(dsn, env={"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": "900000"})
-    await eventually(lambda: "READY=1" in systemd.listen(), 20)
+    await eventually(lambda: "READY=1" in systemd.listen())
     ears = await conn.fetch(
         "select pid from pg_stat_activity where application_name = 'bellhand:listen' and datname = current_database()"
     )
@@ -231,9 +231,9 @@ async def test_systemd_is_asked_for_as_much_time_as_a_drain_may_take(
         dsn, worker={"grace_seconds": 300, "kill_grace_seconds": 1, "poll_seconds": 0.2},
         env={"NOTIFY_SOCKET": systemd.address, "WATCHDOG_USEC": "900000"},
     )  # fmt: skip
-    await eventually(lambda: "READY=1" in systemd.listen(), 20)
+    await eventually(lambda: "READY=1" in systemd.listen())
     job = await insert(conn, "p.nap", '{"seconds": 3}', timeout_seconds=100)
-    await eventually(lambda: fleet.lines("nap", job), 20)
+    await eventually(lambda: fleet.lines("nap", job))
     daemon.tell(signal.SIGTERM)
     await eventually(lambda: "STOPPING=1" in systemd.listen())
     stopping = systemd.listen().index("STOPPING=1")
@@ -256,7 +256,7 @@ async def test_a_daemon_that_nobody_reads_works_on(
     await eventually(lambda: conn.fetchval("select count(*) from bellhand.workers"), 20)
     jobs = [await insert(conn, "p.chatty") for _ in range(10)]
     for job in jobs:
-        await until(conn, job, "completed", 20)
+        await until(conn, job, "completed")
     before = time.monotonic()
     await until(conn, await insert(conn, "p.nap"), "completed")
     assert time.monotonic() - before < 15

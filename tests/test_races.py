@@ -29,7 +29,7 @@ async def after_each_other(first: Desk, then: Desk, statement: str, *args: objec
     task = asyncio.create_task(then.conn.fetchval(statement, *args))
     await asyncio.wait({task}, timeout=0.3)  # it is through, or waits for the first
     await first.conn.execute("commit")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await task
 
 

@@ -305,7 +305,7 @@ async def test_no_address_of_the_status_port_is_a_path(dsn: str) -> None:
     @job_kind("t.none")
     async def none() -> None: ...
 
-    async with at_work(dsn, none) as daemon, asyncio.timeout(20):
+    async with at_work(dsn, none) as daemon, asyncio.timeout(60):
         for target in TARGETS:
             reader, writer = await asyncio.open_connection("127.0.0.1", daemon.status.port)
             head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -56,7 +56,7 @@ async def test_a_daemon_in_trouble_tells_no_secret(
         log={"format": format, "level": "debug"},
     )
     conn = await asyncpg.connect(private_dsn)
-    await eventually(lambda: "ready" in daemon.text, 20)
+    await eventually(lambda: "ready" in daemon.text)
     heard = await jobs_that_fail(conn)
     heard += await answers_of(daemon.pid)
     await insert(conn, "leak.stays", PAYLOAD)
@@ -91,14 +91,14 @@ async def test_a_daemon_in_trouble_tells_no_secret(
 
 
 async def until_said(daemon: Process, event: str, times: int) -> None:
-    await eventually(lambda: daemon.text.count(event) >= times, 20, because=event)
+    await eventually(lambda: daemon.text.count(event) >= times, because=event)
 
 
 async def jobs_that_fail(conn: asyncpg.Connection) -> list[str]:
     """Lets every handler fail, and returns what Postgres then has to say, but for the payloads."""
     jobs = {kind: await insert(conn, f"leak.{kind}", PAYLOAD) for kind in KINDS}
     for kind, job in jobs.items():
-        await until(conn, job, "completed" if kind in ("logs", "isolated") else "failed", 20)
+        await until(conn, job, "completed" if kind in ("logs", "isolated") else "failed")
     rows = [dict(row) for row in await conn.fetch("select * from bellhand.all_jobs")]
     assert [row["result"] for row in rows if row["id"] == jobs["isolated"]] == ["[]"]
     for row in rows:

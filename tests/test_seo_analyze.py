@@ -37,7 +37,7 @@ async def analyst(dsn: str, *ports: int, **sections: Any) -> AsyncIterator[Daemo
 
 async def analyze(conn: asyncpg.Connection, state: str = "completed", **payload: Any) -> Any:
     job = await insert(conn, "seo.analyze", json.dumps(payload))
-    row = await until(conn, job, state, 20)
+    row = await until(conn, job, state)
     return json.loads(row["result"]) if state == "completed" else row
 
 
@@ -130,7 +130,7 @@ async def test_a_crawl_hands_over_to_its_analysis(dsn, conn):
         job = await conn.fetchval(
             "select max(id) from bellhand.all_jobs where kind = 'seo.analyze'"
         )
-        row = await until(conn, job, "completed", 20)
+        row = await until(conn, job, "completed")
         assert json.loads(row["result"])["pages"] == 1
 
 

@@ -56,7 +56,7 @@ async def killed_in_the_middle(
     """Enqueue a job, and kill the daemon once it has written a part of what it will write."""
     async with held(dsn):
         job = await insert(conn, kind, json.dumps(payload))
-        await eventually(lambda: conn.fetchval(HELD), 20, because="it should be in the middle")
+        await eventually(lambda: conn.fetchval(HELD), because="it should be in the middle")
         daemon.tell(signal.SIGKILL)
         await daemon.exit_code()
     return job

@@ -108,7 +108,7 @@ async def test_an_analysis_can_order_its_reports(dsn, conn):
         crawl_id = int((await crawl(conn, shop.url))["crawl_id"])
         await done(conn, "seo.analyze", crawl_id=crawl_id, reports=["csv"])
         job = await conn.fetchval("select max(id) from bellhand.all_jobs where kind = 'seo.report'")
-        await until(conn, job, "completed", 20)
+        await until(conn, job, "completed")
         assert (
             await conn.fetchval("select format from bellhand_seo.reports where completed") == "csv"
         )

@@ -93,7 +93,7 @@ def test_a_summary_may_cite_only_what_was_found():
 
 async def summarized(conn: Any, **payload: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     job = await insert(conn, "seo.analyze", json.dumps({"summary": True, **payload}))
-    row = await until(conn, job, "completed", 20)
+    row = await until(conn, job, "completed")
     stored = await conn.fetchval("select summary from bellhand_seo.analyses")
     return json.loads(row["result"]), json.loads(stored)
 

@@ -47,7 +47,7 @@ async def test_a_job_whose_claim_a_crash_of_the_server_undid_is_found_behind_the
                 known = daemon.worker.positions.known.values()
                 return runs[job] == 1 and any(xid > newest for xid, _ in known)
 
-            await eventually(passed, 20)
+            await eventually(passed)
             conn.terminate()
             await asyncio.to_thread(private_server.stop, immediate=True)
             await asyncio.to_thread(private_server.start)

@@ -77,7 +77,7 @@ async def test_a_daemon_shows_no_key_whatever_the_services_say_s0_35(
         env |= plain | {"BELLHAND_SERVICES__PLACES__KEY_FILE": str(file)}
         log = {"format": format, "level": "debug"}
         daemon = fleet.start(dsn, modules=["service_handlers"], env=env, log=log)
-        await eventually(lambda: "ready" in daemon.text, 20)
+        await eventually(lambda: "ready" in daemon.text)
         words = ("302", "400", "404", "500", "503", "reset", "malformed", "truncated", "429", "401")
         for word in words:
             for kind in ("svc.local", "svc.places", "svc.judge"):

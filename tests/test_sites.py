@@ -236,7 +236,7 @@ async def test_a_website_that_changes_under_a_running_job_is_read_anew_by_the_sa
             f'{{"business_id": {number}}}',
             f"business:{number}",
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await at_door.wait()
         await conn.execute(
             "update bellhand_sites.businesses set website = $2, auto_check = true where id = $1",

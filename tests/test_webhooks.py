@@ -299,7 +299,7 @@ async def test_killed_between_delivery_and_commit_it_comes_again_with_the_same_i
         await first.until("ready")
         secret = await channel(conn, port)
         await insert(conn, "t.fine", notify=asks("shop", "completed"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await held.wait()
         first.child.kill()
         second = fleet.start(dsn, **daemons)
@@ -382,7 +382,7 @@ async def test_a_dead_receiver_holds_up_nobody_and_gets_everything_once_it_is_ba
                 await conn.execute("select bellhand.run_now(s.id) from bellhand.scheduled s")
             return bool(await conn.fetchval(ids))
 
-        await eventually(drained, 20)
+        await eventually(drained)
         limit = await conn.fetchval("select concurrency from bellhand.lanes where name = 'notify'")
         assert limit == 4
     assert len({headers["webhook-id"] for headers, _ in dead.got}) == 40
