@@ -14,7 +14,7 @@ JOB = [
 ]  # fmt: skip
 SITE = ["name", "website", "country", "excluded", "auto_check"]
 SITES = ["businesses", "emails", "phones", "socials", "page_checks", "status_changes"]
-SEO_SITE = ["url", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
+SEO_SITE = ["url", "key", "name", "max_pages", "recrawl", "crawls_kept", "owner"]
 SEO = [
     "sites",
     "crawls",

@@ -228,7 +228,7 @@ async def test_s3_a_crawl_is_accepted_and_told_in_capitals(
         await until(conn, await id_of(conn, bad["jobId"]), "failed")
         job = (await seed.get(bad["statusUrl"]))["job"]
         assert (job["status"], "there is no site 404" in job["error"]) == ("FAILED", True)
-        code, told = await seed.ask("POST", "/api/jobs/crawl", {"siteId": "your-site-id"})
+        code, told = await seed.ask("POST", "/api/jobs/crawl", {"siteId": ""})
         assert (code, "siteId" in told["error"]) == (422, True)
 
         await seed.hold(conn, "seo")
@@ -349,6 +349,7 @@ FITS = [
     ("/api/jobs/create", {"projectId": "p", "jobType": "web-search", "config": {"jobType": "web-search"}}),
     ("/api/jobs/crawl", {"siteId": 5, "maxPages": 10, "userId": "u"}),
     ("/api/jobs/crawl", {"siteId": "example.com"}),
+    ("/api/jobs/crawl", {"siteId": "abc-123"}),
 ]  # fmt: skip
 
 

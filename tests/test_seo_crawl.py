@@ -105,6 +105,18 @@ async def test_a_site_is_entered_once_and_says_how_many_pages(dsn, conn):
         assert json.loads(row["result"])["pages"] == 2
         owners = await conn.fetch("select owner from bellhand_seo.crawls order by id")
         assert [row["owner"] for row in owners] == ["u1", "u1", "u2"]
+        # By what an app calls it, be it digits; a text that is no key may be the id.
+        await conn.execute("update bellhand_seo.sites set key = '4711'")
+        for name, state in (
+            ("4711", "completed"),
+            (str(first["site_id"]), "completed"),
+            ("abc-123", "failed"),
+        ):
+            job = await insert(conn, "seo.crawl", json.dumps({"siteId": name, "analyze": False}))
+            row = await until(conn, job, state)
+        assert "no site in bellhand_seo.sites has the key 'abc-123'" in row["error"]
+        judged = await insert(conn, "seo.analyze", '{"siteId": "4711"}')
+        assert json.loads((await until(conn, judged, "completed"))["result"])["score"] is not None
 
 
 async def test_progress_tells_pages_of_those_known(dsn, conn):

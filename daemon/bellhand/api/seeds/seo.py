@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field
@@ -12,18 +12,20 @@ from bellhand.api.live import Sight
 from bellhand.api.operations import answer
 from bellhand.api.seeds.shared import Loose, Shared, said
 from bellhand.callers import CRON, caller_of, needs, require
-from bellhand.problems import HttpProblem
 
 WORDS = {"completed": "COMPLETED", "failed": "FAILED", "cancelled": "CANCELLED", "running": "PROCESSING"}  # fmt: skip
-NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+ADDRESS = re.compile(r"://|[^.]\.[^.]")  # no app's own id of a site has either
 CRON_SECONDS = 20.0
 DROPS_MAX = 1000
 
 
-class Crawl(Loose):
-    """Which site (its id, or an address, which enters it), and how far to go."""
+SiteName = Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=r"\S", max_length=8000)]
 
-    site_id: int | str = Field(alias="siteId")
+
+class Crawl(Loose):
+    """Which site (its id, the key an app has for it, or an address, which enters it), and how far to go."""
+
+    site_id: SiteName = Field(alias="siteId")
     max_pages: int | None = Field(default=None, alias="maxPages", ge=1, le=1_000_000)
     user_id: str | None = Field(default=None, alias="userId", max_length=500)
     priority: int | None = Field(default=None, ge=1, le=10)
@@ -45,14 +47,9 @@ class Seo:
     async def crawl(self, request: web.Request) -> web.Response:
         """POST /api/jobs/crawl."""
         asked = await self.shared.body(request, Crawl)
-        site = str(asked.site_id).strip()
-        if NUMBER.fullmatch(site):
-            payload: dict[str, Any] = {"siteId": int(site)}
-        elif "." in site or "://" in site:
-            payload = {"url": site}
-        else:
-            why = "is the id of a row of bellhand_seo.sites, or an address such as https://example.com"
-            raise HttpProblem("invalid-request", errors=[("#/siteId", why)], detail=f"siteId {why}")
+        site = asked.site_id.strip() if isinstance(asked.site_id, str) else asked.site_id
+        is_address = isinstance(site, str) and bool(ADDRESS.search(site))
+        payload: dict[str, Any] = {"url" if is_address else "siteId": site}
         if asked.max_pages is not None:
             payload["maxPages"] = asked.max_pages
         owner = asked.user_id or caller_of(request).name

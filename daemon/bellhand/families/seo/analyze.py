@@ -20,6 +20,7 @@ from .facts import Facts, has_anchor
 from .payloads import Payload
 from .rules import BY_NAME, Issue, Judge
 from .score import Found, Score, score, share
+from .sites import SiteName, site_id_of
 from .summary import summarize
 from .views import Page, Site, SitemapFile, Target, Unvisited
 
@@ -33,13 +34,13 @@ WHOLE_SITE = UUID(int=0)
 
 
 class Analysis(Payload):
-    """Which crawl: by its id, or the newest of a site that is over; and what is to be made of what is found.
+    """Which crawl: by its id, or the newest of a site (its id or its key) that is over; and what is to be made of what is found.
 
     With `summary` a language model writes a few paragraphs for at most `summary_dollars_max`.
     """
 
     crawl_id: int | None = Field(default=None, ge=1)
-    site_id: int | None = Field(default=None, ge=1)
+    site_id: SiteName | None = None
     user_id: str | None = Field(default=None, max_length=500)
     reports: list[Literal["html", "pdf", "csv"]] = Field(default=[], max_length=3)
     summary: bool = False
@@ -75,16 +76,17 @@ async def analyze(args: Analysis, job: Job) -> dict[str, Any] | None:
     return result
 
 
-async def crawl_of(job: Job, crawl_id: int | None, site_id: int | None) -> asyncpg.Record:
+async def crawl_of(job: Job, crawl_id: int | None, site: int | str | None) -> asyncpg.Record:
     """The crawl's row; fails the job if there is none."""
     async with job.connection() as conn:
+        site_id = None if site is None else await site_id_of(conn, site)
         row = await conn.fetchrow(
             _query("crawl_to_analyze"), crawl_id, site_id, timeout=STATEMENT_SECONDS
         )
     if row is None and crawl_id is not None:
         raise Failed(f"there is no crawl {crawl_id} in bellhand_seo.crawls")
     if row is None:
-        raise Failed(f"site {site_id} has no crawl that is over: enqueue seo.crawl first")
+        raise Failed(f"site {site} has no crawl that is over: enqueue seo.crawl first")
     return row
 
 

@@ -12,16 +12,17 @@ from bellhand.sql import query
 from .crawl import Crawl, Options
 from .frontier import STATEMENT_SECONDS, Frontier
 from .payloads import Payload
+from .sites import SiteName, site_id_of
 from .urls import site_url
 
 
 class CrawlSite(Payload):
-    """Which site (of bellhand_seo.sites, or by its address, entered as one), and how far to go.
+    """Which site (of bellhand_seo.sites by its id or its key, or by its address, entered as one), and how far to go.
 
     Without max_pages the site's own number holds. user_id becomes the owner of crawl and analysis.
     """
 
-    site_id: int | None = Field(default=None, ge=1)
+    site_id: SiteName | None = None
     url: str | None = Field(default=None, min_length=1, max_length=8000)
     user_id: str | None = Field(default=None, max_length=500)
     max_pages: int | None = Field(default=None, ge=1, le=1_000_000)
@@ -102,8 +103,9 @@ async def crawl_sites(args: CrawlSites, job: Job) -> dict[str, Any]:
 async def _site(args: CrawlSite, job: Job) -> Any:
     """The row of the site; an address that is none, or a site that nobody entered, fails the job."""
     async with job.connection() as conn:
-        site_id = args.site_id
-        if site_id is None:
+        if args.site_id is not None:
+            site_id = await site_id_of(conn, args.site_id)
+        else:
             try:
                 url = site_url(args.url or "")
             except ValueError as error:
