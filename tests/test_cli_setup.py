@@ -3,6 +3,7 @@
 # ruff: noqa: F401, F811 (fixtures are used by name)
 
 import json
+import uuid
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_check_goes_through_its_layers_and_ends_78_when_one_is_unfit(
     assert found.code == 78
     assert [one["level"] for one in found.json] == ["ok", "ok", "ok", "ok", "error", "ok"]
     assert found.json[4]["fix"] == "run: bellhand migrate"
-    assert bellhand("check", "--dsn", "postgresql://127.0.0.1:1/x").code == 78
+    assert bellhand("check", "--dsn", "postgresql://127.0.0.1:1/x").code == 75
     assert bellhand("check", "--dsn", "postgresql://127.0.0.1:1/x", "--no-environment").code == 0
     config = tmp_path / "config.toml"
     config.write_text("[worker]\nconcurency = 2\n")
@@ -113,6 +114,23 @@ def test_check_goes_through_its_layers_and_ends_78_when_one_is_unfit(
     said = bellhand("check")
     assert said.code == 78
     assert "line 3: schedule x enqueues unheard.of" in said.out
+
+
+def test_check_names_the_role_that_may_not_and_the_program_that_is_too_old(
+    bellhand: Bellhand,
+) -> None:
+    role = f"plain_{uuid.uuid4().hex[:8]}"
+    bellhand.sql(f"create role {role} login")
+    try:
+        dsn = bellhand.dsn.replace("user=postgres", f"user={role}")
+        said = bellhand("check", "--dsn", dsn)
+        assert (said.code, f'grant bellhand_worker to "{role}"' in said.out) == (78, True), said.out
+    finally:
+        bellhand.sql(f"drop role {role}")
+    bellhand.sql("update bellhand.migrations set version = '99.0', tolerates = '99.0', checksum = 'x' where name like '%0001_core%'")  # fmt: skip
+    said = bellhand("check")
+    assert (said.code, "the schema is newer than this program" in said.out) == (78, True), said.out
+    assert "run bellhand 99.0 or newer" in said.out
 
 
 def test_check_finds_what_would_go_wrong_at_night(bellhand: Bellhand, tmp_path: Path) -> None:

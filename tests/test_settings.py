@@ -111,10 +111,10 @@ def test_settings_cannot_be_changed() -> None:
         ),
         (
             "[worker]\nlease_seconds = 10",
-            "line 1: [worker]: lease_seconds (10) must be at least 3 times",
+            "line 2: [worker]: lease_seconds (10) must be at least 3 times",
         ),
-        ("[database]\nlock_seconds = 60", "line 1: [database]: lock_seconds must be less than"),
-        ("[status]\nhost = '0.0.0.0'", "line 1: [status]: host '0.0.0.0' lets other machines in"),
+        ("[database]\nlock_seconds = 60", "line 2: [database]: lock_seconds must be less than"),
+        ("[status]\nhost = '0.0.0.0'", "line 2: [status]: host '0.0.0.0' lets other machines in"),
         ("[status]\ntoken = 'x'", "line 2: [status] token: a token has at least 16 characters"),
         (
             "[web]\nallow_networks = ['10.0.0.1/8']",
@@ -123,13 +123,20 @@ def test_settings_cannot_be_changed() -> None:
         ("[web]\nports = [80, 99999]", "line 2: [web] ports: Input should be less than or equal"),
         (
             "[schedules.a]\nkind = 'k'\ncron = 'at noon'",
-            "line 1: [schedules.a]: cron expression 'at noon' does not parse",
+            "line 3: [schedules.a] cron: cron expression 'at noon' does not parse",
         ),
         (
             "[schedules.a]\nkind = 'k'\ncron = '@daily'\ntimezone = 'Europe/Berln'",
-            "line 1: [schedules.a]: unknown time zone 'Europe/Berln'; did you mean Europe/Berlin?",
+            "line 4: [schedules.a] timezone: unknown time zone 'Europe/Berln'; did you mean Europe/Berlin?",
         ),
         ("[schedules.a]\nkind = 'k'", "line 1: [schedules.a] cron: Field required"),
+        ("\n[lane.seo]\nconcurrency = 2", 'line 2: lane is not a setting; did you mean "lanes"?'),
+        ("\n[[schedules]]\ncron = '@daily'", "line 2: [schedules]: Input should be"),
+        (
+            "[notify.subscriptions.f]\nchannel = 'x'\non = ['failed']",
+            "line 1: [notify]: subscription f names channel x",
+        ),
+        ("[metrics]\nport = 7700", "line 2: metrics.port is 7700, and so is status.port"),
         ("dsn = nonsense", "is not TOML"),
     ],
 )
@@ -153,12 +160,19 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         (
             "BELLHAND_WORKER__CONCURENCY",
             "3",
-            'CONCURENCY is not a setting; did you mean "concurrency"',
+            "CONCURENCY is not a setting; did you mean BELLHAND_WORKER__CONCURRENCY?",
         ),
         (
             "BELLHAND_WROKER__THREADS",
             "3",
-            'BELLHAND_WROKER__THREADS sets nothing; did you mean "worker"',
+            "BELLHAND_WROKER__THREADS sets nothing; did you mean BELLHAND_WORKER__THREADS?",
+        ),
+        ("BELLHAND_STATUS_PORT", "80", "did you mean BELLHAND_STATUS__PORT?"),
+        ("BELLHAND_DNS", "x", "BELLHAND_DNS sets nothing; did you mean BELLHAND_DSN?"),
+        (
+            "BELLHAND_STATUS__HOST",
+            "0.0.0.0",
+            "the variable BELLHAND_STATUS__HOST: host '0.0.0.0' lets",
         ),
         ("BELLHAND_WORKER__THREADS", "x", "the variable BELLHAND_WORKER__THREADS: Input should be"),
         ("BELLHAND_WORKER__LANES", "[", "a list is written"),
@@ -191,13 +205,23 @@ def test_this_machine_needs_no_token(host: str) -> None:
     assert load(status={"host": host}).status.token is None
 
 
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes makes some of the names of services, and a shell script has its own."""
+    for name, value in {
+        "BELLHAND_STATUS_PORT": "tcp://10.0.0.1:80", "BELLHAND_PORT": "80", "BELLHAND_SERVICE_HOST": "10.0.0.1",
+        "BELLHAND_DSN_OLD": "x", "BELLHAND_TEST_DSN": "x",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert load() == Settings()
+
+
 def test_metrics_for_other_machines_need_the_token_too(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("[metrics]\nhost = '0.0.0.0'\nport = 7701")
     with pytest.raises(SettingsError) as caught:
         load(file)
-    said = "metrics.host '0.0.0.0' lets other machines in, which needs a token"
-    assert str(caught.value).startswith(said)
+    said = "line 2: metrics.host '0.0.0.0' lets other machines in, which needs a token"
+    assert said in str(caught.value)
     file.write_text(file.read_text() + "\n[status]\ntoken = '0123456789abcdef'")
     assert load(file).metrics.port == 7701
 

@@ -237,6 +237,8 @@ def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
     missing = []
     for one in wanted:
         checksum, version, *_ = ledger.get(one.name, NOT_APPLIED)
+        if checksum != one.checksum and _number(version) > _number(__version__):
+            raise _too_new(one.name, version)
         if checksum and checksum != one.checksum and one.once:
             raise MigrationChanged(
                 f"{one.name} was changed after it was applied",
@@ -245,8 +247,6 @@ def _missing(wanted: Sequence[Script], ledger: Ledger) -> list[Script]:
                 "a development database can be dropped and made anew",
             )
         if checksum != one.checksum:
-            if _number(version) > _number(__version__):
-                raise _too_new(one.name, version)
             missing.append(one)
     return missing
 

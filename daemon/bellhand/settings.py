@@ -121,10 +121,17 @@ class Schedule(Section):
         wishes = [wish.model_dump(exclude_none=True) for wish in self.notify]
         return self.model_dump(exclude={"notify"}) | {"notify": wishes}
 
-    @model_validator(mode="after")
-    def _can_be_computed(self) -> Self:
-        ticks_after(self.cron, self.timezone, datetime(2000, 1, 1, tzinfo=UTC))
-        return self
+    @field_validator("cron")
+    @classmethod
+    def _is_an_expression(cls, cron: str) -> str:
+        ticks_after(cron, "UTC", datetime(2000, 1, 1, tzinfo=UTC))
+        return cron
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, timezone: str) -> str:
+        ticks_after("* * * * *", timezone, datetime(2000, 1, 1, tzinfo=UTC))
+        return timezone
 
 
 class Retention(Section):
@@ -304,6 +311,15 @@ class Settings(BaseModel):
             raise ValueError(
                 f"metrics.host {own.host!r} lets other machines in, which needs a token; "
                 'set status.token (or BELLHAND_STATUS__TOKEN), or keep host = "127.0.0.1"'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        own, status = self.metrics, self.status
+        if own.port and (own.host, own.port) == (status.host, status.port):
+            raise ValueError(
+                f"metrics.port is {own.port}, and so is status.port, which has /metrics too; leave metrics.port out, or choose another"
             )
         return self
 

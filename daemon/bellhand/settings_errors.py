@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +16,10 @@ from .errors import Problem
 
 ENV_PREFIX = "BELLHAND_"
 ANY_NAME = "<name>"
+ALONE, NEAR_ALONE = (
+    ("config", "dsn", "modules"),
+    0.65,
+)  # variables without a section, and what is near enough to one
 Location = tuple[str, ...]
 
 
@@ -48,13 +52,42 @@ def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
 
 
 def unknown_variables(settings: type[BaseModel]) -> None:
-    """Refuses BELLHAND_WROKER__CONCURRENCY, which would otherwise do nothing."""
-    for name in os.environ:
-        section, nested, _ = name.removeprefix(ENV_PREFIX).partition("__")
-        if name.startswith(ENV_PREFIX) and nested and section.lower() not in settings.model_fields:
-            raise _error(
-                [f"the variable {name} sets nothing{_meant((section.lower(),), settings)}"]
-            )
+    """Refuses BELLHAND_WROKER__CONCURRENCY and BELLHAND_STATUS_PORT, which would otherwise do nothing."""
+    said = []
+    for name, value in os.environ.items():
+        # Where a service of Kubernetes is called bellhand-status, every container has BELLHAND_STATUS_PORT=tcp://...
+        if name.startswith(ENV_PREFIX) and not value.startswith(("tcp://", "udp://")):
+            bare = name.removeprefix(ENV_PREFIX).lower()
+            meant = _section_meant(bare, settings) if "__" in bare else _alone_meant(bare, settings)
+            if meant is not None:
+                hint = f"; did you mean {_variable(meant)}?" if meant else ""
+                said.append(f"the variable {name} sets nothing{hint}")
+    if said:
+        raise _error(said)
+
+
+def _section_meant(bare: str, settings: type[BaseModel]) -> Location | None:
+    """The setting that was meant by a variable of a section that there is not; None if there is it, () if nothing is near."""
+    section, *rest = bare.split("__")
+    if section in settings.model_fields:
+        return None
+    near = get_close_matches(section, settings.model_fields, 1)
+    return (near[0], *rest) if near else ()
+
+
+def _alone_meant(bare: str, settings: type[BaseModel]) -> Location | None:
+    """The same of a variable without a section: other programs have theirs, so only what is as good as one of ours counts."""
+    if bare in (*settings.model_fields, *ALONE):
+        return None
+    for place in _places(settings):
+        if "_".join(place) == bare:
+            return place
+    near = get_close_matches(bare, ALONE, 1, NEAR_ALONE)
+    return (near[0],) if near and not bare.startswith(near[0]) else None
+
+
+def _variable(place: Location) -> str:
+    return ENV_PREFIX + "__".join(place).upper()
 
 
 def explain(
@@ -70,20 +103,29 @@ def explain(
     said = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         location = tuple(part for part in item["loc"] if isinstance(part, str))
-        if _is_in(env, location):
-            place, name = "", f"the variable {ENV_PREFIX}{'__'.join(location).upper()}"
+        culprit = _culprit(location, item["msg"], settings)
+        if _is_in(env, location) or _is_in(env, culprit):
+            place, name = "", f"the variable {_variable(culprit)}"
         elif _is_in(secrets, location):
             place, name = "", f"the credential {'.'.join(location)}"
-        elif line := line_of(text, location):
+        elif line := line_of(text, culprit):
             place, name = f"{file}, line {line}: ", _shown(location, settings)
         else:
             place, name = "", _shown(location, settings)
         if item["type"] == "extra_forbidden":
-            said.append(f"{place}{name} is not a setting{_meant(location, settings)}")
+            meant = _meant(location, settings, by=_variable if name.startswith("the variable") else None)  # fmt: skip
+            said.append(f"{place}{name} is not a setting{meant}")
         else:
             about = f"{name}: " if name else ""  # what lies between sections names both itself
             said.append(f"{place}{about}{item['msg'].removeprefix('Value error, ')}")
     return _error(said)
+
+
+def _culprit(location: Location, message: str, settings: type[BaseModel]) -> Location:
+    """The setting that a complaint about a section names first, as in `lease_seconds (3) must be`; else the section."""
+    first = message.removeprefix("Value error, ").partition(" ")[0]
+    named = (*location, *first.split("."))
+    return named if any(_is_section(place, named) for place in _places(settings)) else location
 
 
 def _error(said: list[str]) -> SettingsError:
@@ -99,14 +141,15 @@ def line_of(text: str, location: Location) -> int | None:
     section: Location = ()
     best: tuple[int, int] | None = None  # how much of the location matches, negated line
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+        if header := re.match(r"\s*\[\[?\s*([^\[\]]+?)\s*\]", line):
             section = found = _keys(header[1])
         elif key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
             found = section + _keys(key[1])
         else:
             continue
-        if found == location[: len(found)]:
-            best = max(best or (0, 0), (len(found), -number))
+        shared = min(len(found), len(location))
+        if shared and found[:shared] == location[:shared]:  # above it, it, or what lies in it
+            best = max(best or (0, 0), (shared, -number))
     return -best[1] if best else None
 
 
@@ -131,19 +174,21 @@ def _is_in(layer: Any, location: Location) -> bool:
     return not isinstance(layer, Mapping)
 
 
-def _meant(location: Location, settings: type[BaseModel]) -> str:
-    """`; did you mean "concurrency"?`, looking at its neighbours first and then everywhere."""
+def _meant(location: Location, settings: type[BaseModel], *, by: Callable[[Location], str] | None = None) -> str:  # fmt: skip
+    """`; did you mean "concurrency"?`, looking at its neighbours first and then everywhere; `by` names it otherwise."""
     *section, key = location
     everywhere = list(_places(settings))
     here = [place[-1] for place in everywhere if _is_section(place[:-1], section)]
     if near := get_close_matches(key, here, 1):
-        return f'; did you mean "{near[0]}"?'
+        return (
+            f"; did you mean {by((*section, near[0]))}?" if by else f'; did you mean "{near[0]}"?'
+        )
     by_key: dict[str, list[Location]] = {}
     for place in everywhere:
         if len(place) > 1:
             by_key.setdefault(place[-1], []).append(place)
     if near := get_close_matches(key, by_key, 1):
-        return f"; did you mean {' or '.join(map(_shown, by_key[near[0]][:2]))}?"
+        return f"; did you mean {' or '.join(map(by or _shown, by_key[near[0]][:2]))}?"
     return f"; there is {', '.join(here)}" if here else ""
 
 

@@ -18,7 +18,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (START, "dev", "dev:dev", "Run a database of its own, the daemon and a demo, until Ctrl-C."),
     (START, "run", "run:run", "Run the daemon: claim jobs and run them, until SIGTERM or Ctrl-C."),
     (START, "migrate", "migrations:migrate", "Bring the schema up to date."),
-    (START, "check", "maintenance:check", "Check the configuration, the handlers and the database; exits 78 if one is not fit."),
+    (START, "check", "maintenance:check", "Check the configuration, the handlers and the database; exits 78 if one is not fit, 75 if only the database is away."),
     (START, "doctor", "doctor:doctor", "Look for what is wrong now, or soon will be: all of `check`, then the living system; exits 1 if something is."),
     (START, "install", "install:install", "Make a service of it: user, folders, configuration, units, schema; then start it."),
     (START, "uninstall", "install:uninstall", "Stop the service and take it out; the database is never touched."),

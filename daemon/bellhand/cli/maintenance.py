@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from bellhand import __version__
 from bellhand.cli.channels import fares
 from bellhand.cli.context import Cli, Database, Given, close, connect
-from bellhand.cli.errors import BAD_CONFIG, BadConfig, Unreachable, translated
+from bellhand.cli.errors import BAD_CONFIG, OK, UNREACHABLE, BadConfig, Unreachable, translated
 from bellhand.cli.output import paint, plain, say, say_json
 from bellhand.counted import counted
 from bellhand.dev.programs import MAJOR_MIN
@@ -43,6 +43,7 @@ class Finding:
     why: str = ""
     fix: str = ""
     docs: str = ""
+    temporary: bool = False
 
     def __post_init__(self) -> None:
         if self.level != "ok":
@@ -57,7 +58,7 @@ async def check(
     environment: Annotated[bool, Parameter(help="Whether to look at the database too.")] = True,
     cli: Given,
 ) -> int:
-    """Check the configuration, the handlers and the database; exits 78 if one is not fit."""
+    """Check the configuration, the handlers and the database; exits 78 if one is not fit, 75 if only the database is away."""
     if print_config:
         return _print_config(cli)
     findings = await examine(cli, environment=environment)
@@ -66,7 +67,10 @@ async def check(
     else:
         for finding in findings:
             report_finding(finding)
-    return BAD_CONFIG if any(finding.level == "error" for finding in findings) else 0
+    wrong = [finding for finding in findings if finding.level == "error"]
+    if not wrong:
+        return OK
+    return UNREACHABLE if all(finding.temporary for finding in wrong) else BAD_CONFIG
 
 
 async def examine(cli: Cli, *, environment: bool) -> list[Finding]:
@@ -109,6 +113,7 @@ def _unfit(problem: Problem, dsn: str) -> Finding:
     if isinstance(problem, BadConfig):
         found.docs = "bellhand help errors/configuration"
     if isinstance(problem, Unreachable):
+        found.temporary = True
         found.fix = "see that Postgres runs there and lets this machine in (pg_isready with that host and port); else correct dsn"
     if not isinstance(problem, BadConfig) or "DSN" not in problem.what:
         found.why = f"{found.why}; tried {masked_dsn(dsn)}"
@@ -164,12 +169,21 @@ async def _check_environment(cli: Cli) -> list[Finding]:
 async def _check_schema(database: Database, seen: Any) -> list[Finding]:
     from bellhand.migrate import pending
 
-    if seen["migrated"] and not seen["schema_usable"]:
+    role, forbidden = seen["role"], "schema bellhand"
+    try:
+        missing = await pending(database.connection)
+        rights = [] if missing else await database.rows("preflight_rights")
+        forbidden = f"bellhand.{rights[0]['name']}" if rights else ""
+    except asyncpg.InsufficientPrivilegeError:
+        missing = []
+    except Problem as problem:  # changed, or newer than this program
+        return [_finding("schema", problem)]
+    if forbidden and not missing:
         return [
-            Finding("schema", f"role {seen['role']} may not use schema bellhand", "error",
-                    fix=f'grant bellhand_worker to "{seen["role"]}"')
+            Finding("schema", f"role {role} may not work with {forbidden}", "error",
+                    "the daemon selects, inserts, updates and deletes in every table of the schema",
+                    f'as the schema\'s owner: grant bellhand_worker to "{role}"')
         ]  # fmt: skip
-    missing = await pending(database.connection)
     if not missing:
         return [Finding("schema", "up to date")]
     return [

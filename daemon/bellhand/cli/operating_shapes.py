@@ -9,12 +9,15 @@ from bellhand.api.told import Told
 
 
 class Finding(Told):
+    """`temporary`: it may pass by itself, as a database that is away."""
+
     layer: str
     what: str
     level: str
     why: str
     fix: str
     docs: str
+    temporary: bool
 
 
 class Setting(Told):
