@@ -94,9 +94,12 @@ async def test_a_lost_worker_is_shown_with_what_it_held_and_when_that_runs_again
 
 
 async def test_the_system_tells_what_it_is_made_of_and_where_to_read_on(dsn, conn):
-    async with browsing(dsn) as browser:
+    board = "https://grafana.example.com/d/bellhand"
+    async with browsing(dsn, metrics={"grafana_url": board}) as browser:
         await until(conn, await insert(conn, "pages.plain"), "completed")
-        _, page, _ = await browser.get("/system")
+        for path, chosen in (("/lanes/pages", "?var-lane=pages"), ("/kinds/pages.plain", "?var-kind=pages.plain"), ("/system", "")):  # fmt: skip
+            _, page, _ = await browser.get(path)
+            assert page.css_first(f"main a[href='{board}{chosen}']"), path
         facts = text_of(page, "#facts")
         assert "1 of 1" in facts
         links = {one.attributes["href"] for one in page.css("#facts a[href^='/runbooks/']")}

@@ -219,6 +219,7 @@ class Metrics(Section):
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     wait_slo_seconds: PositiveFloat = 900
     canary_seconds: NonNegativeFloat = 60
+    grafana_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#]+)?$")] = ""
 
 
 class Log(Section):

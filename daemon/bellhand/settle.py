@@ -199,6 +199,8 @@ class Settler:
         )  # fmt: skip
         for job, end in jobs:
             outcome = became.get(job.id, "lost")
-            log.info("attempt_ended", job=job.id, kind=job.kind, lane=job.lane, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3),
-                     wait_seconds=round(end.wait_seconds, 3), error=end.error[-2000:] if end.error else None)  # fmt: skip
+            # What is put aside never began, and among daemons that share a lane and not its kinds that happens all the time.
+            say = log.debug if outcome == "park" else log.info
+            say("attempt_ended", job=job.id, kind=job.kind, lane=job.lane, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3),
+                wait_seconds=round(end.wait_seconds, 3), error=end.error[-2000:] if end.error else None)  # fmt: skip
             self.on_settled(job, outcome, end)

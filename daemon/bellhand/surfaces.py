@@ -80,6 +80,7 @@ def status_port(
     routes += Seeds(look, watch, cron=cron is not None).routes()
     routes += Docs(operations_of(routes)).routes()
     site = Site(look, patient)
+    site.grafana = (shown or {}).get("metrics", {}).get("grafana_url", "")
     routes += page_routes(site, shown or {}, origins, beside=Terminal(look, jobs.get_job).beside)
 
     async def closing() -> None:

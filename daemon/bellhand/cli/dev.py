@@ -236,8 +236,10 @@ async def _working(
 ) -> AsyncIterator[tuple[Daemon, asyncio.Task[int]]]:
     """The daemon, ready; on leaving it drains and ends."""
     from bellhand.app import Daemon
+    from bellhand.logs import count_levels
 
     daemon = Daemon(settings, config=cli.options.config)
+    count_levels(daemon.metrics.logged)
     modules = ", ".join(name.rpartition(".")[2] for name in settings.modules)
     checklist.done("handlers", f"{counted(len(daemon.kinds), 'kind')} of {modules}")
     daemon.catch_signals()

@@ -85,6 +85,7 @@ class Site:
         self.patient = patient  # for what may take ACT_SECONDS
         self.assets = Assets()
         self.filters: dict[str, Any] = {**FILTERS, "tree": tree}
+        self.grafana = ""  # where the dashboard for Grafana is, if somebody imported it
         self._kept: dict[tuple[Any, ...], tuple[float, list[Record]]] = {}
         self._asking = asyncio.Lock()
         self._snapshots: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()
@@ -106,6 +107,7 @@ class Site:
             "version": __version__,
             "places": PLACES,
             "keyboard": KEYBOARD,
+            "grafana": self.grafana,
         }
         return environment
 
