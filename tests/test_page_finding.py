@@ -78,11 +78,17 @@ async def test_a_search_is_saved_by_name_for_all_who_look(dsn, conn):
 async def test_a_failure_is_found_by_its_fingerprint(dsn, conn):
     async with browsing(dsn) as browser:
         await fill(conn)
+        await until(conn, await insert(conn, "pages.steps", '{"fail": "second"}', owner="ada"), "failed")  # fmt: skip
         await conn.execute("select bellhand.group_failures()")
         failure = await conn.fetchval("select fingerprint from bellhand.failures")
         _, page, _ = await browser.get(f"/jobs?q={failure}")
         assert "ValueError" in text_of(page, "h1")
         assert "after the deploy of 0" in text_of(page, "#group")
+        assert "Owners of those1" in text_of(page, "#group")
+        for form, said in (({"for": "ever", "reason": "known"}, "somebody unmutes it: known"), ({"for": "7d"}, "in 7 d"), ({"for": "off"}, "Mute it")):  # fmt: skip
+            _, page, there = await browser.post(f"/failures/{failure}/mute", form)
+            assert said in text_of(page), form
+            assert there == f"/failures/{failure}?did={'unmute' if form['for'] == 'off' else 'mute'}"  # fmt: skip
         _, page, _ = await browser.get(f"/jobs?q={failure[::-1]}")
         assert "No job matches" in text_of(page)
 

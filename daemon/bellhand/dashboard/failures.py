@@ -16,7 +16,8 @@ from bellhand.problems import HttpProblem, not_found
 
 WINDOWS = {"1h": 3600.0, "24h": 86_400.0, "7d": 604_800.0}
 GROUPS_MAX = 100
-MUTE_SECONDS = {"1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0, "off": 0.0}
+MUTE_SECONDS = {"1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0, "ever": None, "off": 0.0}
+MUTE_WORDS = {"1h": "an hour", "1d": "a day", "7d": "a week", "ever": "until somebody unmutes it"}
 FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 
 
@@ -47,7 +48,7 @@ class Failures:
         jobs = await self.jobs.of_ids(row["ids"])
         return await self.site.page(
             request, "failure.html", title=f"{row['kind']}: {row['error_class']}", group=row, jobs=jobs,
-            contrast=json.loads(row["contrast"] or "[]"), deploy=json.loads(row["deploy"] or "null"), filter=json.dumps({"failure": row["fingerprint"]}),
+            contrast=json.loads(row["contrast"] or "[]"), deploy=json.loads(row["deploy"] or "null"), filter=json.dumps({"failure": row["fingerprint"]}), lengths=MUTE_WORDS,
         )  # fmt: skip
 
     async def _no_such(self, fingerprint: str) -> HttpProblem:
@@ -64,7 +65,7 @@ class Failures:
         await self.site.look.fetch(
             "mute_failure", found, seconds, reason, actor=caller_of(request).actor
         )
-        return self.site.done(f"/failures/{found}", "mute" if seconds else "unmute")
+        return self.site.done(f"/failures/{found}", "unmute" if seconds == 0 else "mute")
 
     async def undo(self, request: web.Request) -> web.Response:
         """POST /operations/{operation}/undo: takes back a bulk act where nothing touched its jobs since."""
