@@ -124,6 +124,7 @@ async def test_what_limits_would_do_is_said_before_they_are_set(dsn, conn):
         ended = [[cell.text() for cell in row.css("td")] for row in page.css("#hour tbody tr")]
         assert (len(ended), ended[-1]) == (12, ["7", "2", "0", "1"])
         assert "It is paused. Once it goes on" in text_of(page, "#forecast")
+        assert "by its rate" not in text_of(page, "#lane")
         assert "done in about 10 min; with these limits in about 2 min, 4 at once" in text_of(page, "#forecast")  # fmt: skip
         assert (
             await conn.fetchval("select concurrency from bellhand.lanes where name = 'pages'") == 1
@@ -131,9 +132,10 @@ async def test_what_limits_would_do_is_said_before_they_are_set(dsn, conn):
         _, page, _ = await browser.get("/lanes/pages/forecast?concurrency=many")
         assert "is no number" in text_of(page, "p")
         assert (await browser.get("/lanes/pages?concurrency=0"))[0] == 422
-        code, page, where = await browser.post("/lanes/pages/limits", {"concurrency": "4"})
+        code, page, where = await browser.post("/lanes/pages/limits", {"concurrency": "4", "rate_per_second": "1000"})  # fmt: skip
         assert (code, where) == (200, "/lanes/pages?did=limit_lane")
-        assert "4 at once" in text_of(page, "#lane")
+        assert "4 at once 1,000 a second" in text_of(page, "#lane")
+        assert "by its rate1 of 1" in text_of(page, "#lane")
         assert "by" in text_of(page, "#lane")
         event = await conn.fetchval("select data from bellhand.events where type = 'lane_limited' order by seq desc limit 1")  # fmt: skip
         assert json.loads(event)["concurrency"] == 4

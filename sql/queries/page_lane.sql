@@ -1,9 +1,11 @@
--- What the page of lane $1 shows besides what page_lanes.sql says: the next $2 jobs in the order they will run, what has its slots, how long the newest
+-- What the page of lane $1 shows besides what page_lanes.sql says: the next $2 jobs in the order they will run, what has its slots, how many may begin at once by its rate, how long the newest
 -- jobs that ended had waited (2,000 in all, found by the index of their kinds; what depended on others was not only waiting for a slot), the
 -- hands of the workers that serve it, and who paused it. Each part is bounded.
-with lane as materialized (select l.id, l.name, l.rate_burst from bellhand.lanes l where l.name = $1),
+with lane as materialized (select l.id, l.name, l.rate_burst,
+  case when l.rate_per_second is not null then
+    greatest(0, floor(least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second)))::integer end as tokens from bellhand.lanes l where l.name = $1),
 kinds as materialized (select k.name, count(*) over () as n from lane l join bellhand.kinds k on k.lane = l.id order by k.name limit 100)
-select l.name, l.rate_burst,
+select l.name, l.rate_burst, l.tokens,
   (select jsonb_agg(jsonb_build_object('id', j.id, 'kind', j.kind, 'owner', j.owner, 'priority', j.priority, 'run_at', j.run_at) order by q.place) from (
     select x.id, x.epoch, row_number() over () as place from (
       select y.id, y.epoch from bellhand.queue y where y.lane = l.id order by y.lane, y.rank, y.xid, y.id limit $2::integer) x) q

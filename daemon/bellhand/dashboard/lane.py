@@ -75,7 +75,7 @@ class Lanes:
         lane, row = await self._lane(request)
         asked = limits_of(request.query) if any(name in request.query for name in LIMITS) else None
         return await self.site.page(
-            request, "lane.html", title=f"Lane {lane['lane']}", lane=lane | {"rate_burst": row["rate_burst"]}, hands=row["hands"], workers=row["workers"],
+            request, "lane.html", title=f"Lane {lane['lane']}", lane=lane | {"rate_burst": row["rate_burst"], "tokens": row["tokens"]}, hands=row["hands"], workers=row["workers"],
             next=json.loads(row["next"] or "[]"), occupants=json.loads(row["occupants"] or "[]"), waits=histogram(row["waits"]), waited=len(row["waits"]),
             paused=json.loads(row["paused"] or "null"), forecast=forecast(lane, pace(lane, row), asked), asked=asked,
         )  # fmt: skip
