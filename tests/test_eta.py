@@ -302,7 +302,11 @@ async def test_a_daemon_measures_keeps_score_and_groups_beside_its_work(
         await eventually(known, 60)
 
         def told() -> bool:
-            return b'bellhand_eta_error_ratio{what="finish"}' in daemon.metrics.render()
+            text = daemon.metrics.render()
+            return (
+                b'bellhand_eta_error_ratio{what="finish"}' in text
+                and b'bellhand_eta_judged{what="finish"}' in text
+            )
 
         await eventually(told)
 

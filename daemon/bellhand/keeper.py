@@ -264,7 +264,8 @@ class Keeper:
     async def keep_score(self) -> float | None:
         """Judge what was foretold."""
         for row in await self.store.keep_score():
-            self.metrics.set_calibration(row["what"], row["held_ratio"], row["error_ratio"])
+            what, held, error, judged = row
+            self.metrics.set_calibration(what, held, error, judged)
         return self._learning_seconds()
 
     def _learning_seconds(self) -> float:

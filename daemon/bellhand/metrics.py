@@ -138,6 +138,12 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        self._eta_judged = Gauge(
+            "bellhand_eta_judged",
+            "Of how many foretold starts and finishes that is said.",
+            ["what"],
+            registry=self.registry,
+        )
         self._eta_held = Gauge(
             "bellhand_eta_band_held_ratio",
             "How many of them fell into the band that was foretold.",
@@ -225,8 +231,9 @@ class Metrics:
         """`followers` says how many streams are followed now."""
         self.followers = self._own.followers = followers
 
-    def set_calibration(self, what: str, held: float, error: float) -> None:
-        """How well `start` or `finish` was foretold."""
+    def set_calibration(self, what: str, held: float, error: float, judged: int) -> None:
+        """How well `start` or `finish` was foretold, of so many."""
+        self._eta_judged.labels(what).set(judged)
         self._eta_held.labels(what).set(held)
         self._eta_error.labels(what).set(error)
 

@@ -203,7 +203,7 @@ def metrics() -> str:
     shown.answered("/livez", "GET", 200, 0.0)
     shown.schedule_missed("example", 0)
     shown.found("example.kind", {"example": 1})
-    shown.set_calibration("start", 1.0, 0.0)
+    shown.set_calibration("start", 1.0, 0.0, 1)
     shown.sampled.set_database(
         {"tables": "{}", "oldest_transaction_seconds": 0.0, "retention_late_seconds": 0.0, "ids_drawn": 0, "duplicates": 0,
          "schedules": '{"example": [0, 0]}'}

@@ -300,7 +300,7 @@ class Store:
         await self.learning.fetch(query("measure_runs"))
 
     async def keep_score(self) -> list[Record]:
-        """Judge and foretell; how well it went this week: what, held_ratio, error_ratio."""
+        """Judge and foretell; how well it went this week: what, held_ratio, error_ratio, judged."""
         rows = await self.learning.fetch(query("keep_score"))
         return [row for row in rows if row["what"] is not None]
 

@@ -93,7 +93,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Steps", "ops", (("sum by (kind, outcome) (rate(bellhand_steps_finished_total{K}" + RATE + ")) > 0", "{{kind}} {{outcome}}"),),
               "Steps that ended: the sign of life of long jobs.", link="/kinds"),
         Panel("How far off what was foretold is", "percentunit", (("max by (what) (bellhand_eta_error_ratio{S})", "{{what}} off by"), ("max by (what) (bellhand_eta_band_held_ratio{S})", "{{what}} in its band")),
-              "Over this week: the error as a part of the time taken, and how many fell into the band that was told.", width=12, link="/system"),
+              "Over this week: the error as a part of the time taken, and how many fell into the band that was told. The alert waits for 20.", width=12, link="/system"),
         Panel("Ignored cancelling, came too late", "ops",
               (("sum by (kind) (rate(bellhand_handlers_abandoned_total{K}" + RATE + ")) > 0", "{{kind}} ignored"), ("sum by (kind) (rate(bellhand_stale_results_total{K}" + RATE + ")) > 0", "{{kind}} too late")),
               "Handlers that went on after they were cancelled, and outcomes of jobs that had become another's.", width=12, link="/kinds"),
