@@ -333,9 +333,9 @@ async def test_a_cron_without_a_secret_is_for_this_machine_and_with_one_for_thos
         async with at_work(dsn, validate) as daemon:
             seed = App(session, daemon)
             assert (await seed.get("/api/cron/process-jobs", headers={}))["success"]
-            foreign = {"Sec-Fetch-Site": "cross-site"}
-            code, told = await seed.ask("GET", "/api/cron/process-jobs", headers=foreign)
-            assert code == 403, "an image in somebody's page is no cron"
+            for foreign in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
+                code, told = await seed.ask("GET", "/api/cron/process-jobs", headers=foreign)
+                assert code == 403, "what somebody's page asks for is no cron"
         async with at_work(dsn, validate, status={"port": 0, "cron_secret": SECRET}) as daemon:
             seed = App(session, daemon)
             code, told = await seed.ask("GET", "/api/cron/process-jobs", headers={})

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -104,6 +105,16 @@ def require(request: web.Request, scope: Scope | tuple[Scope, ...]) -> Caller:
     has = ", ".join(sorted(caller.scopes))
     detail = f"this needs {' or '.join(wanted)}; {caller.name} has {has}"
     raise HttpProblem("forbidden", detail=detail)
+
+
+def refuse_foreign(request: web.Request) -> bool:
+    """Refuses what a browser sends for a page of another origin; returns whether it says of which origin it is at all."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
+    if site is not None and site not in ("same-origin", "none"):
+        raise HttpProblem("foreign-origin", detail=f"Sec-Fetch-Site is {site!r}")
+    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+        raise HttpProblem("foreign-origin", detail=f"Origin is {origin!r}")
+    return site is not None or origin is not None
 
 
 def unauthorized(detail: str = "") -> HttpProblem:

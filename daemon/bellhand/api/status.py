@@ -21,7 +21,16 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bellhand.api.connections import FIXED, HEADERS, OPTIONS, Connections
 from bellhand.api.cors import Cors
 from bellhand.budget import Budget, Taken
-from bellhand.callers import CALLER, LOOPBACK, NOBODY, Caller, Callers, needed, require
+from bellhand.callers import (
+    CALLER,
+    LOOPBACK,
+    NOBODY,
+    Caller,
+    Callers,
+    needed,
+    refuse_foreign,
+    require,
+)
 from bellhand.errors import Problem
 from bellhand.problems import HttpProblem, not_found, of_error
 from bellhand.settings import Status
@@ -292,14 +301,7 @@ def _problem(request: web.Request, error: Exception) -> HttpProblem:
 
 def _check_origin(request: web.Request, *, with_cookie: bool) -> None:
     """What changes something comes from our own pages, or from a program that shows no sign of a browser."""
-    if request.method in SAFE:
-        return
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
-    if site is not None and site not in ("same-origin", "none"):
-        raise HttpProblem("foreign-origin", detail=f"Sec-Fetch-Site is {site!r}")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
-        raise HttpProblem("foreign-origin", detail=f"Origin is {origin!r}")
-    if with_cookie and site is None and origin is None:
+    if request.method not in SAFE and not refuse_foreign(request) and with_cookie:
         raise HttpProblem("foreign-origin", detail="a session without Origin and Sec-Fetch-Site")
 
 

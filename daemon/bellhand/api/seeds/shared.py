@@ -15,10 +15,17 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from bellhand.api.live import JOBS_PER_FOLLOWER_MAX, Follower, Sight, Watch, sight_of
 from bellhand.api.naming import job_row
 from bellhand.api.operations import body_of, checked
-from bellhand.callers import CRON, LOOPBACK, Caller, caller_of, require, unauthorized
+from bellhand.callers import (
+    CRON,
+    LOOPBACK,
+    Caller,
+    caller_of,
+    refuse_foreign,
+    require,
+    unauthorized,
+)
 from bellhand.logs import without_secrets
 from bellhand.look import Look
-from bellhand.problems import HttpProblem
 from bellhand.states import OVER
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -44,9 +51,8 @@ class Shared:
         """Who may run a cron route: who shows the secret, or a token that operates; without a secret whoever may operate here."""
         caller = caller_of(request)
         # A GET that acts, on a machine where everybody may: not for pages in somebody's browser.
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if caller == LOOPBACK and site not in ("none", "same-origin"):
-            raise HttpProblem("foreign-origin", detail=f"Sec-Fetch-Site is {site!r}")
+        if caller == LOOPBACK:
+            refuse_foreign(request)
         if caller == CRON or (self.cron and caller != LOOPBACK and caller.may("operate")):
             return caller
         if self.cron:
