@@ -8,6 +8,7 @@ import os
 import sys
 
 SECONDS_MAX = 60.0
+AGAIN_SECONDS = 60.0  # anybody may ask, so what fails is not tried at every question
 _ERROR_CHARS_MAX = 300
 
 
@@ -21,12 +22,21 @@ class Reference:
     def __init__(self) -> None:
         self._made: dict[str, str] | None = None
         self._making = asyncio.Lock()
+        self._failed = ""
+        self._again_at = 0.0
 
     async def pages(self) -> dict[str, str]:
-        """All pages; who asks meanwhile waits for the same process. Raises NoReference, and tries again the next time."""
+        """All pages; who asks meanwhile waits for the same process. Raises NoReference, which holds for AGAIN_SECONDS."""
         async with self._making:
             if self._made is None:
-                self._made = await _make()
+                clock = asyncio.get_running_loop().time
+                if clock() < self._again_at:
+                    raise NoReference(self._failed)
+                try:
+                    self._made = await _make()
+                except NoReference as error:
+                    self._failed, self._again_at = str(error), clock() + AGAIN_SECONDS
+                    raise
             return self._made
 
 
