@@ -67,9 +67,12 @@ class Sampled(Collector):
         yield errors
 
     def _lanes(self) -> Iterator[Metric]:
-        jobs = _gauge("lane_jobs", "Jobs of the lane by state.", "lane", "state")
+        jobs = _gauge("lane_jobs", f"Jobs of the lane: {', '.join(STATES)}.", "lane", "state")
         held_up = _gauge(
-            "lane_unclaimable_jobs", "Jobs that nobody may take now, by why.", "lane", "reason"
+            "lane_unclaimable_jobs",
+            f"Jobs that nobody may take now: {', '.join(REASONS)}.",
+            "lane",
+            "reason",
         )
         oldest = _gauge("lane_oldest_due_seconds", "Age of the oldest job that is due.", "lane")
         drain = _gauge("lane_drain_seconds", "Until what is pending is done, at the pace of the last ten minutes.", "lane")  # fmt: skip

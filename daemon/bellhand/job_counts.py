@@ -126,13 +126,19 @@ class JobCounts(Collector):
     def collect(self) -> Iterator[Metric]:
         label = ["lane", "kind"]
         finished = CounterMetricFamily(
-            "bellhand_jobs_finished", "Jobs that are over.", labels=[*label, "outcome"]
+            "bellhand_jobs_finished",
+            f"Jobs that are over: {', '.join(OUTCOMES)}.",
+            labels=[*label, "outcome"],
         )
         attempts = CounterMetricFamily(
-            "bellhand_job_attempts", "Attempts that ended.", labels=[*label, "result"]
+            "bellhand_job_attempts",
+            f"Attempts that ended: {', '.join(RESULTS)}.",
+            labels=[*label, "result"],
         )
         steps = CounterMetricFamily(
-            "bellhand_steps_finished", "Steps that ended.", labels=[*label, "outcome"]
+            "bellhand_steps_finished",
+            "Steps that ended: completed, failed.",
+            labels=[*label, "outcome"],
         )
         waits = HistogramMetricFamily(
             "bellhand_job_wait_seconds", "From being due to being started.", labels=label
