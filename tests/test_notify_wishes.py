@@ -104,6 +104,10 @@ async def test_the_jobs_of_a_schedule_tell_whom_it_names_and_come_without_him(
 
     assert json.loads(await fire("told", 1)) == [wish]
     assert await fire("plain", 1) is None
+    for name, told in ("told", [wish]), ("plain", None):
+        job = await conn.fetchval("select id from bellhand.run_schedule($1)", name)
+        asked = await conn.fetchval("select notify from bellhand.jobs where id = $1", job)
+        assert told == (json.loads(asked) if asked else None), "run by hand it tells too"
     error = "select error from bellhand.schedules where name = 'told'"
     assert await conn.fetchval(error) is None
     await conn.execute("delete from bellhand.channels")

@@ -115,7 +115,7 @@ def due_ticks(
     ticks = ticks_after(expression, timezone, now)
     next_tick = next(ticks, None)
     if expected is None or expected > now:
-        return [], expected if expected is not None and expected > now else next_tick
+        return [], next_tick  # it was later before the clock was set back
     due = _last_ticks(expression, timezone, expected, now, missed_max)
     if missed == "all":
         return due, next_tick

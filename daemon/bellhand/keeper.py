@@ -182,7 +182,7 @@ class Keeper:
                 fired = await self.store.fire_schedule(row["name"], row["next_at"], ticks, next_at)
             except (ValueError, asyncpg.PostgresError) as error:
                 log.error("schedule_failed", schedule=row["name"], error=describe(error))
-                await self.store.schedule_error(row["name"], describe(error))
+                await self.store.schedule_error(row["name"], describe(error), row["next_at"])
                 continue
             # Of several daemons one fires, and counts; one that leaves all ticks out fires none.
             if fired or not ticks:

@@ -262,9 +262,9 @@ class Store:
             await self.chores.fetchval(query("fire_schedule"), name, expected, ticks, next_at)
         )
 
-    async def schedule_error(self, name: str, error: str) -> None:
-        """Note what is wrong with a schedule."""
-        await self.chores.fetch(query("schedule_error"), name, error)
+    async def schedule_error(self, name: str, error: str, expected: datetime | None) -> None:
+        """Note what is wrong with a schedule that waited for this tick."""
+        await self.chores.fetch(query("schedule_error"), name, error, expected)
 
     async def prepare_history(self, days: int) -> int:
         """Make partitions ahead."""

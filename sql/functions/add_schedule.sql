@@ -34,9 +34,10 @@ begin
         hint = 'Take another name, or change that one: the same command with --replace';
     end if;
     update bellhand.schedules x set cron = p_cron, timezone = p_timezone, kind = p_kind, payload = p_payload, missed = p_missed,
-        priority = coalesce(p_priority, k.priority, 5), missed_max = p_missed_max, notify = p_notify, error = null,
+        priority = coalesce(p_priority, k.priority, 5), missed_max = p_missed_max, notify = p_notify, error = null, again_at = null,
         -- As with a changed configuration: only a new expression is counted anew.
-        next_at = case when (x.cron, x.timezone) = (p_cron, p_timezone) then x.next_at else p_next_at end
+        next_at = case when (x.cron, x.timezone) = (p_cron, p_timezone) then x.next_at else p_next_at end,
+        counted_at = case when (x.cron, x.timezone) = (p_cron, p_timezone) then x.counted_at else bellhand.now() end
       where x.name = p_name;
   end if;
   insert into bellhand.events (type, kind, data) values (case when made then 'schedule_added' else 'schedule_changed' end, p_kind,

@@ -52,7 +52,7 @@ begin
         free[n] := least(free[n], most[n] - p_running[k]);
       end if;
       if l.rate_per_second is not null then
-        tokens := least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second);
+        tokens := bellhand.refilled(l.tokens, l.tokens_at, l.rate_burst, l.rate_per_second);
         free[n] := least(free[n], floor(tokens)::integer);
       end if;
     end if;
@@ -119,7 +119,7 @@ begin
     perform bellhand.keep_slots(p_worker, n, least(p_running[k] + asked[n] - free[n], most[n]), p_modes[k] = 2, asked[n] - free[n]);
     if p_modes[k] = 2 then
       lane := n;
-      wait_seconds := (select (1 - x.tokens) / x.rate_per_second - extract(epoch from bellhand.now() - x.tokens_at)
+      wait_seconds := (select (1 - bellhand.refilled(x.tokens, x.tokens_at, x.rate_burst, x.rate_per_second)) / x.rate_per_second
                        from bellhand.lanes x where x.id = n and x.rate_per_second is not null and not x.paused);
       if wait_seconds > 0 then return next; end if;
     end if;

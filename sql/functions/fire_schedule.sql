@@ -17,7 +17,7 @@ begin
     update bellhand.schedule_ticks t set job = new_id where t.schedule = p_name and t.tick = moment;
     fired := fired + 1;
   end loop;
-  update bellhand.schedules set next_at = p_next, last_at = coalesce(p_ticks[cardinality(p_ticks)], last_at),
+  update bellhand.schedules set next_at = p_next, counted_at = bellhand.now(), again_at = null, last_at = coalesce(p_ticks[cardinality(p_ticks)], last_at),
     last_job = coalesce(new_id, last_job), error = 'nobody is told: ' || problem where name = p_name;
   return fired;
 end $$;

@@ -7,7 +7,7 @@ declare
 begin
   if p_locked and p_taken > 0 then
     update bellhand.lanes l
-      set tokens = least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second) - p_taken,
+      set tokens = bellhand.refilled(l.tokens, l.tokens_at, l.rate_burst, l.rate_per_second) - p_taken,
           tokens_at = bellhand.now()
       where l.id = p_lane and l.rate_per_second is not null;
   end if;

@@ -30,6 +30,6 @@ begin
     select q.id from bellhand.queue q where q.lane = p_lane order by q.lane, q.rank, q.xid, q.id limit 1) q join bellhand.jobs j on j.id = q.id);
   if head_seconds > 360 then o.ended := bellhand.lane_pace(p_lane); end if;
   o.rate := l.rate_per_second;
-  o.tokens := least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second);
+  o.tokens := bellhand.refilled(l.tokens, l.tokens_at, l.rate_burst, l.rate_per_second);
   return o;
 end $$;

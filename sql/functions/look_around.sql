@@ -16,7 +16,7 @@ begin
   select jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'concurrency', l.concurrency, 'rate_per_second', l.rate_per_second,
     'ranks', l.ranks, 'paused', l.paused) order by l.id) into lanes from bellhand.lanes l;
   paused_kinds := array(select k.name from bellhand.kinds k where k.paused);
-  next_tick_seconds := (select case when bool_or(s.next_at is null) then 0 else extract(epoch from min(s.next_at) - bellhand.now()) end
+  next_tick_seconds := (select extract(epoch from min(greatest(coalesce(s.next_at, bellhand.now()), s.again_at)) - bellhand.now())
                         from bellhand.schedules s where not s.paused);
   next_tick_seconds := least(next_tick_seconds, (select extract(epoch from min(l.paused_until) - bellhand.now()) from bellhand.lanes l where l.paused));
 end $$;

@@ -11,7 +11,7 @@ begin
     on conflict (name) do update set cron = excluded.cron, timezone = excluded.timezone, kind = excluded.kind, payload = excluded.payload,
       priority = excluded.priority, missed = excluded.missed, missed_max = excluded.missed_max, notify = excluded.notify, source = 'config',
       -- A new expression is counted from now on; the old next tick means nothing to it.
-      next_at = case when (old.cron, old.timezone) = (excluded.cron, excluded.timezone) then old.next_at end, error = null
+      next_at = case when (old.cron, old.timezone) = (excluded.cron, excluded.timezone) then old.next_at end, error = null, again_at = null
     where (old.cron, old.timezone, old.kind, old.payload, old.priority, old.missed, old.missed_max, old.notify, old.source)
       is distinct from (excluded.cron, excluded.timezone, excluded.kind, excluded.payload, excluded.priority, excluded.missed, excluded.missed_max, excluded.notify, 'config');
 end $$;

@@ -13,6 +13,11 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   insert into bellhand.services (name, tokens, day) values (p_name, p_burst, today) on conflict do nothing;
   select * into s from bellhand.services x where x.name = p_name for no key update;
+  -- A minute and more ahead: the server's clock was set back, and what was to be over then would not be until it has caught up.
+  if s.tokens_at > t + interval '1 minute' then
+    update bellhand.services x set tokens_at = t, retry_at = case when x.retry_at > t then t else x.retry_at end,
+      paused_until = case when x.paused_until > t then t else x.paused_until end where x.name = p_name returning * into s;
+  end if;
   -- Who waited for the lock began earlier than who had it: time does not go back.
   t := greatest(t, s.tokens_at);
   if date_trunc('month', s.day) <> date_trunc('month', today) then

@@ -16,7 +16,7 @@ begin
         coalesce(', longest by ' || holders, '')), 'raise concurrency under [worker], or start another daemon: bellhand run'::text;
   end if;
   if p_lane.rate_per_second is not null then
-    tokens := least(p_lane.rate_burst, p_lane.tokens + extract(epoch from bellhand.now() - p_lane.tokens_at) * p_lane.rate_per_second);
+    tokens := bellhand.refilled(p_lane.tokens, p_lane.tokens_at, p_lane.rate_burst, p_lane.rate_per_second);
     if tokens < 1 then
       return query select 'lane_rate'::text, format('Lane %s starts %s jobs a second; the next token comes in %s.', p_lane.name, p_lane.rate_per_second,
         bellhand.for_people((1 - tokens) / p_lane.rate_per_second)),

@@ -279,6 +279,8 @@ create table bellhand.schedules (
   paused     boolean     not null default false,
   source     text        not null default 'sql',
   next_at    timestamptz,                            -- null: not yet computed by a daemon
+  counted_at timestamptz not null default bellhand.now(), -- when it was; ahead of the clock: that was set back
+  again_at   timestamptz,                            -- after an error it is left alone until then, and its tick kept
   last_at    timestamptz,
   last_job   bigint,
   error      text
