@@ -70,6 +70,8 @@ async def test_a_job_tells_everything_but_its_secrets(dsn, conn):
         assert (code, page.css_first("h1").attributes["data-id"]) == (200, str(key))
         assert (await browser.get("/jobs/99999"))[0] == 404
         assert (await browser.get("/jobs/no-such"))[0] == 404
+        _, page, _ = await browser.get(f"/jobs/{jobs['failed'] // 10}")  # it begins like this one
+        assert f"/jobs/{jobs['failed']}" in [one.attributes["href"] for one in page.css(".card p a")]  # fmt: skip
         await conn.execute("select bellhand.group_failures()")
         failure = await conn.fetchval("select fingerprint from bellhand.failures")
         code, page, _ = await browser.get(f"/failures/{failure[:-2]}zz")

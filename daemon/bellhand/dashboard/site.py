@@ -228,12 +228,17 @@ class Site:
 
 
 def linked(hint: str) -> list[tuple[str, str, str]]:
-    """A hint word by word: where it leads if it is the address of a page, the word, and the mark behind it."""
-    words = [(word.rstrip(",;.?"), word) for word in hint.split(" ")]
-    return [
-        (text if "/" + text.removeprefix("/").split("/")[0] in PATHS and text.startswith("/") else "", text, word[len(text) :])
-        for text, word in words
-    ]  # fmt: skip
+    """A hint word by word: where it leads if it is the address of a page or the id of a job, the word, and the mark behind it."""
+    words = hint.split(" ")
+    found = []
+    for word, behind in zip(words, [*words[1:], ""], strict=True):
+        text = word.rstrip(",;.?")
+        page = text if text.startswith("/") and "/" + text.split("/")[1] in PATHS else ""
+        job = (
+            f"/jobs/{text}" if is_number(text) and behind.startswith("(") else ""
+        )  # 7 (demo.greet, completed)
+        found.append((page or job, text, word[len(text) :]))
+    return found
 
 
 def see(path: str) -> web.Response:
