@@ -293,6 +293,10 @@ def test_a_configuration_that_is_wrong_ends_it_once_and_says_where(machine: Mach
     assert shown(machine, "ExecMainStatus") == "78"
     assert '/etc/bellhand/config.toml, line 4: [worker] concurency is not a setting; did you mean "concurrency"?' in journal(machine)  # fmt: skip
     config.write_text(CONFIG)
+    config.chmod(0o600)  # as an editor leaves it that writes a new file
+    said = machine.run("bellhand", "check", check=False)
+    assert (said.returncode, "cannot be read by bellhand, whom the service runs as" in said.stdout) == (78, True), said  # fmt: skip
+    config.chmod(0o640)
     machine.run("systemctl", "restart", "bellhand")
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from bellhand import __version__
+from bellhand.cli.configured import for_the_service
 from bellhand.dev.state import DevState
+from bellhand.errors import Problem
 from commands import Bellhand, bare, bellhand
 
 HANDLERS = '''
@@ -147,6 +149,13 @@ def test_check_finds_what_would_go_wrong_at_night(bellhand: Bellhand, tmp_path: 
         config.write_text(head + rest)
         said = bellhand("check", "--no-environment")
         assert (said.code, why in said.out) == (78, True), said.out
+    config.write_text("[notify.channels.ops]\nkind = 'slack'\nurl_file = 'nothing'\n")
+    said = bellhand("check", "--no-environment")
+    assert (said.code, "[notify.channels.ops] url_file cannot be read" in said.out) == (78, True)
+    config.chmod(0o600)
+    with pytest.raises(Problem, match="cannot be read by nobody, whom the service runs as"):
+        for_the_service(config, "nobody")
+    for_the_service(Path("/etc/passwd"), "nobody")
     config.write_text(f"[services.serpapi]\nkey_file = '{tmp_path / 'nothing'}'\n")
     said = bellhand("doctor")
     assert said.code == 1

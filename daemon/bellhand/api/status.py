@@ -128,7 +128,9 @@ class StatusPort:
             raise Problem(
                 f"the status port {self.settings.host}:{self.settings.port} cannot be opened",
                 why=error.strerror or str(error),
-                fix="choose another under [status], or stop what listens there; port = 0 takes any",
+                fix="choose one from 1024 up under [status], or give the service AmbientCapabilities=CAP_NET_BIND_SERVICE"
+                if isinstance(error, PermissionError)
+                else "choose another under [status], or stop what listens there; port = 0 takes any",
             ) from error
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,8 +64,43 @@ def _line(config: Path | None, schedule: str, key: str) -> str:
     return f"{file}, line {line}: " if line else ""
 
 
+def for_the_service(file: Path, user: str) -> None:
+    """Raises Problem where the modes of a file, or of a folder above it, keep it from the user whom the service runs as."""
+    with suppress(KeyError):
+        who = pwd.getpwnam(user)
+        groups = set(os.getgrouplist(user, who.pw_gid))
+        for place in (*reversed(file.resolve().parents), file):
+            seen = place.stat()
+            shift = 6 if seen.st_uid == who.pw_uid else 3 if seen.st_gid in groups else 0
+            wanted = 0o4 if place == file else 0o1
+            if who.pw_uid and not seen.st_mode >> shift & wanted:
+                raise Problem(
+                    f"{file} cannot be read by {user}, whom the service runs as",
+                    why=f"the mode of {place} is {seen.st_mode & 0o7777:04o}, of {seen.st_uid}:{seen.st_gid}",
+                    fix=f"chgrp {user} {place} && chmod {'g+r' if place == file else 'g+x'} {place}",
+                )
+
+
+def _readable(settings: Settings) -> None:
+    """Raises Problem for a file of mail or of a channel that cannot be read."""
+    files = {f"[mail] {name}": getattr(settings.mail, name) for name in ("ca_file", "password_file")}  # fmt: skip
+    for channel, one in settings.notify.channels.items():
+        files |= {f"[notify.channels.{channel}] {name}": getattr(one, name) for name in ("url_file", "secret_file")}  # fmt: skip
+    for place, file in files.items():
+        try:
+            if file is not None:
+                file.read_bytes()
+        except OSError as error:
+            raise Problem(
+                f"{place} cannot be read from {file}",
+                why=f"{error.strerror}; what is to be sent would wait, or fail",
+                fix="write it there, for the user of the daemon to read, or correct the path",
+            ) from error
+
+
 def services(settings: Settings) -> str:
-    """Which outside services have a key; raises Problem for a key whose file cannot be read."""
+    """Which outside services have a key; raises Problem for a file of theirs, of mail or of a channel that cannot be read."""
+    _readable(settings)
     have: list[str] = []
     lack: list[str] = []
     for name in type(settings.services).model_fields:

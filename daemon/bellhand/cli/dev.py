@@ -204,7 +204,6 @@ def _settings(
     arguments: dict[str, Any] = {
         "dsn": dsn,
         "modules": [*given.modules, *([] if DEMO in given.modules else [DEMO])],
-        "schedules": {"demo-tick": {"cron": "* * * * *", "kind": "demo.tick", "missed": "skip"}},
         "web": {
             "ports": [*given.web.ports, website_port, stand_ins.port],
             "allow_networks": [*given.web.allow_networks, "127.0.0.0/8"],
@@ -314,6 +313,7 @@ class _Run:
         self.last = report = await _enqueue(database, "demo.report")
         await _enqueue(database, "demo.letters")
         await _enqueue(database, "demo.summary", {"name": "the board"}, depends_on=[report])
+        await database.rows("dev_tick")
         soon = await database.value("cli_ago", -SOON_SECONDS)
         await _enqueue(database, "demo.greet", {"name": "whoever waited"}, run_at=soon)
         if SITES in self.settings.modules:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import shlex
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -17,6 +19,7 @@ from bellhand import __version__
 from bellhand.cli.channels import fares
 from bellhand.cli.context import Cli, Database, Given, close, connect
 from bellhand.cli.errors import BAD_CONFIG, OK, UNREACHABLE, BadConfig, Unreachable, translated
+from bellhand.cli.installing import CONFIG, USER
 from bellhand.cli.output import paint, plain, say, say_json
 from bellhand.counted import counted
 from bellhand.dev.programs import MAJOR_MIN
@@ -135,6 +138,11 @@ def report_finding(finding: Finding) -> None:
 
 def _check_config(cli: Cli) -> str:
     settings = cli.settings
+    file = cli.options.config or Path(os.environ.get("BELLHAND_CONFIG") or "")
+    if os.geteuid() == 0 and file == Path("/", CONFIG, "config.toml"):
+        from bellhand.cli.configured import for_the_service  # only here: it waits for pydantic
+
+        for_the_service(file, USER)
     return f"lanes with limits: {len(settings.lanes)}, schedules: {len(settings.schedules)}"
 
 
