@@ -3,12 +3,13 @@
 import json
 import re
 
+import asyncpg
 import pytest
 
 from bellhand.dashboard import jobs as listing
 from daemons import insert, until
 from desk import Desk
-from pages import PATHS, browsing, fill, rows_of, text_of
+from pages import PATHS, Browser, browsing, fill, rows_of, text_of
 from ports import whole
 from support import eventually
 
@@ -76,26 +77,26 @@ async def test_a_job_tells_everything_but_its_secrets(dsn, conn):
         failure = await conn.fetchval("select fingerprint from bellhand.failures")
         code, page, _ = await browser.get(f"/failures/{failure[:-2]}zz")
         assert (code, page.css_first(".card p a").attributes["href"]) == (404, f"/failures/{failure}")  # fmt: skip
+        await kept_as_files(browser, conn, jobs)
 
 
-async def test_a_job_is_kept_as_a_file_with_exact_numbers_and_without_secrets(dsn, conn):
-    async with browsing(dsn) as browser:
-        jobs = await fill(conn)
+async def kept_as_files(browser: Browser, conn: asyncpg.Connection, jobs: dict[str, int]) -> None:
+    """The job, its payload and its result as files: numbers are exact, secrets hidden."""
 
-        async def file(job: str, part: str) -> tuple[str, str]:
-            async with browser.session.get(f"{browser.base}/jobs/{jobs[job]}/{part}.json") as answer:  # fmt: skip
-                return answer.headers["Content-Disposition"], await answer.text()
+    async def file(job: str, part: str) -> tuple[str, str]:
+        async with browser.session.get(f"{browser.base}/jobs/{jobs[job]}/{part}.json") as answer:  # fmt: skip
+            return answer.headers["Content-Disposition"], await answer.text()
 
-        named, text = await file("completed", "job")
-        assert named == f'attachment; filename="job-{jobs["completed"]}.json"'
-        job = json.loads(text)
-        assert job["key"] == str(await conn.fetchval("select key from bellhand.all_jobs where id = $1", jobs["completed"]))  # fmt: skip
-        assert (job["state"], job["payload"], job["result"]) == ("completed", {"api_key": "hidden"}, {"steps": 2})  # fmt: skip
-        named, text = await file("partial", "payload")
-        assert named.endswith('-payload.json"')
-        assert text == '{\n  "big": 12345678901234567890\n}\n'
-        assert (await file("running", "result"))[1] == "null\n"
-        assert (await browser.get("/jobs/99999/job.json"))[0] == 404
+    named, text = await file("completed", "job")
+    assert named == f'attachment; filename="job-{jobs["completed"]}.json"'
+    job = json.loads(text)
+    assert job["key"] == str(await conn.fetchval("select key from bellhand.all_jobs where id = $1", jobs["completed"]))  # fmt: skip
+    assert (job["state"], job["payload"], job["result"]) == ("completed", {"api_key": "hidden"}, {"steps": 2})  # fmt: skip
+    named, text = await file("partial", "payload")
+    assert named.endswith('-payload.json"')
+    assert text == '{\n  "big": 12345678901234567890\n}\n'
+    assert (await file("running", "result"))[1] == "null\n"
+    assert (await browser.get("/jobs/99999/job.json"))[0] == 404
 
 
 async def test_jobs_are_found_by_what_they_hold(dsn, conn):
