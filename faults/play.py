@@ -32,6 +32,7 @@ from .witness import Event, read, write
 PATIENCE_SECONDS = 240.0  # a fault that takes so much longer than its time hangs
 ROLL_CALL_SECONDS = 30.0
 ROLL_CALL_NAP_SECONDS = 0.3
+CONNECTIONS_MAX = {"max_connections": "300"}
 
 
 @dataclass
@@ -64,19 +65,24 @@ async def play(
     seconds: float | None = None,
     postgres: Preference = "embedded",
     prepare: Callable[[asyncpg.Connection], Awaitable[None]] | None = None,
+    server: DevPostgres | None = None,
 ) -> Verdict:
-    """Play one fault in a folder of its own and judge it; `prepare` may change the database before."""
+    """Play one fault in a folder of its own and judge it; `prepare` may change the database before.
+
+    It gets a server of its own, unless there is one already (with `CONNECTIONS_MAX`, for a fault that asks for no settings).
+    """
     begun, load = time.monotonic(), os.getloadavg()[0]
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    server = DevPostgres(
-        prefer=postgres,
-        durable=fault.durable,
-        tcp=True,
-        settings={"max_connections": "300"} | fault.postgres,
-    )
+    own = None
+    if server is None:
+        settings = CONNECTIONS_MAX | fault.postgres
+        server = own = DevPostgres(
+            prefer=postgres, durable=fault.durable, tcp=True, settings=settings
+        )
     try:
-        await asyncio.to_thread(server.start)
+        if own is not None:
+            await asyncio.to_thread(own.start)
         dsn = await asyncio.to_thread(server.create_database, DATABASE)
         await migrate(dsn)
         stage = Stage(fault, server, folder, seed, seconds)
@@ -99,7 +105,8 @@ async def play(
             await stage.close()
             shutil.copy(server.home / "log", folder / "postgres.log")
     finally:
-        await asyncio.to_thread(server.close)
+        if own is not None:
+            await asyncio.to_thread(own.close)
     return _judge(stage, events, time.monotonic() - begun, load)
 
 
