@@ -104,7 +104,9 @@ def _variable(name: str, series: str, label: str) -> dict[str, Any]:
 
 def _restarts() -> dict[str, Any]:
     """A mark wherever a daemon began, as it does with every deployment, however long it was away; of a step of a minute one falls into the 90 s."""
-    expr = expression("(time() - process_start_time_seconds{S} < 90) * on (job, instance) group_left (version) bellhand_build_info{S}")
+    expr = expression(
+        "(time() - process_start_time_seconds{S} < 90) * on (job, instance) group_left (version) bellhand_build_info{S}"
+    )
     return {"name": "Daemon started", "datasource": SOURCE, "enable": True, "iconColor": "orange", "expr": expr, "step": "60s",
             "titleFormat": "{{instance}} started, version {{version}}"}  # fmt: skip
 
