@@ -58,4 +58,4 @@ def test_a_restored_database_says_what_would_happen_again_and_is_held(bellhand: 
 def test_a_database_at_work_is_said_to_be_one(bellhand: Bellhand) -> None:
     bellhand.kind()
     bellhand.running()
-    assert "1 workers are alive" in bellhand.ok("restore", "review").err
+    assert "1 worker alive" in bellhand.ok("restore", "review").err

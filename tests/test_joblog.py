@@ -278,7 +278,7 @@ def test_logs_on_the_command_line_need_no_daemon(bellhand: Bellhand) -> None:
     assert lines[2] == "attempt 2"
     assert lines[3].split()[1:] == ["error", "[s", "1]", "three"]
     assert lines[-1].strip() == "ValueError: no"
-    assert "1 lines dropped" in said.err
+    assert "1 line dropped" in said.err
     assert (
         bellhand.ok("logs", job, "--grep", "^t(hree|wo)", "-n", "1", "--json").json[0]["message"]
         == "three"
