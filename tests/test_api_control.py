@@ -170,6 +170,8 @@ async def test_a_schedule_is_made_changed_and_taken_out(port: Client, desk: Desk
                         ({"when": "now"}, "invalid_request")):  # fmt: skip
         code, told, _ = await port.ask(place, "PUT", json=asked | wrong)
         assert (code, told["code"]) == (422, sort), told
+        where = "payload/url" if sort == "invalid_payload" else next(iter(wrong))
+        assert told["errors"][0]["pointer"] == f"#/{where}", told
     assert (await port.ask("/v1/schedules/a%20b", "PUT", json=asked))[1]["code"] == "invalid_value"
     assert (await port.ask(place, "DELETE"))[0] == 204
     assert (await port.ask(place, "DELETE"))[0] == 404
@@ -218,6 +220,8 @@ async def test_a_webhook_is_made_tested_held_and_given_a_new_secret(
     code, said, _ = await port.ask("/v1/channels/ops", "PUT", json=hook)
     assert (code, said["secret"][:6]) == (200, "whsec_")
     assert (await port.ask("/v1/channels/ops", "PUT", json=hook))[1]["secret"] is None
+    refused = await port.ask("/v1/channels/ops", "PUT", json=hook | {"address": "ftp://x"})
+    assert (refused[0], refused[1]["errors"][0]["pointer"]) == (422, "#/address")
     code, again, _ = await port.post("/v1/channels/ops/rotate-secret", {"keep_seconds": 60})
     assert (code, again["secret"] != said["secret"]) == (200, True)
     shown = await port.ask("/v1/channels/ops")

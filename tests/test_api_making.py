@@ -263,7 +263,7 @@ async def test_a_batch_has_bounds(port: Client) -> None:
     [
         ({}, "#/kind", "is missing"),
         ({"kind": "t.greet", "payolad": {}}, "#/payolad", "did you mean 'payload'"),
-        ({"kind": "t.greet", "payload": []}, "#/payload", "dictionary"),
+        ({"kind": "t.greet", "payload": []}, "#/payload", "must be an object"),
         (ada(priority="5"), "#/priority", "integer"),
         (ada(priority=11), "#/priority", "10"),
         (ada(priority=True), "#/priority", "integer"),

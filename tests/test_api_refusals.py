@@ -43,6 +43,7 @@ RAW = {
     "expectation nowhere": (post(b"{}", more=b"Expect: tea\r\n", path=b"/none"), 417, "expectation_failed"),
     "gzip that is none": (post(b"abc", more=b"Content-Encoding: gzip\r\n"), 400, "bad_request"),
     "unknown encoding": (post(b"abc", more=b"Content-Encoding: tea\r\n"), 415, "unsupported_media_type"),
+    "encoding that we do not take": (post(b"x", more=b"Content-Encoding: br\r\n"), 415, "unsupported_media_type"),
     "type that is none": (post(b"{}", b";;;\xff"), 415, "unsupported_media_type"),
     "form that is none": (post(b"a=\xff", FORM, path=b"/login"), 400, "bad_request"),
     "charset that is none": (post(b"a=%ff", FORM + b"; charset=tea", path=b"/jobs/bulk"), 400, "bad_request"),

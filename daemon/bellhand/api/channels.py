@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiohttp import web
+from asyncpg import PostgresError
 
 from bellhand.api import told
 from bellhand.api.given import NewChannel, Replaying, Rotating, Why
@@ -12,7 +13,7 @@ from bellhand.api.operations import answer, operation
 from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.look import Look
-from bellhand.problems import not_found
+from bellhand.problems import not_found, of_error
 from bellhand.resource import rfc3339
 
 THING = ("not-found",)
@@ -46,7 +47,14 @@ class Channels:
         """Make a channel, or change it. The answer has the secret of a webhook that had none: show it to the receiver."""
         name = request.match_info["channel"]
         digest = (body.digest_seconds, body.digest_max)
-        row = await self._act(request, "api_set_channel", body.kind, body.address, *digest)
+        try:
+            row = await self._act(request, "api_set_channel", body.kind, body.address, *digest)
+        except PostgresError as error:
+            problem = of_error(error)
+            if problem is None or problem.slug != "invalid-value":
+                raise
+            problem.errors = [("#/address", problem.detail)]
+            raise problem from error
         return answer({"channel": name, "secret": row["secret"]})
 
     @operation(

@@ -155,13 +155,13 @@ def _takes_many(model: type[BaseModel], name: str) -> bool:
 async def body_of(request: web.Request, types: Sequence[str] = (JSON,)) -> Any:
     """The JSON body of a request; None if there is none. NDJSON becomes a list."""
     content_type = request.content_type.lower()
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower()
+    if encoding not in ENCODINGS and request.body_exists:
+        detail = f"the body is encoded as {encoding[:50]!r}; known are {', '.join(ENCODINGS)}"
+        raise HttpProblem("unsupported-media-type", detail=detail)
     raw = await request.read()
     if not raw.strip():
         return None
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower()
-    if encoding not in ENCODINGS:
-        detail = f"the body is encoded as {encoding[:50]!r}; known are {', '.join(ENCODINGS)}"
-        raise HttpProblem("unsupported-media-type", detail=detail)
     if content_type not in types:
         raise HttpProblem(
             "unsupported-media-type",
@@ -244,7 +244,8 @@ def _place(steps: Sequence[int | str], value: Any) -> list[int | str]:
 # What pydantic says of Python's types, in words of JSON.
 WORDS = {
     "model_type": "must be an object", "model_attributes_type": "must be an object", "dict_type": "must be an object",
-    "list_type": "must be a list", "string_type": "must be a text",
+    "list_type": "must be a list", "string_type": "must be a text", "bool_type": "must be true or false", "bool_parsing": "must be true or false",
+    "int_parsing": "must be a valid integer", "float_parsing": "must be a valid number",
 }  # fmt: skip
 _SUBJECT = re.compile(r"^(?:Input|Value|String|List|Dictionary) should (?=be |have |match )")
 

@@ -9,16 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import web
+from asyncpg import PostgresError
 
 from bellhand.api import control_told
 from bellhand.api.control import THING, one_of
 from bellhand.api.given import NewSchedule, Why
+from bellhand.api.making import where_refused
 from bellhand.api.operations import answer, operation
 from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.cron import ticks_after
 from bellhand.look import Look
-from bellhand.problems import HttpProblem
+from bellhand.problems import HttpProblem, of_error
 from bellhand.resource import rfc3339
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")  # as the table has it
@@ -62,10 +64,13 @@ class Schedules:
         # In a thread: for a day that seldom comes it looks through decades.
         due = await asyncio.to_thread(_due, body, now[0])
         notify = json.dumps(body.notify) if body.notify else None
-        await self.look.fetch(
-            "cli_add_schedule", name, body.cron, body.timezone, body.kind, json.dumps(body.payload), body.priority,
-            body.missed, body.missed_max, notify, due, True, actor=caller_of(request).actor,
-        )  # fmt: skip
+        try:
+            await self.look.fetch(
+                "cli_add_schedule", name, body.cron, body.timezone, body.kind, json.dumps(body.payload), body.priority,
+                body.missed, body.missed_max, notify, due, True, actor=caller_of(request).actor,
+            )  # fmt: skip
+        except PostgresError as error:
+            raise _refused(error) from error
         return answer(await self._schedule(request))
 
     @operation(
@@ -134,10 +139,26 @@ class Schedules:
 
 def _due(asked: NewSchedule, now: datetime) -> datetime:
     """The first tick after now; the problem 422 if the expression or the zone is none, or there never is one."""
-    try:
-        due = next(ticks_after(asked.cron, asked.timezone, now), None)
-    except ValueError as error:
-        raise HttpProblem("invalid-value", detail=str(error)) from None
+    due = None
+    for place, cron in (("#/timezone", "@hourly"), ("#/cron", asked.cron)):
+        try:
+            due = next(ticks_after(cron, asked.timezone, now), None)
+        except ValueError as error:
+            said = str(error)
+            raise HttpProblem("invalid-value", detail=said, errors=[(place, said)]) from None
     if due is None:
-        raise HttpProblem("invalid-value", detail=f"cron expression {asked.cron!r} is never due: no day fits it")  # fmt: skip
+        said = f"cron expression {asked.cron!r} is never due: no day fits it"
+        raise HttpProblem("invalid-value", detail=said, errors=[("#/cron", said)])
     return due
+
+
+def _refused(error: PostgresError) -> Exception:
+    """The problem with a pointer to what add_schedule.sql refused."""
+    problem = of_error(error)
+    if problem is None:
+        return error
+    said, detail = (str(getattr(error, name, None) or "") for name in ("message", "detail"))
+    where = "/notify" if error.sqlstate == "BH005" else where_refused(problem.slug, said, detail)
+    if where is not None:
+        problem.errors = [(f"#{where}", detail or said)]
+    return problem
