@@ -110,7 +110,7 @@ def test_top_without_a_terminal_is_one_look(bellhand: Bellhand) -> None:
     job = bellhand.running(kind="a")
     bellhand.job("a")
     said = bellhand.ok("top")
-    assert "1 daemons" in said.out
+    assert "1 daemon " in said.out
     assert "\x1b" not in said.out
     lines = said.words
     assert ["slow", "1", "1", "0", "0"] in [line[:5] for line in lines]
