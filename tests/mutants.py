@@ -36,7 +36,7 @@ MUTANTS = {
     "the stop flag is ignored": Mutant("settle_others", "coalesce(j.stop, ", "coalesce("),
     "a pause that was taken back pauses": Mutant("settle_others", "coalesce(j.stop, nullif(u.outcome, 'pause'), 'release')", "coalesce(j.stop, u.outcome)"),
     "who was given up claims on": Mutant("claim", "    return next;\n    return;\n  end if;\n\n  -- What each", "    null;\n  end if;\n\n  -- What each"),
-    "slots that others have are held too": Mutant("claim", "least(p_running[k] + asked[n] - free[n], most[n])", "p_running[k] + asked[n] - free[n]"),
+    "slots that others have are held too": Mutant("keep_slots", "greatest(p_most, had)", "1000"),
     "by age over the lane's limit": Mutant("claim", "where a.nth <= free[a.lane]", ""),
     "attempts are not counted": Mutant(
         "settle_others", "attempts = j.attempts + (u.outcome in ('retry', 'crash', 'fail', 'crash_fail'))::int", "attempts = j.attempts"

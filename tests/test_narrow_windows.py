@@ -186,3 +186,19 @@ async def test_a_daemon_whose_heartbeat_fails_ends(
     monkeypatch.setattr(daemon.heartbeat, "held", lambda: 1 / 0)
     async with asyncio.timeout(30):
         assert await running == 1
+
+
+async def test_a_limit_that_was_lower_for_a_while_is_still_a_limit(desk: Desk) -> None:
+    """Who ran more than the lower limit allowed had its slots written down as so few, and when the limit rose others took the rest."""
+    await desk.lane("l", concurrency=4)
+    await desk.publish("b", lane="l")
+    a, b = await desk.worker("a", kinds=["b"]), await desk.worker("b", kinds=["b"])
+    jobs = [await desk.insert("b") for _ in range(9)]
+    held = await desk.claim(a, 4)
+    assert [row["id"] for row in held] == jobs[:4]
+    for limit, workers in (1, (a, b)), (4, (b, a)):
+        await desk.lane("l", concurrency=limit)
+        for worker in workers:
+            assert await desk.ids(worker) == [], f"{limit=}"
+    await desk.complete(held[0])
+    assert await desk.ids(a) + await desk.ids(b) == jobs[4:5]

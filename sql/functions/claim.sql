@@ -116,7 +116,7 @@ begin
   for k in 1 .. cardinality(p_open) loop
     n := p_open[k];
     continue when p_modes[k] = 0 or (p_modes[k] = 1 and free[n] = 0);
-    perform bellhand.keep_slots(p_worker, n, least(p_running[k] + asked[n] - free[n], most[n]), p_modes[k] = 2, asked[n] - free[n]);
+    perform bellhand.keep_slots(p_worker, n, p_running[k] + asked[n] - free[n], most[n], p_modes[k] = 2, asked[n] - free[n]);
     if p_modes[k] = 2 then
       lane := n;
       wait_seconds := (select (1 - bellhand.refilled(x.tokens, x.tokens_at, x.rate_burst, x.rate_per_second)) / x.rate_per_second

@@ -1,10 +1,12 @@
--- Sets how many slots of a limited lane a worker holds and takes p_taken tokens when p_locked. Growing happens only
+-- Sets how many slots of a limited lane a worker holds and takes p_taken tokens when p_locked. It gets no more than p_most, which the others
+-- leave it, but keeps those that it runs in where the limit is lower by now: it may rise again before they have ended. Growing happens only
 -- under the lane's row lock that claim() holds then; giving back needs no lock, but rings for whoever waited for slots.
-create or replace function bellhand.keep_slots(p_worker uuid, p_lane smallint, p_slots integer, p_locked boolean, p_taken integer)
+create or replace function bellhand.keep_slots(p_worker uuid, p_lane smallint, p_slots integer, p_most integer, p_locked boolean, p_taken integer)
 returns void language plpgsql as $$
 declare
   had integer := (select slots from bellhand.lane_holds h where h.lane = p_lane and h.worker = p_worker);
 begin
+  p_slots := least(p_slots, greatest(p_most, had));
   if p_locked and p_taken > 0 then
     update bellhand.lanes l
       set tokens = bellhand.refilled(l.tokens, l.tokens_at, l.rate_burst, l.rate_per_second) - p_taken,
