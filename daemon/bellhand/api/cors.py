@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 METHODS = "GET, POST, PATCH, PUT, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, X-Request-ID"
-ANSWER_HEADERS = "Content-Location, ETag, Link, Location, RateLimit, Retry-After, X-Request-ID"
+ANSWER_HEADERS = "Content-Location, ETag, Idempotency-Replayed, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 REMEMBERED_SECONDS = "600"
 
 
