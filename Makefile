@@ -183,7 +183,7 @@ clean:  ## Remove what was built; the development database stays
 	$(PYTHON) -m venv .venv
 
 .venv/run: pyproject.toml .venv/bin/python
-	$(PIP) install --editable '.[embedded]'
+	$(PIP) install --editable '.[embedded,matching]'
 	@touch $@
 
 .venv/dev: pyproject.toml .venv/bin/python

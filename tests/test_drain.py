@@ -168,9 +168,8 @@ async def test_a_worker_that_claims_nothing_more_keeps_no_slots_of_a_limited_lan
                 one.stop()
                 await eventually(lambda: one.worker.stopping)
             gate.open("a").set()
-            async with asyncio.timeout(
-                8
-            ):  # one of its two slots is free: the other has it, and no more than it
+            # One of its two slots is free: the other has it, and no more than it.
+            async with asyncio.timeout(30):
                 await gate.started("c").wait()
             held = "select sum(slots) from bellhand.lane_holds"
             assert await conn.fetchval(held) == 2

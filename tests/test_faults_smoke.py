@@ -55,14 +55,10 @@ async def test_it_holds(name: str, shared: DevPostgres, tmp_path: Path) -> None:
     assert verdict.figures["acked"] > 0
 
 
-# Broken engines: what is broken, the fault that must show it in so many seconds, and as what.
-UNFENCED = [
-    Mutant("still_held", "if p_held is null or", "if true or"),
-    Mutant("settle_completed", " and j.epoch = coalesce(u.epoch, p_epochs[1])", ""),
-]
+# Broken engines: what is broken, the fault that must show it in so many seconds, and as what. A completion without its fence is the model's
+# to find (mutants.py): here a frozen daemon must wake up in the millisecond between an end and its being written down.
 LEAST_FIRST = Mutant("claim", "for k in 1 .. cardinality(p_lanes) loop\n    exit", "for k in reverse cardinality(p_lanes) .. 1 loop\n    exit")  # fmt: skip
 BROKEN = {
-    "a completion is not fenced": (UNFENCED, "F2", 9.0, "completed_without_run"),
     "a lane's limit is off by one": ([MUTANTS["a lane's limit is off by one"]], "F0", 3.0, "lane_over_limit"),
     "what matters least goes first": ([LEAST_FIRST], "F0", 2.0, "passed_over"),
     "made ready without a new epoch": (

@@ -322,3 +322,20 @@ async def test_behind_a_session_pooler_it_listens_and_keeps_its_time_limits(
     names = await conn.fetch("select application_name from pg_stat_activity where application_name like 'bellhand:%'")  # fmt: skip
     assert {"bellhand:claim", "bellhand:listen"} <= {row[0] for row in names}
     assert await stopped(daemon) == 0
+
+
+async def test_a_worker_that_cannot_enter_anew_ends_with_its_daemon(
+    dsn: str, conn: asyncpg.Connection, fleet: Fleet
+) -> None:
+    """Given up, and the database refuses what no patience mends: half a daemon would beat, serve pages and claim nothing."""
+    daemon = fleet.start(dsn)
+    await daemon.until("ready")
+    async with conn.transaction():
+        await conn.execute(
+            "alter function bellhand.register_worker rename to register_worker_of_old"
+        )
+        await conn.execute("delete from bellhand.workers")
+    assert await daemon.exit_code() == 1
+    assert daemon.said("leases_lost")
+    (failed,) = daemon.said("part_failed")
+    assert "register_worker" in failed["exception"]

@@ -71,11 +71,10 @@ def test_a_forecast_says_what_it_stands_on_or_why_there_is_none():
 
 
 async def test_a_lane_shows_its_slots_its_queue_and_its_waits(dsn, conn):
-    async with browsing(dsn) as browser:
+    async with browsing(dsn, lanes={"pages": {"concurrency": 1}}) as browser:
         ended = await insert(conn, "pages.plain")
         await until(conn, ended, "completed")
         await conn.execute("update bellhand.history set run_at = started_at - interval '5 seconds'")
-        await conn.execute("select bellhand.limit_lane('pages', '{\"concurrency\": 1}')")
         running = await insert(conn, "pages.steps", '{"wait_for": "never"}')
         await until(conn, running, "running")
         last = await insert(conn, "pages.plain", priority=3)

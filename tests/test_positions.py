@@ -53,6 +53,18 @@ def test_slots_are_only_taken_without_asking_while_some_are_held(
         assert running < held <= concurrency
 
 
+def test_the_slot_of_a_job_that_ended_while_a_claim_was_on_its_way_is_given_back() -> None:
+    """claim.sql writes down as many slots as it was told run here; a drained worker that believed in fewer kept the others out."""
+    positions = Positions(lanes={1: LaneUse(Lane(1, "l", 2, None, (), False), running=2, held=2)})
+    positions.where(1)
+    positions.lanes[1].running -= 1
+    positions.took(1, [])
+    assert (positions.lanes[1].held, positions.spare) == (2, True)
+    positions.where(0)
+    positions.took(0, [])
+    assert (positions.lanes[1].held, positions.spare) == (1, False)
+
+
 @given(
     st.integers(1, 20),
     st.lists(st.tuples(st.integers(1, 100), st.floats(0, 1, allow_nan=False)), max_size=60),

@@ -128,7 +128,7 @@ async def test_a_job_that_can_never_work_fails_at_once_and_says_why(dsn, conn, p
     assert why in row["error"]
 
 
-@pytest.mark.parametrize("payload", ['{"siteId": "one"}', '{"url": 5}', '{"max": 5}'])
+@pytest.mark.parametrize("payload", ['{"siteId": [1]}', '{"url": 5}', '{"max": 5}'])
 async def test_a_payload_that_does_not_fit_is_refused_at_the_insert(dsn, conn, payload):
     async with crawler(dsn, 80):
         with pytest.raises(asyncpg.PostgresError) as caught:

@@ -181,6 +181,7 @@ class Daemon:
     def _beside(self) -> list[Awaitable[None]]:
         return [
             self.heartbeat.watch(),
+            self.registration.keep(),
             self.listener.run(),
             self.settler.run(),
             self.progress.run(),

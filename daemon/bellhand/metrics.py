@@ -82,7 +82,12 @@ class Metrics:
         self._counters()
         self._gauges()
         self._http()
-        build = Gauge("bellhand_build_info", "1.", ["version"], registry=self.registry)
+        build = Gauge(
+            "bellhand_build_info",
+            "Always 1; which version runs is its label.",
+            ["version"],
+            registry=self.registry,
+        )
         build.labels(version).set(1)
 
     def _counters(self) -> None:

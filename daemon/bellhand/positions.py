@@ -28,6 +28,7 @@ class LaneUse:
     running: int = 0
     held: int = 0
     asked: int = NOT_ASKED  # the mode that the claim on its way was given
+    told: int = 0  # how many that claim was told to run here: some may end before its answer
 
     def mode(self, room: int) -> int:
         """0: no limit. 1: take from the slots held. 2: ask for slots or tokens under the lane's lock."""
@@ -115,6 +116,7 @@ class Positions:
         # Noted here, since the lanes may change while the claim is on its way.
         for use in self.lanes.values():
             use.asked = NOT_ASKED if use.lane.paused else use.mode(room)
+            use.told = use.running
         return [
             [s[3] for s in segments], [s[0] for s in segments], [s[4] for s in segments],
             [s[1] for s in segments], [s[2] for s in segments],
@@ -135,10 +137,10 @@ class Positions:
             if use.asked == NOT_ASKED:
                 continue
             taken = counts.get(use.lane.id, 0)
-            could = use.held - use.running
             use.running += taken
-            if use.asked == 2 or (use.asked == 1 and taken < could):
-                use.held = use.running
+            # Of what it was told: the slot of a job that ended meanwhile is still written down as ours, and has to be given back.
+            if use.asked == 2 or (use.asked == 1 and taken < use.held - use.told):
+                use.held = use.told + taken
         return fresh
 
     def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:

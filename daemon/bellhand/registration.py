@@ -31,7 +31,7 @@ class Registration:
         self.store = worker.store
         self.settings = settings
         self.random = random
-        self.again: asyncio.Task[None] | None = None
+        self.gone = asyncio.Event()
         self.goodbye: asyncio.Task[None] | None = None
         self.code = ""  # of the handlers, once it was read
 
@@ -75,9 +75,9 @@ class Registration:
             await self.store.set_meta(name, str(value))
 
     def lost(self) -> None:
-        """Another daemon gave us up: enter anew, under a new name."""
+        """Another daemon gave us up: `keep` enters anew, under a new name."""
         self.worker.given_up()
-        self.again = asyncio.create_task(self._enter_again())
+        self.gone.set()
 
     def leaving(self) -> None:
         """The daemon goes down: the others are told, and nothing waits for that."""
@@ -91,14 +91,18 @@ class Registration:
         """What the heartbeat keeps alive; called from its thread."""
         return self.worker.held() if self.worker.registered.is_set() else None
 
-    async def _enter_again(self) -> None:
-        backoff = Backoff(self.random)
+    async def keep(self) -> None:
+        """Enter anew whenever it is lost, for ever; waits while the database is away. What else goes wrong ends the daemon: without
+        an entry it would live and claim nothing."""
         while True:
-            try:
-                await self._register()
-                return
-            except (Away, Again):
-                await asyncio.sleep(backoff.next_seconds())
+            await self.gone.wait()
+            self.gone.clear()
+            backoff = Backoff(self.random)
+            while not self.worker.registered.is_set():
+                try:
+                    await self._register()
+                except (Away, Again):
+                    await asyncio.sleep(backoff.next_seconds())
 
     async def _register(self) -> None:
         own, host = self.settings.worker, socket.gethostname()

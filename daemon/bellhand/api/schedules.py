@@ -157,7 +157,8 @@ def _refused(error: PostgresError) -> Exception:
     problem = of_error(error)
     if problem is None:
         return error
-    said, detail = (str(getattr(error, name, None) or "") for name in ("message", "detail"))
+    said = str(getattr(error, "message", None) or "")
+    detail = str(getattr(error, "detail", None) or "")
     where = "/notify" if error.sqlstate == "BH005" else where_refused(problem.slug, said, detail)
     if where is not None:
         problem.errors = [(f"#{where}", detail or said)]

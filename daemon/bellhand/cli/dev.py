@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
-import os
 import shlex
 import shutil
 import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +21,13 @@ from cyclopts.validators import Number
 from bellhand import __version__
 from bellhand.cli.board import CLEAR_LINE, Board
 from bellhand.cli.context import Cli, Database, Given, close, connect
+from bellhand.cli.dev_hints import command, say_hints, short
 from bellhand.cli.errors import FAILED, BadConfig, Refused
 from bellhand.cli.output import duration, paint, say
 from bellhand.cli.run import logging
 from bellhand.cli.tour import SHIPPED, Tour
 from bellhand.counted import counted
 from bellhand.dev.state import DevState, folder
-from bellhand.sql import query
 
 if TYPE_CHECKING:
     from bellhand.app import Daemon
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
     from bellhand.settings import Settings
 
 DEMO = "bellhand.dev.demo"
-LEADS = "bellhand.families.leads"
-SEO = "bellhand.families.seo"
+MATCHING = "bellhand.families.matching"
 SITES = "bellhand.families.sites"
 BUSINESS = "Harbour Bakery (demo)"
 LOOKS_APART_SECONDS = 0.15
@@ -58,7 +56,7 @@ class Checklist:
     def done(self, what: str, note: str) -> None:
         """One more thing is there."""
         now = time.monotonic()
-        say(f"  {paint('✓', 'green')} {what:<10} {note:<54} {duration(now - self.since):>7}")
+        say(f"  {paint('✓', 'green')} {what:<10} {note:<60} {duration(now - self.since):>7}")
         self.since = now
 
 
@@ -83,7 +81,7 @@ async def dev(
     """
     home = folder()
     with DevState(home) as state:
-        say(f"bellhand {__version__} · development, all of it in {_short(home)}")
+        say(f"bellhand {__version__} · development, all of it in {short(home)}")
         checklist = Checklist()
         with _database(cli, home, checklist) as (dsn, psql):
             await _prepare(dsn, checklist)
@@ -203,7 +201,7 @@ def _settings(
     given = cli.configured
     arguments: dict[str, Any] = {
         "dsn": dsn,
-        "modules": [*given.modules, *([] if DEMO in given.modules else [DEMO])],
+        "modules": _modules(given),
         "web": {
             "ports": [*given.web.ports, website_port, stand_ins.port],
             "allow_networks": [*given.web.allow_networks, "127.0.0.0/8"],
@@ -227,6 +225,14 @@ def _taken(host: str, port: int) -> bool:
         except OSError:
             return True
     return False
+
+
+def _modules(given: Settings) -> list[str]:
+    """The configured ones and the demo; where none are, also the family whose libraries are an extra, if they are there."""
+    asked = "modules" in given.model_fields_set
+    libraries = all(importlib.util.find_spec(name) for name in ("numpy", "scipy"))
+    more = [DEMO] if asked or not libraries else [MATCHING, DEMO]
+    return [*given.modules, *(name for name in more if name not in given.modules)]
 
 
 @asynccontextmanager
@@ -292,7 +298,14 @@ class _Run:
             if self.website_port and not ended.done():
                 ours = await self._enqueue(database, board)
                 checklist.done("demo", f"{counted(len(ours), 'job')} queued, and one a minute")
-            self._hints()
+            say_hints(
+                self.settings,
+                self.daemon.status.port,
+                self.psql,
+                self.home,
+                self.website_port,
+                self.last or 1,
+            )
             tour = await self._tour(database) if self.guided else None
             while not ended.done() and (end is None or time.monotonic() < end):
                 await board.look()
@@ -329,39 +342,9 @@ class _Run:
             if not kind.handler.__module__.startswith(SHIPPED)
         ]
         page = f"http://{self.settings.status.host}:{self.daemon.status.port}/"
-        tour = Tour(database, own, _command(), page, self.daemon.metrics.followers)
+        tour = Tour(database, own, command(), page, self.daemon.metrics.followers)
         await tour.begin()
         return tour
-
-    def _hints(self) -> None:
-        command = _command()
-        insert = query("dev_example").splitlines()[-1]
-        status = self.settings.status
-        lines = {
-            "Pages": f"http://{status.host}:{self.daemon.status.port}/",
-            "Insert": f'{self.psql} "$({command} env --dsn)"',
-            "": insert,
-            **_tries(self.settings.modules, command, self.website_port),
-            "Look": f"{command} list · {command} status · {command} watch {self.last or 1}",
-            "Status": f"http://{status.host}:{self.daemon.status.port}/readyz?verbose",
-            "API": f"http://{status.host}:{self.daemon.status.port}/docs",
-            "Log": _short(self.home / "log"),
-            "Stop": "Ctrl-C",
-        }
-        say()
-        for name, text in lines.items():
-            say(f"  {paint(f'{name:<8}', 'bold')}  {text}")
-        say()
-
-
-def _tries(modules: Sequence[str], command: str, website_port: int | None) -> dict[str, str]:
-    """Work worth a try, of the families that are there; without keys the stand-ins answer."""
-    search = "enqueue leads.collect services=Bakery,Plumber locations=Denver"
-    crawl = f"enqueue seo.crawl url=http://127.0.0.1:{website_port}/"
-    tries = {"Try": (LEADS, search), "Crawl": (SEO, f"{crawl} · {command} seo crawls")}
-    return {
-        name: f"{command} {what}" for name, (family, what) in tries.items() if family in modules
-    }
 
 
 async def _enqueue(
@@ -378,23 +361,3 @@ async def _enqueue(
     )  # fmt: skip
     assert row
     return int(row["id"])
-
-
-def _command() -> str:
-    """How to run this program from here."""
-    program = Path(sys.argv[0])
-    if program.name != "bellhand":
-        return f"{Path(sys.executable).name} -m bellhand"
-    if shutil.which("bellhand") == str(program):
-        return "bellhand"
-    try:
-        return str(program.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return shlex.quote(str(program))
-
-
-def _short(path: Path) -> str:
-    """The path with ~ for the home folder."""
-    home = os.path.expanduser("~")
-    text = str(path)
-    return "~" + text[len(home) :] if text.startswith(home + os.sep) else text
