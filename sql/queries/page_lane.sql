@@ -3,7 +3,7 @@
 -- hands of the workers that serve it, and who paused it. Each part is bounded.
 with lane as materialized (select l.id, l.name, l.rate_burst,
   case when l.rate_per_second is not null then
-    greatest(0, floor(least(l.rate_burst, l.tokens + extract(epoch from bellhand.now() - l.tokens_at) * l.rate_per_second)))::integer end as tokens from bellhand.lanes l where l.name = $1),
+    greatest(0, floor(bellhand.refilled(l.tokens, l.tokens_at, l.rate_burst, l.rate_per_second)))::integer end as tokens from bellhand.lanes l where l.name = $1),
 kinds as materialized (select k.name, count(*) over () as n from lane l join bellhand.kinds k on k.lane = l.id order by k.name limit 100)
 select l.name, l.rate_burst, l.tokens,
   (select jsonb_agg(jsonb_build_object('id', j.id, 'kind', j.kind, 'owner', j.owner, 'priority', j.priority, 'run_at', j.run_at) order by q.place) from (
