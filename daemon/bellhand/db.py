@@ -85,6 +85,12 @@ class Database:
             "lock_timeout": str(int(self.lock_seconds * 1000)),
             "idle_in_transaction_session_timeout": "60000",
             "client_connection_check_interval": "2000",
+            # A machine that vanishes inside a handler's transaction would hold its job's row, and with it the rescue of all that it ran,
+            # for as long as the server waits for it: two hours, or an idle transaction's minute. 20 s are less than a lease.
+            "tcp_user_timeout": "20000",
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "2",
             # Compiling costs tens of milliseconds, and what we run reads a few rows whatever the planner believes.
             "jit": "off",
         }
