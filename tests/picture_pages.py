@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 from PIL import Image
 from playwright.async_api import async_playwright
@@ -78,7 +79,9 @@ async def take(dsn: str) -> None:
             table, column = place.split(".")
             await conn.execute(f"update bellhand.{table} set {column} = replace({column}, $1, '/opt/bellhand')", str(ROOT))  # fmt: skip
         base = f"http://127.0.0.1:{daemon.status.port}"
-        await look(base, await addresses(conn, running, report))
+        await look(
+            base, await addresses(conn, running, report) | {"ticket": await ticket(base, running)}
+        )
         for number in range(1, 6):
             GO.setdefault(f"picture.{number}", asyncio.Event()).set()
         for row in await conn.fetch("select id from bellhand.jobs"):
@@ -123,6 +126,13 @@ async def addresses(conn: asyncpg.Connection, running: int, report: int) -> dict
         "overview": "/", "jobs": "/jobs", "job": f"/jobs/{running}", "job-log": f"/jobs/{report}#steps-title", "failures": "/failures", "lanes": "/lanes", "kinds": "/kinds", "new-job": "/kinds/demo.report",
         "schedules": "/schedules", "workers": "/workers", "system": "/system", "leads": "/leads", "matching": "/matching", "sites": "/sites", "seo": "/seo", "mail": "/crm", "failure": f"/failures/{failure}",
     }  # fmt: skip
+
+
+async def ticket(base: str, job: int) -> str:
+    """The public page of a job."""
+    asked = {"job": job, "cancel": True}
+    async with aiohttp.ClientSession() as session, session.post(f"{base}/v1/tickets", json=asked) as answer:  # fmt: skip
+        return f"/p/{(await answer.json())['ticket']}"
 
 
 async def look(base: str, paths: dict[str, str]) -> None:
