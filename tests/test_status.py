@@ -3,9 +3,11 @@
 import asyncio
 import json
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -260,6 +262,49 @@ async def test_a_question_that_takes_too_long_is_given_up(
             code, text, _ = await port.get("/v1/stats")
         assert (code, json.loads(text)["code"]) == (503, "database_away")
         assert (await port.get("/livez"))[0] == 200
+
+
+async def test_who_goes_away_before_the_answer_is_no_failure_of_ours(
+    dsn: str, conn: asyncpg.Connection, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With an answer in one piece and with one that would have been a stream."""
+    loop, hurried = asyncio.get_running_loop(), struct.pack("ii", 1, 0)
+    async with serving(dsn) as port:
+        job = (await insert(conn))["id"]
+        async with conn.transaction():
+            await conn.execute("lock table bellhand.jobs, bellhand.workers in access exclusive mode")  # fmt: skip
+            for path, accept in (
+                ("/v1/stats", "application/json"),
+                (f"/v1/jobs/{job}/events", "text/event-stream"),
+            ):
+                with socket.socket() as client:
+                    client.setblocking(False)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, hurried)
+                    await loop.sock_connect(client, ("127.0.0.1", port.served.port))
+                    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"
+                    before = await waiting(conn)
+                    await loop.sock_sendall(client, asked.encode())
+                    await eventually(partial(is_more, conn, before), because=f"{path} asks nothing")
+            served = port.served._runner.server.connections
+            await eventually(lambda: all(one.transport is None for one in served))
+        counted = [f'code="{code}",method="GET",route="{route}"' for route, code in (("/v1/stats", 200), ("/v1/jobs/{job}/events", 499))]  # fmt: skip
+
+        async def over() -> bool:
+            text = (await port.get("/metrics"))[1]
+            return all(labels in text for labels in counted)
+
+        await eventually(over)
+    said = "".join(capfd.readouterr())
+    assert not {"request_failed", "no_request"} & set(said.split()), said
+
+
+async def waiting(conn: asyncpg.Connection) -> int:
+    """How many statements wait for a lock; asks what does not stand still within a transaction."""
+    return await conn.fetchval("select count(*) from pg_locks join pg_database d on d.oid = database where datname = current_database() and not granted")  # fmt: skip
+
+
+async def is_more(conn: asyncpg.Connection, than: int) -> bool:
+    return await waiting(conn) > than
 
 
 async def test_a_name_of_somebody_elses_making_is_not_served_on_loopback() -> None:

@@ -39,6 +39,7 @@ log = structlog.get_logger()
 
 BODY_BYTES_MAX = 1024  # of a request that has no body to speak of
 SEND_SECONDS = 30.0
+CLIENT_GONE = 499  # as nginx counts them; no client ever sees it
 STOP_SECONDS = 2.0
 WRONG_TOKENS_PER_SECOND, WRONG_TOKENS = 0.5, 20
 PROBES = frozenset({"/livez", "/readyz"})
@@ -173,15 +174,20 @@ class StatusPort:
         except web.HTTPRedirection:
             raise
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
-            problem = _problem(request, error)
-            problem.extra = {"request_id": request[REQUEST]} | problem.extra
-            page = self.page if _wants_page(request) else None
-            own = self.refused(request, problem)
-            response = own or (page(request, problem) if page else problem.response(request.path))
+            if isinstance(error, ConnectionError) and _is_gone(request):
+                response = web.Response(status=CLIENT_GONE)
+            else:
+                response = self._refusal(request, _problem(request, error))
         # A stream takes as long as somebody follows it.
         took = self.callers.clock() - started if isinstance(response, web.Response) else None
         self.seen(_route(request), request.method, response.status, took)
         return await _sent(request, response)
+
+    def _refusal(self, request: web.Request, problem: HttpProblem) -> web.StreamResponse:
+        problem.extra = {"request_id": request[REQUEST]} | problem.extra
+        page = self.page if _wants_page(request) else None
+        own = self.refused(request, problem)
+        return own or (page(request, problem) if page else problem.response(request.path))
 
     def _bound_body(self, request: web.Request) -> None:
         takes_none = request.method in SAFE or request.path in PROBES
@@ -261,10 +267,17 @@ async def _sent(request: web.Request, response: web.StreamResponse) -> web.Strea
             async with asyncio.timeout(SEND_SECONDS):
                 await response.prepare(request)
                 await response.write_eof()
+        except ConnectionError:
+            pass  # it went away while we worked for it
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
     return response
+
+
+def _is_gone(request: web.Request) -> bool:
+    """Whether nobody is left to be told; clients go away at any moment, and that is no fault of ours."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def _named(request: web.Request) -> str:
