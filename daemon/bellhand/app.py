@@ -89,9 +89,9 @@ class Daemon:
         self.tally = Tally(self.worker.id)
         self.counts = Counts(self.metrics, self.tally)
         self.keeper = Keeper(
-            self.store, self.kinds, canary_seconds=settings.metrics.canary_seconds, lease_seconds=settings.worker.lease_seconds, crashes_max=settings.worker.crashes_max,
-            retention=settings.retention, hear=self.worker.hear, at_rest=lambda: self.sleep.sound, metrics=self.metrics,
-            tally=self.tally, random=random, clock=self.clock,
+            self.store, self.kinds, canary_seconds=settings.metrics.canary_seconds, lease_seconds=settings.worker.lease_seconds,
+            crashes_max=settings.worker.crashes_max, retention=settings.retention, hear=self.worker.hear,
+            at_rest=lambda: self.sleep.sound, metrics=self.metrics, tally=self.tally, random=random, clock=self.clock,
         )  # fmt: skip
         self.listener = Listener(self.database, heard=self._heard, random=random, on_change=self._listening)  # fmt: skip
         self.heartbeat = Heartbeat(
@@ -378,7 +378,7 @@ def _exit_hard_after(seconds: float) -> None:
 
 
 def collect_garbage_seldom() -> None:
-    """What is loaded stays, and jobs leave no cycles: collecting at every 700 objects costs a quarter of the hot path."""
+    """What is loaded stays, and jobs that complete leave no cycles: collecting at every 700 objects costs a quarter of the hot path."""
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
 

@@ -31,8 +31,7 @@ from .outcomes import (
 
 log = structlog.get_logger()
 
-# What an operator, the clock or the daemon wanted, as the outcome of an attempt that was stopped
-# for it.
+# What somebody wanted, as the outcome of an attempt that was stopped for it; `timeout` is a failure.
 STOPPED = {
     "cancel": Ended("cancel", "cancelled while it ran"),
     "pause": Ended("pause"),

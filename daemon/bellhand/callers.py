@@ -57,9 +57,8 @@ class Caller:
 
 NOBODY = Caller("nobody", frozenset())
 LOOPBACK = Caller("loopback", SCOPES["admin"])
-CRON = Caller(
-    "cron", frozenset()
-)  # who shows the secret of crons: good where a route says so, and nowhere else
+# Who shows the secret of crons: good where a route says so, and nowhere else.
+CRON = Caller("cron", frozenset())
 CONFIGURED = Caller("configured", SCOPES["admin"])  # who shows the token of the configuration
 CALLER = web.RequestKey("caller", Caller)
 

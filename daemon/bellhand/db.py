@@ -229,9 +229,10 @@ class _translated:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, Exception) is False:
-            if error is not None:  # cancelled in mid-statement: asyncpg would wait for the server
-                self.drop()
+        if error is None:
+            return
+        if not isinstance(error, Exception):  # cancelled: asyncpg would wait for the server
+            self.drop()
             return
         if isinstance(error, _AGAIN):
             raise Again(describe(error)) from error
@@ -273,10 +274,10 @@ async def patiently(random: Callable[[], float], ask: Callable[[], Awaitable[T]]
             return await ask()
         except (Away, Again) as error:
             wait = backoff.next_seconds()
-            if (
-                isinstance(error, Trouble) and backoff.tries == 1
-            ):  # it may be this job's alone, which nothing else tells
-                log.warning("database_trouble", error=str(error), note="it is tried again until it passes, or the job is told to stop")  # fmt: skip
+            # It may be this job's alone, which nothing else tells.
+            if isinstance(error, Trouble) and backoff.tries == 1:
+                note = "it is tried again until it passes, or the job is told to stop"
+                log.warning("database_trouble", error=str(error), note=note)
             await asyncio.sleep(wait)
 
 

@@ -14,9 +14,8 @@ from .stats import count
 
 WEBHOOK = "notify.webhook"
 FOUND_MAX = 300  # pairs of a kind and what its jobs count
-NAME = re.compile(
-    "[a-z][a-z0-9_]{0,49}"
-)  # of a counter; what looks otherwise may be an address or an id
+# Of a counter; what looks otherwise may be an address or an id.
+NAME = re.compile("[a-z][a-z0-9_]{0,49}")
 OUTCOMES = ("completed", "partial", "failed", "cancelled")
 RESULTS = (
     *("ok", "retry", "failed", "timeout", "crashed"),

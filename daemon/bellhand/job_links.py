@@ -9,9 +9,8 @@ from urllib.parse import quote
 
 PLACE = re.compile(r"\{([^{}]*)\}")
 KNOWN = re.compile(r"id|key|kind|owner|(tag|payload)(\.[^.{}]+)+")
-ADDRESS = re.compile(
-    r"(https?://[^/{}\s]+/|/(?!/))\S*"
-)  # where it leads is the operator's word, never a job's
+# Where it leads is the operator's word, never a job's.
+ADDRESS = re.compile(r"(https?://[^/{}\s]+/|/(?!/))\S*")
 VALUE_CHARS_MAX = 500
 
 

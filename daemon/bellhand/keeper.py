@@ -30,12 +30,9 @@ SAMPLE_SECONDS, SAMPLE_SECONDS_MAX, SAMPLE_APART = 15.0, 60.0, 20
 DATABASE_SAMPLE_SECONDS = 60.0
 LOOK_SECONDS = 10.0
 QUIET_SECONDS = 30.0  # between looks while nothing happens here: what matters then rings
-PARTITIONS_AHEAD_DAYS = 7
 GARBAGE_SECONDS = 60.0
-LEARN_SECONDS, LEARN_QUIET_SECONDS = (
-    15.0,
-    120.0,
-)  # every one of them is awake as soon as an outcome is counted here
+# Between turns of what is learned; at rest rarely, since whatever is counted here wakes all of it.
+LEARN_SECONDS, LEARN_QUIET_SECONDS = 15.0, 120.0
 
 
 async def every(
@@ -139,6 +136,8 @@ class Keeper:
     async def look_around(self) -> float | None:
         """Hear of lanes, pauses and the next tick; parked jobs are put back on the way."""
         surroundings = await self.store.look_around(self.kinds)
+        if surroundings.unparked:
+            log.info("jobs_unparked", jobs=surroundings.unparked)
         self.hear(surroundings)
         tick = surroundings.next_tick_seconds
         if tick is not None and tick < QUIET_SECONDS:
@@ -207,7 +206,7 @@ class Keeper:
 
     async def retire(self) -> float | None:
         """Make history partitions ahead and drop what retention no longer keeps."""
-        await self.store.prepare_history(PARTITIONS_AHEAD_DAYS)
+        await self.store.prepare_history()
         while dropped := await self.store.drop_history(self.retention.history_days):
             log.info("history_dropped", partition=dropped)
         while await self.store.delete_old(self.retention.events_days, self.retention.stats_days):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import (  # fmt: skip
+from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,

@@ -18,9 +18,8 @@ SCANS = re.compile(
     r"alter\s+column\s+\w+\s+(?:set\s+data\s+)?type|set\s+not\s+null|validate\s+constraint|add\s+(?:constraint\s+\w+\s+)?(?:check|unique|primary|exclude)"
     r"|add\s+column\s+[^,;]*?default\s+\w*\(?(?:random|gen_random_uuid|clock_timestamp|nextval)|generated\s+always\s+as\s+\("
 )
-SHARED = frozenset(
-    {"row exclusive", "share update exclusive", "access share"}
-)  # readers and writers go on
+# Readers and writers go on beside these.
+SHARED = frozenset({"row exclusive", "share update exclusive", "access share"})
 
 
 @dataclass(frozen=True, slots=True)

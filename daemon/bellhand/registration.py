@@ -20,8 +20,6 @@ from .worker import Worker
 
 log = structlog.get_logger()
 
-PARTITIONS_AHEAD_DAYS = 7
-
 
 class Registration:
     """The entry of one worker in the database; `held` is None while there is none."""
@@ -48,7 +46,7 @@ class Registration:
                         jobs=placed,
                         why="the database was restored or moved to another cluster",
                     )
-                await self.store.prepare_history(PARTITIONS_AHEAD_DAYS)
+                await self.store.prepare_history()
                 around = await self.store.look_around(list(self.worker.kinds))
                 await self._register()
                 return around

@@ -16,10 +16,8 @@ from .errors import Problem
 
 ENV_PREFIX = "BELLHAND_"
 ANY_NAME = "<name>"
-ALONE, NEAR_ALONE = (
-    ("config", "dsn", "modules"),
-    0.65,
-)  # variables without a section, and what is near enough to one
+ALONE = ("config", "dsn", "modules")  # variables without a section
+NEAR_ALONE = 0.65  # how much another must be like one of them
 Location = tuple[str, ...]
 
 

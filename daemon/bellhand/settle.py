@@ -188,7 +188,8 @@ class Settler:
     def _completed(self, job: Job, outcome: str, end: Completed | Ended) -> None:
         # A line a job would cost more than the job, where jobs are short.
         if job.ran_seconds >= self.logged_seconds:
-            log.info("attempt_ended", job=job.id, kind=job.kind, lane=job.lane, attempt=job.attempt, outcome=outcome, seconds=round(job.ran_seconds, 3))  # fmt: skip
+            log.info("attempt_ended", job=job.id, kind=job.kind, lane=job.lane, attempt=job.attempt,
+                     outcome=outcome, seconds=round(job.ran_seconds, 3))  # fmt: skip
         self.on_settled(job, outcome, end)
 
     async def _write_others(self, jobs: list[tuple[Job, Ended]], leases: list[int]) -> None:

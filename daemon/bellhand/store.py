@@ -20,8 +20,7 @@ from .db import Database, HandlerPool, Link
 from .sql import query
 
 LINES_SECONDS = 7.0  # its statement timeout, and the way
-
-
+PARTITIONS_AHEAD_DAYS = 7
 # Behind a pooler that keeps our connections through a crash of the server, what was learned is believed so long.
 POOLED_SECONDS = 10.0
 Life = tuple[int, int]  # the number of a connection, and behind such a pooler of a stretch of time
@@ -266,9 +265,9 @@ class Store:
         """Note what is wrong with a schedule that waited for this tick."""
         await self.chores.fetch(query("schedule_error"), name, error, expected)
 
-    async def prepare_history(self, days: int) -> int:
-        """Make partitions ahead."""
-        return int(await self.chores.fetchval(query("prepare_history"), days))
+    async def prepare_history(self) -> None:
+        """Make the partitions of history for the days to come."""
+        await self.chores.fetch(query("prepare_history"), PARTITIONS_AHEAD_DAYS)
 
     async def drop_history(self, days: int) -> str | None:
         """Drop one old partition; None when none is left."""

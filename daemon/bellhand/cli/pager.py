@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 LESS = "less -FRX"  # leaves what fits on a screen alone, knows colours, leaves the text there when it ends
-PAGED = frozenset(
-    {"list", "show", "logs", "help", "audit", "failures", "kinds", "schedules"}
-)  # what may be long
+# What may be long.
+PAGED = frozenset({"list", "show", "logs", "help", "audit", "failures", "kinds", "schedules"})
 LIVE = ("watch", "follow")  # what goes on is no page
 
 

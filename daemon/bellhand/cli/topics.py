@@ -142,9 +142,8 @@ def _all() -> Iterator[tuple[str, str]]:
         yield f"errors/{state}", _told(sort.title, f"{sort.text}\nSQLSTATE {state}; over HTTP {sort.status} /problems/{slug}.", sort.hint)  # fmt: skip
     for names in sections().values():
         for name in names:
-            if not name.startswith(
-                ("runbooks/", "reference/")
-            ):  # commands, settings and kinds explain themselves
+            # Runbooks follow; commands, settings and kinds explain themselves.
+            if not name.startswith(("runbooks/", "reference/")):
                 yield f"guides/{name}", (guide(name) or "").removeprefix("# ").rstrip("\n")
     for alert in runbooks():
         yield f"runbooks/{alert}", (runbook(alert) or "").removeprefix("# ").rstrip("\n")

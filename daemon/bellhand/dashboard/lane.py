@@ -21,15 +21,8 @@ from bellhand.dashboard.words import rough, took
 from bellhand.problems import HttpProblem
 
 ROWS = 20
-WAITS = (
-    0.1,
-    1.0,
-    10.0,
-    60.0,
-    300.0,
-    900.0,
-    3600.0,
-)  # upper bounds in seconds; what waited longer comes last
+# Upper bounds in seconds; what waited longer comes last.
+WAITS = (0.1, 1.0, 10.0, 60.0, 300.0, 900.0, 3600.0)
 LIMITS = ("concurrency", "rate_per_second")
 LIMIT_MAX = 1e6
 

@@ -234,9 +234,8 @@ def linked(hint: str) -> list[tuple[str, str, str]]:
     for word, behind in zip(words, [*words[1:], ""], strict=True):
         text = word.rstrip(",;.?")
         page = text if text.startswith("/") and "/" + text.split("/")[1] in PATHS else ""
-        job = (
-            f"/jobs/{text}" if is_number(text) and behind.startswith("(") else ""
-        )  # 7 (demo.greet, completed)
+        # As in `7 (demo.greet, completed)`.
+        job = f"/jobs/{text}" if is_number(text) and behind.startswith("(") else ""
         found.append((page or job, text, word[len(text) :]))
     return found
 

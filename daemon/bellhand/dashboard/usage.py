@@ -11,10 +11,8 @@ from asyncpg import Record
 from bellhand.dashboard.site import Site
 from bellhand.dashboard.words import number
 
-SEARCHES = (
-    "serpapi",
-    "places",
-)  # their unit is a search; a model's is a token; others are counted in calls
+# Their unit is a search; a model's is a token; others are counted in calls.
+SEARCHES = ("serpapi", "places")
 Row = Record | Mapping[str, Any]
 CAPS = ("calls_per_day_max", "calls_per_month_max", "dollars_per_day_max", "dollars_per_month_max")
 

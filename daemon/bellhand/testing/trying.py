@@ -16,12 +16,8 @@ if TYPE_CHECKING:
     from .desk import Bellhand
 
 REPEATABLE = ("none", "keyed")  # what may be run many times over without asking anybody
-UNFIT = (
-    ValueError,
-    TypeError,
-    Problem,
-    asyncpg.PostgresError,
-)  # what pydantic, JSON and our SQL raise
+# What pydantic, JSON and our SQL raise.
+UNFIT = (ValueError, TypeError, Problem, asyncpg.PostgresError)
 
 
 @dataclass

@@ -32,13 +32,8 @@ ERRORS: dict[str, Callable[[Fault], web.Response]] = {
     "openai": openai.failed,
     "stripe": stripe.failed,
 }
-SAID = (
-    "rate",
-    "quota",
-    "refused",
-    "error",
-    "unavailable",
-)  # an answer of its own, not the right one spoiled
+# An answer of its own, not the right one spoiled.
+SAID = ("rate", "quota", "refused", "error", "unavailable")
 SPOILED = ("truncated", "malformed", "reset", "moved", "large")
 
 

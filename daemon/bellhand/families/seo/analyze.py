@@ -99,7 +99,7 @@ class _Run:
         self.id = 0
         self.previous_id: int | None = crawl["previous_analysis_id"]
         self.html_pages = 0
-        self.site = Site(start_url=crawl["url"])
+        self.site = Site()
         self.keys: dict[int, UUID] = {}
         self.judge = Judge(self.site)
 

@@ -74,7 +74,6 @@ class Facts:
     heading_levels: str = ""
     headings_empty: int = 0
     words: int = 0
-    words_everywhere: int = 0
     text_hash: str = ""
     simhash: int = 0
     images: int = 0
@@ -180,8 +179,7 @@ def read(page_text: str, final_url: str, headers: Mapping[str, str]) -> Facts:
     # Of a page that was cut nobody knows what the rest would hold.
     whole = fit.rstrip()[-_END_CHARS:] == page_text.rstrip()[-_END_CHARS:]
     anchors = _anchors(tree) if whole else _UNKNOWN
-    everywhere, main = _texts(tree)
-    words = words_of(main)
+    words = words_of(_main_text(tree))
     return Facts(
         url=final_url,
         base=base or final_url,
@@ -190,7 +188,6 @@ def read(page_text: str, final_url: str, headers: Mapping[str, str]) -> Facts:
         doctype=_DOCTYPE.match(page_text[:2000]) is not None,
         lang=((root.attributes.get("lang") or "").strip()[:40]) if root else "",
         words=len(words),
-        words_everywhere=len(everywhere.split()),
         text_hash=text_hash(words),
         simhash=simhash(words),
         robots=_robots(found, sent),
@@ -232,17 +229,17 @@ def _anchors(tree: LexborHTMLParser) -> str:
     return base64.b85encode(b"".join(marks)).decode() if len(marks) <= _ANCHORS_MAX else _UNKNOWN
 
 
-def _texts(tree: LexborHTMLParser) -> tuple[str, str]:
-    """All that is to be read, and the main part of it."""
+def _main_text(tree: LexborHTMLParser) -> str:
+    """What is to be read, less menus, headers and the like; the tree has neither afterwards."""
     tree.strip_tags(_RAW)
     body = tree.body
     if body is None:
-        return "", ""
+        return ""
     everywhere = body.text(separator=" ")
     tree.strip_tags(_FURNITURE)
     main = body.text(separator=" ")
     # A page that has put nearly all of itself into a header has no better main part.
-    return everywhere, main if 10 * len(main) > len(everywhere) else everywhere
+    return main if 10 * len(main) > len(everywhere) else everywhere
 
 
 def _robots(found: Elements, sent: Mapping[str, str]) -> Robots:

@@ -133,7 +133,6 @@ class Unvisited(NamedTuple):
 class Site:
     """The outlines of all pages, and what no page knows."""
 
-    start_url: str = ""
     pages: dict[int, Outline] = field(default_factory=dict)
     by_key: dict[UUID, Outline] = field(default_factory=dict)
     sitemaps: Sequence[SitemapFile] = ()
