@@ -201,3 +201,16 @@ def test_the_site_is_built_without_a_broken_link(tmp_path: Path) -> None:
     listed = re.findall(r"\]\((.+?)\)", (tmp_path / "site" / "llms.txt").read_text())
     built_pages = {str(page.relative_to(tmp_path / "site")) for page in tmp_path.rglob("*.html")}
     assert set(listed) == built_pages - {"404.html"}
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    """Of the rows that say what is shown by which test none shows nothing; a word behind it (S0-34) stands in that file."""
+    named = re.compile(r"`(?:tests/)?((?:test|real)_\w+)(?:\.py)?`(?: \((S\d-\w+)\))?")
+    files = {path.stem: path.read_text() for path in (ROOT / "tests").glob("*.py")}
+    missing = []
+    for page in pages():
+        for name, item in named.findall(page.read_text()):
+            text = files.get(name, "").lower().replace("_", "-")
+            if not text or item.lower() not in text:
+                missing.append(f"{name_of(page)}: {name} {item}".strip())
+    assert missing == []
