@@ -12,6 +12,7 @@ import pytest
 from bellhand.db import Again, Away, Backoff, Database, HandlerPool
 from bellhand.dev.postgres import DevPostgres
 from bellhand.reach import each_host
+from bellhand.store import Store
 from support import eventually
 
 
@@ -52,6 +53,20 @@ async def test_a_lock_that_is_not_had_is_tried_again_on_the_same_connection(
     assert link.connection is not None
     assert await link.fetch("select * from bellhand.meta")
     link.drop()
+
+
+async def test_completions_are_on_disk_whatever_the_database_is_set_to_and_claims_need_not_be(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    name = await conn.fetchval("select current_database()")
+    await conn.execute(f"alter database {name} set synchronous_commit = local")
+    database = Database(dsn)
+    store = Store(database, HandlerPool(database, 2))
+    asked = {}
+    for link in (store.claims, store.settles, store.chores):
+        asked[link.role] = await link.fetchval("show synchronous_commit")
+        link.drop()
+    assert asked == {"claim": "off", "settle": "on", "keep": "local"}
 
 
 async def test_a_full_queue_of_notifications_is_waited_for(private_server: DevPostgres) -> None:
