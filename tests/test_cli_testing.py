@@ -26,8 +26,17 @@ def test_every_kind_is_held_to_its_schema_its_examples_and_to_surviving(
         "refused": ("ok", "failed", "not tried"),
         "untold": ("failed", "not tried", "not tried"),
         "needy": ("ok", "none", "no example"),
+        "lacking": ("ok", "ok", "left out"),
+        "partly": ("ok", "ok", "ok"),
     }
-    assert [name for name, one in found.items() if one["holds"]] == ["fit", "outside", "needy"]
+    assert [name for name, one in found.items() if one["holds"]] == [
+        "fit",
+        "outside",
+        "needy",
+        "lacking",
+        "partly",
+    ]
+    assert found["lacking"]["crash"].endswith("needs more than is here: there is no shop 7")
     assert "the same names in every run" in found["forgetful"]["problems"][0]
     assert "less than or equal to 10" in found["refused"]["problems"][0]
     assert "NaN" in found["untold"]["problems"][0]

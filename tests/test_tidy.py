@@ -1,14 +1,19 @@
 """The rules of the house, checked: who imports whom, how long things are, where time comes from."""
 
 import ast
+import json
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from jsonschema_rs import validator_for
 
+from bellhand.cli.values import payload_of
+from bellhand.examples import enqueue_command, examples_of
 from bellhand.kinds import find_kinds
 from support import ROOT
 
@@ -23,7 +28,7 @@ FUNCTION_LINES_MAX = 60
 # layer never import one another. A folder covers what is in it.
 LAYERS: list[dict[str, str]] = [
     {
-        "pure": "alert_rules budget canary counted cron drain_cost errors event_sorts guides handler_code job_links journal kind_figures kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
+        "pure": "alert_rules budget canary counted cron drain_cost errors event_sorts examples guides handler_code job_links journal kind_figures kinds lean migration_locks outcomes priorities problem_sorts resource runbooks sql states stats systemd"
     },
     {
         "tools": "db gauges job_counts logs metrics problems producer reach settings settings_credentials settings_environment settings_errors settings_notify settings_parts settings_services"
@@ -195,7 +200,7 @@ def test_catching_everything_is_explained(path: Path) -> None:
                 assert told, f"line {node.lineno}: log it, or say why this is a boundary"
 
 
-def test_kinds_that_come_along_say_what_they_do_outside() -> None:
+def test_kinds_that_come_along_say_what_they_do_outside_and_give_an_example() -> None:
     families = [
         f"bellhand.families.{path.parent.name}" for path in PACKAGE.glob("families/*/handlers.py")
     ]
@@ -205,6 +210,17 @@ def test_kinds_that_come_along_say_what_they_do_outside() -> None:
     assert (said["crm.process_payment"], said["notify.slack"], said["seo.crawl"]) == (
         "keyed", "external", "none",
     )  # fmt: skip
+    for name, kind in (found | find_kinds(["bellhand.dev.demo", "bellhand.canary"])).items():
+        examples = examples_of(kind)
+        assert examples, f"{name} has no example: give a field `examples`"
+        for payload in examples:
+            taken = kind.arguments(json.dumps(payload))  # raises if its type does not take it
+            schema = kind.published()["schema"]
+            assert not schema or validator_for(schema).is_valid(payload), name
+            # The line that is shown for a shell says the same.
+            _, _, shown, *words = shlex.split(enqueue_command(name, payload))
+            typed = json.dumps(payload_of(words, schema))
+            assert (shown, kind.arguments(typed)) == (name, taken)
 
 
 # SQL

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bellhand import Job, job_kind
+from bellhand import Failed, Job, job_kind
 
 
 class Items(BaseModel):
@@ -71,3 +71,20 @@ async def untold(args: Endless, job: Job) -> None:
 @job_kind("tried.needy")
 async def needy(args: Needy, job: Job) -> None:
     """Says of itself nothing to try."""
+
+
+@job_kind("tried.lacking", side_effects="none")
+async def lacking(job: Job) -> None:
+    """Says by a word of its own what it lacks."""
+    raise Failed("there is no shop 7")
+
+
+@job_kind("tried.partly", attempts_max=1, side_effects="none")
+async def partly(job: Job) -> None:
+    """Ends in part, as its only attempt allows."""
+    await job.each(["a", ""], part)
+
+
+async def part(item: str) -> str:
+    """Breaks for one of the two."""
+    return item[0]

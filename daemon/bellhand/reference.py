@@ -21,6 +21,7 @@ from bellhand.cli.schemas import fields_of
 from bellhand.cli.shapes import SHAPES
 from bellhand.clients.usage import ServiceMetrics
 from bellhand.event_sorts import EVENTS
+from bellhand.examples import enqueue_command, examples_of
 from bellhand.job import Job
 from bellhand.kinds import Kind, find_kinds, job_kind
 from bellhand.metrics import Metrics
@@ -154,8 +155,10 @@ def kinds() -> str:
         "what a second run does there: nothing, nothing more (keyed), or again what the database does not remember (external).\n\n"
         + head
         + "\n".join(rows)
-        + "\n"
-    )
+        + "\n\nOne of each to begin with; `bellhand kinds NAME` has it too, and the schema as `examples`:\n\n```text\n"
+        + "\n".join(enqueue_command(name, payload) for name, kind in sorted(found.items()) for payload in examples_of(kind)[:1])
+        + "\n```\n"
+    )  # fmt: skip
 
 
 def _row(kind: Kind) -> str:

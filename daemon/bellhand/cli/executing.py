@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -20,6 +21,9 @@ from bellhand.cli.naming import find, name_of
 from bellhand.cli.output import painted_state, plain, say, say_json, tell
 from bellhand.cli.values import payload_of
 from bellhand.logs import HIDDEN
+
+if TYPE_CHECKING:
+    from bellhand.kinds import Kind
 
 
 @dataclass(frozen=True)
@@ -140,19 +144,25 @@ def _run(cli: Cli, kind: str, given: Again | tuple[str, ...], modules: tuple[str
 
     settings = cli.configured
     known = find_kinds([*settings.modules, *modules])
-    if kind not in known:
-        near = get_close_matches(kind, known, 1)
-        raise NotFound(
-            f"no module has a kind {kind!r}",
-            why=f"the modules are {', '.join((*settings.modules, *modules))}",
-            fix=f"did you mean {near[0]}?" if near else f"name its module: bellhand exec {kind} --module MODULE",
-        )  # fmt: skip
-    payload = given.payload if isinstance(given, Again) else payload_of(given, known[kind].published().get("schema"))  # fmt: skip
+    found = kind_in(known, kind, (*settings.modules, *modules), "exec")
+    payload = given.payload if isinstance(given, Again) else payload_of(given, found.published().get("schema"))  # fmt: skip
     with thrown_away() as desk:
         desk.use(*settings.modules, *modules)
         desk.use_services(**_given(settings.services, "allow_networks"))
         desk.use_mail(**_given(settings.mail))
         return desk.run(kind, payload)
+
+
+def kind_in(known: Mapping[str, Kind], name: str, modules: Sequence[str], command: str) -> Kind:
+    """The kind of that name among those that `modules` have; NotFound says the nearest, or how `command` is told of its module."""
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, 1)
+    raise NotFound(
+        f"no module has a kind {name!r}",
+        why=f"the modules are {', '.join(modules)}",
+        fix=f"did you mean {near[0]}?" if near else f"name its module: bellhand {command} {name} --module MODULE",
+    )  # fmt: skip
 
 
 def _given(section: Any, *but: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
 from bellhand.cli.panels import group
 from bellhand.counted import counted
+from bellhand.examples import enqueue_command, stated_examples
 from bellhand.kind_figures import SECOND_RUN, kinds_told
 from bellhand.stats import waits_told
 
@@ -275,6 +276,9 @@ def _show_kind(kind: dict[str, Any]) -> None:
         sort = field.get("type") or "any"
         need = "required" if name in required else f"default {json.dumps(field.get('default'))}"
         say(f"  {plain(name):<20} {sort:<10} {need}  {plain(field.get('description', ''))}")
+    for example in stated_examples(schema):
+        if isinstance(example, dict):
+            say(f"  try it: {plain(enqueue_command(kind['name'], example))}")
 
 
 def _show_times(kind: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -13,7 +12,8 @@ from cyclopts import Parameter
 
 from bellhand.cli.completing import kinds
 from bellhand.cli.context import Given
-from bellhand.cli.errors import FAILED, OK, NotFound
+from bellhand.cli.errors import FAILED, OK
+from bellhand.cli.executing import kind_in
 from bellhand.cli.output import paint, plain, say, say_json, tell
 from bellhand.counted import counted
 
@@ -42,7 +42,8 @@ def try_kinds(
 
     On a database of its own that is gone afterwards, with no service configured; $BELLHAND_TEST_DSN names a server to make it on. Examples are
     those of the payload's JSON Schema (`examples` of the model, else of its fields), else {} where that will do. Each must please the
-    handler's type and the check that an INSERT meets. With --crash a job of the first example has to end alike, whatever step it dies at. What a
+    handler's type and the check that an INSERT meets. With --crash a job of the first example has to end alike, whatever step it dies at; one
+    that needs what is not there, a service or rows that it names, says so and is not crashed. What a
     handler does outside without Bellhand's clients it really does, many times: so kinds whose side_effects are not `none` or `keyed`
     only die if they are named. Exits 1 if something does not hold.
     """
@@ -71,29 +72,32 @@ def try_kinds(
 
 
 def _chosen(known: Mapping[str, Kind], names: Sequence[str], modules: Sequence[str]) -> list[Kind]:
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise NotFound(
-                f"no module has a kind {name!r}",
-                why=f"the modules are {', '.join(modules)}",
-                fix=f"did you mean {near[0]}?" if near else f"name its module: bellhand test {name} --module MODULE",
-            )  # fmt: skip
-    return [known[name] for name in dict.fromkeys(names or known)]
+    return [kind_in(known, name, modules, "test") for name in dict.fromkeys(names or known)]
 
 
 def _report(trial: Trial, width: int, *, crash: bool) -> None:
+    from bellhand.testing.trying import LEFT_OUT
+
     mark = paint("✓", "green") if trial.holds else paint("✗", "red")
-    parts = [f"schema {trial.schema}", f"example {trial.example}", *([f"crash {trial.crash}"] if crash else ())]  # fmt: skip
+    left_out, _, why = trial.crash.partition(LEFT_OUT)
+    parts = [f"schema {trial.schema}", f"example {trial.example}"]
+    if crash:
+        parts.append("not crashed here" if why else f"crash {left_out}")
     say(f"{mark} {plain(trial.kind):<{width}}  {plain(', '.join(parts))}")
+    for line in why.splitlines():
+        say(f"  {plain(line)}")
     for problem in trial.problems:
         for line in problem.splitlines():
             say(f"  {plain(line)}")
 
 
 def _sum_up(trials: Sequence[Trial]) -> None:
+    from bellhand.testing.trying import LEFT_OUT
+
     bad = sum(not trial.holds for trial in trials)
     of = counted(len(trials), "kind")
     tell(f"{bad} of {of} did not hold" if bad else f"{of}: all that was tried holds")
+    if kept := sum(trial.crash.startswith(LEFT_OUT) for trial in trials):
+        tell(f"{kept} not crashed here, each for the reason under it")
     if lacking := sum(trial.example == "none" for trial in trials):
         tell(f"{lacking} without an example; a model gives one with {EXAMPLE}")

@@ -99,6 +99,8 @@ def _field(
     for word, phrase in (("minimum", "at least"), ("maximum", "at most")):
         if word in schema:
             said.append(f"{phrase} {schema[word]}".capitalize() + ".")
+    if examples := schema.get("examples"):
+        said.append(f"For example {_shortly(examples[0])}.")
     default = schema.get("default")
     if default is not None:
         said.append(f"Left empty: {_shortly(default)}.")

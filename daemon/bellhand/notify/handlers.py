@@ -40,8 +40,17 @@ class Delivery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    to: str = Field(min_length=1, max_length=254)
-    event: dict[str, Any] | None = None
+    to: str = Field(min_length=1, max_length=254, examples=["ops"])
+    event: dict[str, Any] | None = Field(
+        default=None,
+        examples=[
+            {
+                "type": "job.failed",
+                "timestamp": "2026-01-31T12:00:00Z",
+                "data": {"id": 17, "kind": "shop.count", "state": "failed", "error": "sold out"},
+            }
+        ],
+    )
     digest: bool = False
 
     @model_validator(mode="after")

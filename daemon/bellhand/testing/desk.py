@@ -151,7 +151,10 @@ class Bellhand:
 
     def run(self, kind: str, payload: Any = None, /, **fields: Any) -> Report:
         """Enqueue a job and run it once, and no other; what came of it."""
-        id = self.enqueue(kind, _merged(payload, fields))
+        return self.run_job(self.enqueue(kind, _merged(payload, fields)))
+
+    def run_job(self, id: int) -> Report:
+        """Run this job once, and no other; what came of it."""
         self._loop.run(self._engine.run(id))
         return self.report(id)
 

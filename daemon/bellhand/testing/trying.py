@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from ..errors import Problem
+from ..examples import examples_of
 
 if TYPE_CHECKING:
     from ..kinds import Kind
-    from .desk import Bellhand
+    from .desk import Bellhand, Report
 
+LEFT_OUT = "left out: "
+BROKE = (
+    "Traceback (most recent call last)"  # what an exception leaves that the handler did not mean
+)
 REPEATABLE = ("none", "keyed")  # what may be run many times over without asking anybody
 # What pydantic, JSON and our SQL raise.
 UNFIT = (ValueError, TypeError, Problem, asyncpg.PostgresError)
@@ -22,7 +26,7 @@ UNFIT = (ValueError, TypeError, Problem, asyncpg.PostgresError)
 
 @dataclass
 class Trial:
-    """What was found of one kind; each part is `ok`, `failed`, or why there is nothing to say."""
+    """What was found of one kind; each part is `ok`, `failed`, or why there is nothing to say: for `crash` also `left out: ` and why."""
 
     kind: str
     schema: str = "ok"
@@ -35,24 +39,6 @@ class Trial:
     def holds(self) -> bool:
         """Whether nothing failed."""
         return not self.problems
-
-
-def examples_of(kind: Kind) -> list[Any]:
-    """Payloads that a kind gives for itself: the examples of its schema, else those of its fields, else {} if that will do."""
-    if kind.adapter is None:
-        return [] if kind.takes_args else [{}]
-    schema = kind.adapter.json_schema()
-    if stated := schema.get("examples"):
-        return list(stated)
-    fields: Mapping[str, Any] = schema.get("properties", {})
-    made = {name: one["examples"][0] for name, one in fields.items() if one.get("examples")}
-    if made:
-        return [made]
-    try:
-        kind.arguments("{}")
-    except ValueError:
-        return []
-    return [{}]
 
 
 def attempt(desk: Bellhand, kind: Kind, *, crash: bool, named: bool) -> Trial:
@@ -92,13 +78,16 @@ def _refused(desk: Bellhand, kind: Kind, payload: Any) -> str:
 def _crash(desk: Bellhand, kind: Kind, trial: Trial, *, named: bool) -> None:
     if kind.side_effects not in REPEATABLE and not named:
         trial.crash = (
-            "left out: what it does outside would be done many times; name it to have it run"
+            f"{LEFT_OUT}what it does outside would be done many times; name it to have it run"
         )
         return
     desk.use(kind.handler)
-    first = desk.run(kind.name, trial.payloads[0])
-    if first.state in ("scheduled", "paused"):
-        trial.crash = f"left out: it waits: {first.error or 'it does not say for what'}"
+    # One attempt more than it has: what fails now was failed for good by the handler's own word.
+    first = desk.run_job(
+        desk.enqueue(kind.name, trial.payloads[0], attempts_max=kind.attempts_max + 1)
+    )
+    if needs := _needs(first):
+        trial.crash = f"{LEFT_OUT}needs more than is here: {needs}"
         return
     try:
         desk.assert_crash_safe(kind.name, trial.payloads[0])
@@ -107,6 +96,16 @@ def _crash(desk: Bellhand, kind: Kind, trial: Trial, *, named: bool) -> None:
         trial.problems.append(f"crash: {error}")
     else:
         trial.crash = "ok"
+
+
+def _needs(report: Report) -> str:
+    """What a job says that it lacks: it waits, or its handler ended it by a word of its own and not by breaking; else empty."""
+    error = (report.error or "").strip()
+    if report.state in ("scheduled", "paused"):
+        return error or "it waits, and does not say for what"
+    if report.state in ("failed", "cancelled") and BROKE not in error:
+        return error
+    return ""
 
 
 def _said(error: Exception) -> str:

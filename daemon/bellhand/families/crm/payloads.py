@@ -21,28 +21,28 @@ class Payload(BaseModel):
 class Promotion(Payload):
     """A promotion to a customer, who gets it once."""
 
-    customer_id: Id = Field(alias="customerId")
-    promotion_id: Id = Field(alias="promotionId")
+    customer_id: Id = Field(alias="customerId", examples=["customer-1042"])
+    promotion_id: Id = Field(alias="promotionId", examples=["spring-sale"])
 
 
 class Opportunity(Payload):
     """The offer of an opportunity, once for each status that it is in."""
 
-    opportunity_id: Id = Field(alias="opportunityId")
+    opportunity_id: Id = Field(alias="opportunityId", examples=["opportunity-7"])
 
 
 class ReviewRequest(Payload):
     """A review that is asked for once."""
 
-    review_id: Id = Field(alias="reviewId")
+    review_id: Id = Field(alias="reviewId", examples=["review-31"])
 
 
 class Letter(Payload):
     """What to write to a customer; with a `key`, once for that key, whatever job asks; else once a job."""
 
-    customer_id: Id = Field(alias="customerId")
-    subject: str = Field(min_length=1, max_length=200)
-    message: str = Field(min_length=1, max_length=20_000)
+    customer_id: Id = Field(alias="customerId", examples=["customer-1042"])
+    subject: str = Field(min_length=1, max_length=200, examples=["Your appointment on Friday"])
+    message: str = Field(min_length=1, max_length=20_000, examples=["See you at ten."])
     url: str | None = Field(default=None, max_length=2000, pattern=r"^https?://[!-~]+$")
     key: Key = None
 
@@ -54,10 +54,10 @@ class Payment(Payload):
     customer may be asked to confirm it, and comes back there.
     """
 
-    customer_id: Id = Field(alias="customerId")
-    key: Id
-    amount: int = Field(ge=1, le=99_999_999_999)
-    currency: str = Field(pattern=r"^[A-Za-z]{3}$")
+    customer_id: Id = Field(alias="customerId", examples=["customer-1042"])
+    key: Id = Field(examples=["invoice-2026-117"])
+    amount: int = Field(ge=1, le=99_999_999_999, examples=[4900])
+    currency: str = Field(pattern=r"^[A-Za-z]{3}$", examples=["EUR"])
     payment_method: Key = Field(default=None, alias="paymentMethod")
     return_url: str | None = Field(
         default=None, alias="returnUrl", max_length=2000, pattern=r"^https?://[!-~]+$"
@@ -68,7 +68,7 @@ class Payment(Payload):
 class GiveBack(Payload):
     """Which payment to give back, and how much of it: else all that is left. One refund for a `key`, else one for the payment."""
 
-    payment_key: Id = Field(alias="paymentKey")
+    payment_key: Id = Field(alias="paymentKey", examples=["invoice-2026-117"])
     key: Key = None
     amount: int | None = Field(default=None, ge=1, le=99_999_999_999)
 
@@ -76,7 +76,7 @@ class GiveBack(Payload):
 class Sync(Payload):
     """The name of a source in bellhand_crm.sources."""
 
-    source: Id
+    source: Id = Field(examples=["shop"])
 
 
 class Cleanup(Payload):

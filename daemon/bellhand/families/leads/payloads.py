@@ -74,8 +74,8 @@ class Collect(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    services: Texts
-    locations: Texts
+    services: Texts = Field(examples=[["Web Development", "SEO"]])
+    locations: Texts = Field(examples=[["Dhaka", "Singapore"]])
     source: Literal["serpapi", "places", "both"] = "both"
     pages_max: int = Field(default=3, ge=1, le=50)
     concurrency: int = Field(default=1, ge=1, le=16)
@@ -118,7 +118,11 @@ class CheckAds(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     lead_ids: list[int] = Field(default=[], max_length=10_000)
-    businesses: list[Advertiser] = Field(default=[], max_length=10_000)
+    businesses: list[Advertiser] = Field(
+        default=[],
+        max_length=10_000,
+        examples=[[{"name": "Corner Bakery", "location": "Singapore"}]],
+    )
     searches_max: int = Field(default=2, ge=1, le=5)
 
     @model_validator(mode="after")

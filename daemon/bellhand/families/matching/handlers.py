@@ -40,7 +40,7 @@ def _with_aliases(schema: dict[str, Any]) -> None:
     """Let the check at the INSERT know the other names too."""
     properties = schema["properties"]
     for alias, name in _ALIASES.items():
-        properties[alias] = properties[name]
+        properties[alias] = {k: v for k, v in properties[name].items() if k != "examples"}
     schema["required"] = [name for name in schema.get("required", []) if name != "project_id"]
 
 
@@ -54,7 +54,7 @@ class RunMatching(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_with_aliases)
 
-    project_id: str = Field(min_length=1, max_length=200)
+    project_id: str = Field(min_length=1, max_length=200, examples=["spring-catalogue"])
     job_type: Literal["ai", "web-search"] = "ai"
     stages: list[Stage] | None = Field(default=None, min_length=1, max_length=4)
     config: dict[str, Any] | None = None
@@ -107,7 +107,7 @@ class Project(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    project_id: str = Field(min_length=1, max_length=200)
+    project_id: str = Field(min_length=1, max_length=200, examples=["spring-catalogue"])
     memory_bytes_max: int = Field(default=6_000_000_000, ge=500_000_000, le=64_000_000_000)
 
 

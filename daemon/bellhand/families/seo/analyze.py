@@ -39,7 +39,7 @@ class Analysis(Payload):
     With `summary` a language model writes a few paragraphs for at most `summary_dollars_max`.
     """
 
-    crawl_id: int | None = Field(default=None, ge=1)
+    crawl_id: int | None = Field(default=None, ge=1, examples=[7])
     site_id: SiteName | None = None
     user_id: str | None = Field(default=None, max_length=500)
     reports: list[Literal["html", "pdf", "csv"]] = Field(default=[], max_length=3)

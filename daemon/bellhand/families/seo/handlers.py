@@ -23,7 +23,9 @@ class CrawlSite(Payload):
     """
 
     site_id: SiteName | None = None
-    url: str | None = Field(default=None, min_length=1, max_length=8000)
+    url: str | None = Field(
+        default=None, min_length=1, max_length=8000, examples=["https://www.bakery.example/"]
+    )
     user_id: str | None = Field(default=None, max_length=500)
     max_pages: int | None = Field(default=None, ge=1, le=1_000_000)
     depth_max: int = Field(default=100, ge=0, le=10_000)
@@ -51,7 +53,7 @@ class CrawlSites(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    recrawl: Literal["daily", "weekly", "monthly"]
+    recrawl: Literal["daily", "weekly", "monthly"] = Field(examples=["weekly"])
 
 
 @job_kind("seo.crawl", lane="seo", attempts_max=10, timeout_seconds=86_400, side_effects="none")

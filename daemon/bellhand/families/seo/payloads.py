@@ -17,7 +17,7 @@ def _with_aliases(schema: dict[str, Any]) -> None:
     properties = schema["properties"]
     for alias, name in _ALIASES.items():
         if name in properties:
-            properties[alias] = properties[name]
+            properties[alias] = {k: v for k, v in properties[name].items() if k != "examples"}
 
 
 class Payload(BaseModel):

@@ -26,7 +26,7 @@ Format = Literal["html", "pdf", "csv"]
 class Reporting(Payload):
     """Which crawl, and what is to be made of its analysis."""
 
-    crawl_id: int = Field(ge=1)
+    crawl_id: int = Field(ge=1, examples=[7])
     formats: list[Format] = Field(default=["html"], min_length=1, max_length=3)
 
 

@@ -27,7 +27,9 @@ class Site(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     business_id: int | None = Field(default=None, ge=1)
-    url: str | None = Field(default=None, min_length=1, max_length=8000)
+    url: str | None = Field(
+        default=None, min_length=1, max_length=8000, examples=["https://www.bakery.example/"]
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "Site":
