@@ -152,7 +152,13 @@ async def test_every_problem_has_a_page_that_works_offline(port: Client) -> None
         assert 400 <= sort.status < 600
         assert len(sort.text) > 40
         assert sort.hint
-    assert (await port.ask("/problems/none"))[0] == 404
+    code, said, _ = await port.ask("/problems/unknwn-kind")
+    assert (code, said["hint"]) == (404, "did you mean unknown-kind?")
+    listed = (await port.ask("/problems"))[1]["data"]
+    assert [one["type"] for one in listed] == [f"/problems/{slug}" for slug in SORTS]
+    assert listed[0] == (await port.ask(listed[0]["type"]))[1]
+    page = (await port.ask("/problems", headers={"Accept": "text/html"}))[1]
+    assert all(f'href="/problems/{slug}"' in page for slug in SORTS)
 
 
 async def test_every_runbook_is_served_where_alerts_lead(port: Client) -> None:

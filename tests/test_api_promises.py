@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -28,6 +30,7 @@ CONFIG = """
 "path.lane" = "default"
 "path.schedule" = "s"
 "path.channel" = "ops"
+"path.subscription" = "night"
 """
 # Where more than the form of a request decides whether it is taken, which no schema can say.
 DATA = {
@@ -39,6 +42,7 @@ DATA = {
     "POST /v1/jobs/{job}/reveal": (422,),  # the reason has a letter or a digit in it
     "POST /v1/lanes/{lane}/pause": (422,),  # the end of a pause is still to come
     "PUT /v1/channels/{channel}": (422,),  # an address of its sort
+    "PUT /v1/subscriptions/{subscription}": (422,),  # the channel there is; "late" with its seconds
     "PUT /v1/schedules/{schedule}": (422,),  # the expression, the zone, the kind and its payload
 }  # fmt: skip
 # All checks that there are but object_level_authorization, which asks as two callers who own different things by the same token scheme:
@@ -78,10 +82,67 @@ async def test_schemathesis_finds_nothing(
     }
     await conn.fetch(query("publish_schedules"), json.dumps([one]))
     await conn.execute("select bellhand.set_channel('ops', 'webhook', 'https://example.com/hook')")
+    await conn.execute("select bellhand.subscribe('night', 'ops', '{failed}')")
     (tmp_path / "schemathesis.toml").write_text(CONFIG + "".join(exceptions()))
     async with whole(dsn, token=SecretStr(TOKEN), requests_burst=1_000_000) as port:
         code, said = await schemathesis(port.base, tmp_path)
     assert code == 0, said
+
+
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:[^\s\"',}\]]*(?: UTC)?")
+UTC = re.compile(
+    r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d\.\d{6}Z| \d\d:\d\d:\d\d UTC\.?)"
+)  # the second in a sentence
+LATER = "2999-01-31T13:00:00+01:00"
+ASKED: list[tuple[str, str, Any]] = [
+    ("POST", "/v1/jobs", {"kind": "a", "run_at": LATER}), ("POST", "/v1/jobs?dry_run=true", {"kind": "a"}),
+    ("PATCH", "/v1/jobs/3", {"run_at": "2999-01-31T14:00:00+01:00"}), ("POST", "/v1/jobs:bulk", {"action": "cancel", "filter": {"ids": [3], "since": "2001-01-31T13:00:00+01:00"}, "expected_count": 1}),
+    ("POST", "/v1/lanes/default/pause", {"until": LATER}), ("PUT", "/v1/schedules/s", {"cron": "0 3 * * *", "kind": "a"}),
+    ("POST", "/v1/schedules/s/run", None), ("POST", "/v1/deploys", {"version": "2"}),
+    ("PUT", "/v1/channels/ops", {"kind": "webhook", "address": "https://example.com/hook"}),
+    ("PUT", "/v1/subscriptions/night", {"channel": "ops", "on": ["failed"]}), ("POST", "/v1/channels/ops/test", None),
+    ("POST", "/v1/channels/ops/disable", None), ("POST", "/v1/tokens", {"name": "t", "scopes": ["read"], "expires_seconds": 60}),
+]  # fmt: skip
+
+
+async def test_every_time_is_told_in_one_form(dsn: str, conn: asyncpg.Connection) -> None:
+    """In UTC, to the microsecond, with a Z at its end: whatever the zone of the server, and however deep it lies."""
+    base = await conn.fetchval("select current_database()")
+    await conn.execute(f"alter database \"{base}\" set timezone to 'Asia/Kolkata'")
+    desk = Desk(conn)
+    await desk.publish("a", "notify.webhook")
+    await desk.measured("a", 60)
+    await ended(desk, await desk.insert("a"), "failed", "x")
+    await conn.execute("select bellhand.group_failures()")
+    await desk.insert("a")
+    await desk.claim(await desk.worker())
+    told: dict[str, int] = {}
+
+    async def ask(method: str, path: str, body: Any = None) -> Any:
+        code, said, _ = await port.ask(path, method, json=body)
+        found = MOMENT.findall(json.dumps(said))
+        assert [one for one in found if not UTC.fullmatch(one)] == [], (method, path)
+        told[f"{method} {path}"] = len(found)
+        return code, said
+
+    async with whole(dsn) as port:
+        for method, path, body in ASKED:
+            code, said = await ask(method, path, body)
+            assert code < 300, (path, said)
+        (group,) = (await ask("GET", "/v1/failures"))[1]["data"]
+        names = {
+            "job": 2, "kind": "a", "lane": "default", "schedule": "s", "channel": "ops", "subscription": "night",
+            "failure": group["fingerprint"],
+        }  # fmt: skip
+        await ask("POST", f"/v1/failures/{group['fingerprint']}/mute", {"seconds": 60})
+        paths = (await ask("GET", "/openapi.json"))[1]["paths"]
+        for path, methods in paths.items():
+            if "get" in methods and not path.endswith("/events"):  # a stream does not end
+                place = re.sub(r"{(\w+)}", lambda m: str(names.get(m[1], 1)), path)
+                code, said = await ask("GET", place)
+                assert code == (409 if path.endswith("/result") else 200), (path, said)
+    assert told["POST /v1/jobs?dry_run=true"] == 6, "the whole forecast"
+    assert sum(told.values()) > 80
 
 
 def exceptions() -> Iterator[str]:

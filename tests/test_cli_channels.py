@@ -55,6 +55,8 @@ def test_a_webhook_is_made_changed_and_given_a_new_secret(bellhand: Bellhand) ->
     assert (wrong.code, "write --on late:10m" in wrong.err) == (2, True)
     assert bellhand("webhook", "add", "x", "ftp://x.example").code == 2
     assert [row["name"] for row in bellhand.ok("channels", "--json").json] == ["shop"]
+    assert bellhand.ok("channels", "rm", "shop").out == "channel shop removed\n"
+    assert bellhand.ok("channels", "--json").json == []
 
 
 def test_a_channel_that_is_not_there_is_not_found(bellhand: Bellhand) -> None:

@@ -29,7 +29,8 @@ async def test_a_lane_that_was_paused_for_a_while_goes_on_by_itself(
         _, said, _ = await port.ask(f"/v1/jobs/{made['id']}/why")
         (gate,) = (one for one in said["gates"] if one["gate"] == "lane_paused")
         assert (
-            f"is paused until {far:%Y-%m-%d %H:%M:%S}+00 (for another 1 h 59 min)" in gate["detail"]
+            f"is paused until {far:%Y-%m-%d %H:%M:%S} UTC (for another 1 h 59 min)"
+            in gate["detail"]
         )
         _, page, _ = await port.ask("/lanes/slow")
         assert "goes on" in page

@@ -67,6 +67,34 @@ async def test_no_json_breaks_the_port(
             assert stored == number_by_number(text), text[:200]
 
 
+TWICE = [
+    (b'{"kind": "s.json", "kind": "s.json"}', ["#/kind"]),
+    (b'{"kind": "s.json", "payload": {"a/b": [{}, {"x": 1, "y": 2, "x": 1}]}}', ["#/payload/a~1b/1/x"]),
+    (b'{"kind": "s.json", "payload": {"\\u0061": 1, "a": 2, "": 1, "": 1}}', ["#/payload/a", "#/payload/"]),
+    (b'{"kind": "s.json", "payload": {"x": ' + b'{"x":' * 900 + b'{"y":0,"y":0}' + b"}" * 902, ["#/payload" + "/x" * 901 + "/y"]),
+    (b'{"kind": "s.json", "payload": {"x": [' + b'{"y":0,"y":0},' * 60 + b"0]}}", None),
+]  # fmt: skip
+
+
+async def test_a_name_that_comes_twice_is_refused_where_it_stands(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """Which of the two counts, no two readers of JSON agree on (RFC 7493, 2.3)."""
+    await Desk(conn).publish("s.json")
+    async with whole(dsn) as port:
+        for body, places in TWICE:
+            code, told, _ = await port.ask("/v1/jobs", "POST", JSON, data=body)
+            assert (code, told["code"]) == (400, "bad_json"), body[:200]
+            found = [error["pointer"] for error in told["errors"]]
+            assert found == places if places else len(found) == 50
+        lines = b'{"kind": "s.json"}\n{"kind": "s.json", "owner": "a", "owner": "b"}\n'
+        code, told, _ = await port.ask(
+            "/v1/jobs/batch", "POST", {"Content-Type": "application/x-ndjson"}, data=lines
+        )
+        assert (code, told["detail"]) == (400, "line 2: #/owner is there twice in one object")
+    assert await conn.fetchval("select count(*) from bellhand.jobs") == 0
+
+
 async def test_ten_thousand_unknown_names_cost_no_more_than_a_few(
     dsn: str, conn: asyncpg.Connection
 ) -> None:

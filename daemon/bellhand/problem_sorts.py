@@ -47,8 +47,9 @@ SORTS: dict[str, Sort] = {
     ),
     "bad-json": Sort(
         400, "The body is not JSON",
-        "The body could not be read as JSON. NaN, Infinity, numbers beyond a double and lone surrogates are not JSON either.",
-        "send one JSON value in UTF-8",
+        "The body could not be read as JSON. NaN, Infinity, numbers beyond a double and lone surrogates are not JSON either. "
+        "Nor is an object in which a name comes twice: which of the two counts, no two readers agree on.",
+        "send one JSON value in UTF-8, each name once in its object",
     ),
     "bad-job-id": Sort(
         400, "This is no job's name",

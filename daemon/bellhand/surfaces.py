@@ -31,6 +31,7 @@ from .api.sessions import Sessions
 from .api.similar import Beside
 from .api.stats import Stats
 from .api.status import StatusPort
+from .api.subscriptions import Subscriptions
 from .api.terminal import Terminal
 from .api.waiting import Waiting
 from .callers import Callers
@@ -70,7 +71,7 @@ def status_port(
     logs, jobs = Logs(look), Jobs(look, waiting)
     described = (
         Probes(metrics, health), Making(look, batches, waiting), jobs, Acting(look), Control(look), Schedules(look), Channels(look),
-        Stats(look), Records(look), Insight(look, patient), Deploys(look), Beside(look), logs, exports,
+        Subscriptions(look), Stats(look), Records(look), Insight(look, patient), Deploys(look), Beside(look), logs, exports,
         Reveal(look, allowed=settings.reveal),
     )  # fmt: skip
     routes = [route for one in described for route in routes_of(one)]

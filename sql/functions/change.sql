@@ -45,7 +45,7 @@ begin
     where x.id = p_id;
   if waits then perform bellhand.make_ready(array[p_id]); end if;
   was := (select jsonb_object_agg(w.key, w.value) from jsonb_each(jsonb_build_object(
-    'priority', j.priority, 'run_at', j.run_at, 'attempts_max', j.attempts_max, 'tags', j.tags)) w where p_changes ? w.key);
+    'priority', j.priority, 'run_at', bellhand.rfc3339(j.run_at), 'attempts_max', j.attempts_max, 'tags', j.tags)) w where p_changes ? w.key);
   -- Values of a payload may be secret, and the log outlives the job.
   insert into bellhand.events (type, job, kind, data) values ('changed', j.id, j.kind, p_changes
     || case when p_changes ? 'payload' then jsonb_build_object('payload', to_jsonb(array(select k from jsonb_object_keys(p_changes -> 'payload') k order by k))) else '{}' end

@@ -9,6 +9,6 @@ begin
   if not found then return; end if;
   insert into bellhand.events (type, data) values ('channel_disabled', jsonb_build_object('channel', p_name, 'reason', p_reason));
   targets := array(select distinct s.channel from bellhand.subscriptions s where 'disabled' = any (s.states) and s.channel <> p_name order by 1);
-  perform bellhand.send_notices(targets, array_fill(jsonb_build_object('type', 'channel.disabled', 'timestamp', bellhand.now(),
+  perform bellhand.send_notices(targets, array_fill(jsonb_build_object('type', 'channel.disabled', 'timestamp', bellhand.rfc3339(bellhand.now()),
     'data', jsonb_build_object('channel', p_name, 'error', bellhand.without_secrets(p_reason))), array[cardinality(targets)]));
 end $$;

@@ -13,7 +13,7 @@ begin
     insert into bellhand.schedule_ticks (schedule, tick) values (p_name, moment) on conflict do nothing;
     continue when not found;
     insert into bellhand.jobs (kind, payload, priority, notify, source, tags)
-      values (s.kind, s.payload, s.priority, case when problem is null then s.notify end, 'schedule', jsonb_build_object('schedule', p_name, 'tick', moment)) returning id into new_id;
+      values (s.kind, s.payload, s.priority, case when problem is null then s.notify end, 'schedule', jsonb_build_object('schedule', p_name, 'tick', bellhand.rfc3339(moment))) returning id into new_id;
     update bellhand.schedule_ticks t set job = new_id where t.schedule = p_name and t.tick = moment;
     fired := fired + 1;
   end loop;

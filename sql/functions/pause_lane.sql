@@ -4,7 +4,7 @@ create or replace function bellhand.pause_lane(p_lane text, p_reason text defaul
 language plpgsql as $$
 begin
   if p_until <= bellhand.now() then
-    raise exception using errcode = 'BH004', message = 'until is not accepted', detail = format('%s is over already.', p_until),
+    raise exception using errcode = 'BH004', message = 'until is not accepted', detail = format('%s is over already.', bellhand.utc_words(p_until)),
       hint = 'Give a time that is still to come, or leave it out and resume the lane by hand.';
   elsif p_until > '9999-12-30 UTC' then
     raise exception using errcode = 'BH004', message = 'until is not accepted', detail = 'It must lie in the years up to 9999.',
@@ -16,6 +16,6 @@ begin
       hint = 'Lanes: ' || (select string_agg(name, ', ' order by name) from bellhand.lanes);
   end if;
   insert into bellhand.events (type, data)
-    values ('lane_paused', jsonb_build_object('lane', p_lane, 'reason', p_reason) || jsonb_strip_nulls(jsonb_build_object('until', p_until)));
+    values ('lane_paused', jsonb_build_object('lane', p_lane, 'reason', p_reason) || jsonb_strip_nulls(jsonb_build_object('until', bellhand.rfc3339(p_until))));
   perform bellhand.call_workers();
 end $$;

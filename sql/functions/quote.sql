@@ -30,8 +30,8 @@ begin
   delayed := (select t.mean from bellhand.run_times t where t.kind = quote.kind and t.step = '') / greatest(1, bellhand.lane_slots(k.lane));
   return jsonb_build_object('kind', quote.kind, 'lane', k.lane_name, 'duplicate_of', case when not made.created then made.id end,
     'same_payload_as', twin, 'state', e.state, 'ahead', e.ahead,
-    'eta', jsonb_build_object('starts_low', e.starts_low, 'starts_at', e.starts_at, 'starts_high', e.starts_high, 'finishes_low', e.finishes_low,
-      'finishes_at', e.finishes_at, 'finishes_high', e.finishes_high, 'basis', e.basis, 'confidence', e.confidence, 'reason', e.reason),
+    'eta', jsonb_build_object('starts_low', bellhand.rfc3339(e.starts_low), 'starts_at', bellhand.rfc3339(e.starts_at), 'starts_high', bellhand.rfc3339(e.starts_high), 'finishes_low', bellhand.rfc3339(e.finishes_low),
+      'finishes_at', bellhand.rfc3339(e.finishes_at), 'finishes_high', bellhand.rfc3339(e.finishes_high), 'basis', e.basis, 'confidence', e.confidence, 'reason', e.reason),
     'lane_adds_seconds', delayed, 'estimate', bellhand.estimate(k.estimate, quote.payload),
     'warnings', to_jsonb(array_remove(array[case when k.name is null then 'unknown_kind' end, case when k.workers = 0 then 'no_worker' end,
       case when k.paused then 'kind_paused' end, case when k.lane_paused then 'lane_paused' end,

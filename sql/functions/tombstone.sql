@@ -4,8 +4,8 @@ create or replace function bellhand.tombstone(p_id bigint, p_key uuid default nu
   select coalesce(
     (select format('it was a job of kind %s that %s at %s; %s purged it at %s%s', t.kind,
         case when t.partial then 'completed in part' when t.state = 'cancelled' then 'was cancelled' else t.state end,
-        to_char(t.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), t.purged_by,
-        to_char(t.purged_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), coalesce(format(' (%s)', nullif(t.reason, '')), ''))
+        bellhand.utc_words(t.finished_at), t.purged_by,
+        bellhand.utc_words(t.purged_at), coalesce(format(' (%s)', nullif(t.reason, '')), ''))
       from bellhand.tombstones t where t.job = p_id and (p_key is null or t.key = p_key) order by t.purged_at desc limit 1),
     (select format('jobs of its age went with retention at %s: those that ended on %s, history is kept for %s days',
         to_char(d.at at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), d.day, d.kept_days)

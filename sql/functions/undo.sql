@@ -10,8 +10,8 @@ begin
       hint = 'See: select id, at, action, jobs from bellhand.operations order by id desc limit 20';
   elsif o.undone_at is not null or o.undo_until < bellhand.now() then
     raise exception using errcode = 'BH007', message = format('operation %s cannot be undone', p_operation),
-      detail = case when o.undone_at is not null then format('%s undid it at %s.', o.undone_by, o.undone_at)
-        else format('It could be until %s.', o.undo_until) end, hint = 'Tell its jobs what to do now.';
+      detail = case when o.undone_at is not null then format('%s undid it at %s.', o.undone_by, bellhand.utc_words(o.undone_at))
+        else format('It could be until %s.', bellhand.utc_words(o.undo_until)) end, hint = 'Tell its jobs what to do now.';
   end if;
   ids := array(select j.job from bellhand.operation_jobs j where j.operation = p_operation);
   perform from bellhand.jobs j where j.id = any (ids) order by j.id for update;

@@ -21,7 +21,7 @@ begin
     from bellhand.dependencies d cross join lateral (select a.kind, a.state from bellhand.all_jobs a where a.id = d.parent and a.finished_at is null) p
     where d.child = p_id order by d.parent limit 5;
   if j.run_at > bellhand.now() then
-    return query select case when j.state = 'retrying' then j.state else 'scheduled' end, format('It is due at %s, in %s.%s', to_char(j.run_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
+    return query select case when j.state = 'retrying' then j.state else 'scheduled' end, format('It is due at %s, in %s.%s', bellhand.utc_words(j.run_at), bellhand.for_people(extract(epoch from j.run_at - bellhand.now())::float8),
       coalesce(case j.state when 'retrying' then ' Last error: ' else ' Said last: ' end || right(j.error, 200), '')), format('bellhand run-now %s', p_id);
   end if;
   if k.name is null then
@@ -39,7 +39,7 @@ begin
   end if;
   if l.paused then
     return query select 'lane_paused'::text, format('Lane %s is paused%s%s.', l.name,
-      coalesce(format(' until %s (for another %s)', date_trunc('second', l.paused_until), bellhand.for_people(extract(epoch from l.paused_until - bellhand.now())::float8)), ''), coalesce(': ' || l.paused_reason, '')), format('bellhand resume --lane %s', l.name);
+      coalesce(format(' until %s (for another %s)', bellhand.utc_words(l.paused_until), bellhand.for_people(extract(epoch from l.paused_until - bellhand.now())::float8)), ''), coalesce(': ' || l.paused_reason, '')), format('bellhand resume --lane %s', l.name);
   end if;
   if j.state in ('pending', 'retrying') and j.run_at <= bellhand.now() and not l.paused then
     return query select * from bellhand.why_lane(j, l);

@@ -6,7 +6,7 @@ begin
   select * into w from bellhand.workers x where x.id = p_job.worker;
   select p_job.progress ->> 'step' as name, coalesce(max(s.finished_at), p_job.started_at) as since into step
     from bellhand.steps s where s.job = p_job.id and s.finished_at > p_job.started_at;
-  return query select 'running'::text, format('%s runs it since %s, attempt %s of %s%s.%s', coalesce(w.name, 'a lost worker'), p_job.started_at, p_job.attempts + 1,
+  return query select 'running'::text, format('%s runs it since %s, attempt %s of %s%s.%s', coalesce(w.name, 'a lost worker'), bellhand.utc_words(p_job.started_at), p_job.attempts + 1,
       coalesce(p_job.attempts_max, 3), case when p_job.stop is not null then '; asked to ' || p_job.stop else '' end, bellhand.eta_words(p_job.id)),
     format('bellhand cancel %s', p_job.id);
   if step.name is not null then

@@ -8,12 +8,14 @@ from aiohttp import web
 from asyncpg import PostgresError
 
 from bellhand.api import told
+from bellhand.api.control import one_of
 from bellhand.api.given import NewChannel, Replaying, Rotating, Why
+from bellhand.api.naming import fit_name
 from bellhand.api.operations import answer, operation
 from bellhand.api.veil import masked
 from bellhand.callers import caller_of
 from bellhand.look import Look
-from bellhand.problems import not_found, of_error
+from bellhand.problems import of_error
 from bellhand.resource import rfc3339
 
 THING = ("not-found",)
@@ -34,18 +36,15 @@ class Channels:
     @operation("GET", "/v1/channels/{channel}", "read", answers={200: told.Channel}, problems=THING)
     async def get_channel(self, request: web.Request) -> web.StreamResponse:
         """Get one channel."""
-        name = request.match_info["channel"]
-        for channel in await self._channels():
-            if channel["name"] == name:
-                return answer(channel)
-        raise not_found(f"there is no channel {name[:100]!r}", "see /v1/channels")
+        channels = {channel["name"]: channel for channel in await self._channels()}
+        return answer(one_of("channel", request.match_info["channel"], channels))
 
     @operation(
-        "PUT", "/v1/channels/{channel}", "admin", answers={200: told.Secret}, problems=("invalid-value", "wrong-state")
+        "PUT", "/v1/channels/{channel}", "admin", answers={200: told.Secret}, problems=("invalid-value", "in-configuration")
     )  # fmt: skip
     async def set_channel(self, request: web.Request, body: NewChannel) -> web.StreamResponse:
         """Make a channel, or change it. The answer has the secret of a webhook that had none: show it to the receiver."""
-        name = request.match_info["channel"]
+        name = fit_name("channel", request.match_info["channel"])
         digest = (body.digest_seconds, body.digest_max)
         try:
             row = await self._act(request, "api_set_channel", body.kind, body.address, *digest)
@@ -56,6 +55,14 @@ class Channels:
             problem.errors = [("#/address", problem.detail)]
             raise problem from error
         return answer({"channel": name, "secret": row["secret"]})
+
+    @operation(
+        "DELETE", "/v1/channels/{channel}", "admin", answers={204: None}, problems=(*THING, "in-configuration")
+    )  # fmt: skip
+    async def remove_channel(self, request: web.Request) -> web.StreamResponse:
+        """Take a channel out, with its secrets and subscriptions; what is under way to it fails. One of the configuration is taken out there (409)."""
+        await self._act(request, "remove_channel")
+        return web.Response(status=204)
 
     @operation(
         "POST", "/v1/channels/{channel}/rotate-secret", "admin", answers={200: told.Secret}, problems=THING

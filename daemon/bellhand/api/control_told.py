@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
-from bellhand.api.told import Links, Told
+from bellhand.api.told import Links, Told, UtcMoment
 
 
 class Lane(Told):
     lane: str
     paused: bool
     paused_reason: str | None
-    paused_until: datetime | None
+    paused_until: UtcMoment | None
     concurrency: int | None
     rate_per_second: float | None
     pending: int
@@ -73,7 +72,7 @@ class Kind(Told):
     summary: str | None
     paused: bool
     paused_reason: str | None
-    published_at: datetime
+    published_at: UtcMoment
     workers: int
 
 
@@ -93,8 +92,8 @@ class Schedule(Told):
     notify: list[dict[str, Any]] | None
     paused: bool
     source: str
-    next_at: datetime | None
-    last_at: datetime | None
+    next_at: UtcMoment | None
+    last_at: UtcMoment | None
     last_job: int | None
     error: str | None
 
@@ -119,10 +118,10 @@ class Worker(Told):
     capacity: int
     busy: int
     draining: bool
-    drain_asked_at: datetime | None
+    drain_asked_at: UtcMoment | None
     drain_reason: str | None
     lanes: list[str]
-    started_at: datetime
+    started_at: UtcMoment
     beat_seconds: float
     up_seconds: float
 

@@ -1,4 +1,4 @@
-"""The documents: /openapi.json, /docs, the guides and the search under it, /llms.txt, /problems/{slug}, /runbooks/{alert}. They load nothing from elsewhere."""
+"""The documents: /openapi.json, /docs, the guides and the search under it, /llms.txt, /problems, /runbooks/{alert}. They load nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +114,7 @@ class Docs:
             web.get("/llms.txt", self._overview),
             web.get("/docs/search", self._search),
             web.get("/docs/{guide:.+}", self._guide),
+            web.get("/problems", self._problems),
             web.get("/problems/{slug}", self._problem),
             web.get("/runbooks/{alert}", self._runbook),
         ]
@@ -130,22 +133,28 @@ class Docs:
         return web.Response(text=self.style, content_type="text/css", headers=headers)
 
     @needs(None)
+    async def _problems(self, request: web.Request) -> web.Response:
+        """All sorts of problems: for browsers a page, for others a list."""
+        if not _for_browsers(request):
+            return answer({"data": [_sort(slug) for slug in SORTS]})
+        info = {"title": "Problems", "version": "", "description": ""}
+        template = self.templates.get_template("docs.html")
+        return _html(template.render(info=info, groups={}, guides={}, problems=SORTS, only=None))
+
+    @needs(None)
     async def _problem(self, request: web.Request) -> web.Response:
         slug = request.match_info["slug"]
         if slug not in SORTS:
-            raise not_found(f"there is no problem {slug[:100]!r}", "all are at the end of /docs")
-        sort = SORTS[slug]
+            near = get_close_matches(slug, SORTS, 1)
+            hint = f"did you mean {near[0]}?" if near else "see /problems"
+            raise not_found(f"there is no problem {slug[:100]!r}", hint)
         if not _for_browsers(request):
-            text = {
-                "title": sort.title,
-                "status": sort.status,
-                "text": sort.text,
-                "hint": sort.hint,
-            }
-            return answer({"type": f"/problems/{slug}", **text})
-        info = {"title": sort.title, "version": "", "description": ""}
+            return answer(_sort(slug))
+        info = {"title": SORTS[slug].title, "version": "", "description": ""}
         template = self.templates.get_template("docs.html")
-        page = template.render(info=info, groups={}, guides={}, problems={slug: sort}, only=slug)
+        page = template.render(
+            info=info, groups={}, guides={}, problems={slug: SORTS[slug]}, only=slug
+        )
         return _html(page)
 
     @needs(None)
@@ -204,6 +213,11 @@ class Docs:
         if _for_browsers(request):
             return _html(await asyncio.to_thread(self.guide_page, name, text))
         return web.Response(text=text, content_type="text/plain")
+
+
+def _sort(slug: str) -> dict[str, Any]:
+    """A sort of problem as programs are told it."""
+    return {"type": f"/problems/{slug}", "code": slug.replace("-", "_"), **asdict(SORTS[slug])}
 
 
 def _for_browsers(request: web.Request) -> bool:

@@ -338,6 +338,22 @@ class NewChannel(Body):
     digest_max: Annotated[int, Field(ge=0, le=1000), Whole] = 10
 
 
+class NewSubscription(Body):
+    """Of what a channel is told from now on, whoever enqueues it."""
+
+    channel: Name
+    """Where it is told; /v1/channels lists those there are."""
+    on: Annotated[
+        list[Literal["completed", "partial", "failed", "cancelled", "late", "disabled"]],
+        Field(min_length=1, max_length=6),
+    ]
+    """How a job ends, or `late`; `disabled`: that another channel was given up."""
+    kinds: Annotated[str, Field(pattern=r"^[a-z0-9_.:*-]{1,100}$")] = "*"
+    """Of jobs of this kind; a star stands for anything: `sites.*`."""
+    late_seconds: Annotated[float, Field(gt=0, le=316_224_000)] | None = None
+    """After how long `late` is told; with that word, and only with it."""
+
+
 class Rotating(Body):
     """How long the old secret signs beside the new one."""
 

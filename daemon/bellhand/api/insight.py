@@ -170,6 +170,9 @@ class Insight:
 def _filter(given: BulkFilter) -> dict[str, Any]:
     """As bulk_matching.sql takes it."""
     found = given.model_dump(exclude_none=True, mode="json")
+    for name in ("since", "until"):
+        if name in found:
+            found[name] = rfc3339(getattr(given, name))
     if given.ids is not None:
         found["ids"] = [named(str(one))[0] for one in given.ids]
     if given.states is not None:

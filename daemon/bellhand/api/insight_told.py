@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -18,7 +17,7 @@ from bellhand.api.given import (
     Query,
     Reason,
 )
-from bellhand.api.told import Eta, Told
+from bellhand.api.told import Eta, Told, UtcMoment
 from bellhand.resource import ID_MAX
 
 Fingerprint = Annotated[str, Field(min_length=1, max_length=12)]
@@ -73,8 +72,8 @@ class Failure(Told):
     jobs: int
     open: int
     trend: list[int]
-    first_at: datetime
-    last_at: datetime
+    first_at: UtcMoment
+    last_at: UtcMoment
     muted: bool
     muted_until: str | None
     muted_by: str | None
@@ -123,15 +122,15 @@ class BulkOperation(Told):
     """A bulk action: who did what to how many, and until when it can be undone."""
 
     id: int
-    at: datetime
+    at: UtcMoment
     actor: str
     action: Action
     filter: dict[str, Any]
     arguments: dict[str, Any]
     reason: str | None
     jobs: int
-    undo_until: datetime
-    undone_at: datetime | None
+    undo_until: UtcMoment
+    undone_at: UtcMoment | None
     undone_by: str | None
     undone: int | None
     undoable: bool

@@ -1,7 +1,8 @@
-"""Jobs by the names that people and programs call them, and whether a caller may see one."""
+"""Names: of jobs, as people and programs call them, and whether a caller may see one; of what is to be made, whether anything can have it."""
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from aiohttp import web
@@ -12,6 +13,8 @@ from bellhand.gone import gone
 from bellhand.look import Look
 from bellhand.problems import HttpProblem
 from bellhand.resource import number_and_key
+
+FIT = re.compile(r"[A-Za-z0-9_.:-]{1,100}")  # as the tables have it
 
 
 def named(word: str) -> tuple[int, UUID | None]:
@@ -32,3 +35,12 @@ async def job_row(look: Look, request: web.Request, statement: str = "status_job
         if (key is None or row["key"] == key) and caller.sees(row["source"]):
             return row
     raise await gone(look, word, number, key, tells=caller.may("read"))
+
+
+def fit_name(sort: str, name: str) -> str:
+    """The name of something that is to be made; the problem 422 if nothing can have it."""
+    if FIT.fullmatch(name) is None:
+        raise HttpProblem(
+            "invalid-value", detail=f"{name[:100]!r} names no {sort}", hint="1 to 100 letters, digits, _ . : and -",
+        )  # fmt: skip
+    return name

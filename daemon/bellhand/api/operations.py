@@ -10,6 +10,7 @@ import inspect
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -174,16 +175,61 @@ async def body_of(request: web.Request, types: Sequence[str] = (JSON,)) -> Any:
 
 
 def json_of(raw: bytes, place: str = "") -> Any:
-    """JSON that Postgres can hold too: no NaN, no infinity, no lone surrogates."""
+    """JSON that Postgres can hold too: no NaN, no infinity, no lone surrogates; and no name twice in one object (RFC 7493, 2.3)."""
+    twice: list[Twice] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) == len(pairs):
+            return made
+        twice.append(Twice(pairs))
+        return twice[-1]
+
     try:
-        found = json.loads(raw.decode("utf-8"), parse_constant=_refuse, parse_float=_finite)
+        found = json.loads(
+            raw.decode("utf-8"),
+            parse_constant=_refuse,
+            parse_float=_finite,
+            object_pairs_hook=members,
+        )
         if _SURROGATE.search(raw):
             json.dumps(found, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise HttpProblem("bad-json", detail=f"{place}it is nested too deeply") from None
     except ValueError as error:
         raise HttpProblem("bad-json", detail=f"{place}{error}") from None
+    if twice:
+        errors = [(where, "is there twice in one object") for where in places_of_twice(found)]
+        raise HttpProblem("bad-json", detail=f"{place}{errors[0][0]} {errors[0][1]}", errors=errors)
     return found
+
+
+class Twice(dict[str, Any]):
+    """An object with a name that comes twice: which of the two counts, no two readers agree on."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.names = [
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        ]
+
+
+def places_of_twice(value: Any) -> list[str]:
+    """A pointer to each name that comes twice, of many to some; without recursion, which the text may go deeper than."""
+    found: list[str] = []
+    left: list[tuple[str, Any]] = [("#", value)]
+    while left and len(found) < ERRORS_MAX:
+        place, one = left.pop()
+        if isinstance(one, Twice):
+            found += [pointer(place, [name]) for name in one.names]
+        if isinstance(one, dict | list):
+            inner = one.items() if isinstance(one, dict) else enumerate(one)
+            left += [
+                (pointer(place, [step]), what)
+                for step, what in inner
+                if isinstance(what, dict | list)
+            ]
+    return found[:ERRORS_MAX]
 
 
 def _refuse(constant: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from bellhand.api import control_told
 from bellhand.api.control import THING, one_of
 from bellhand.api.given import NewSchedule, Why
 from bellhand.api.making import where_refused
+from bellhand.api.naming import fit_name
 from bellhand.api.operations import answer, operation
 from bellhand.api.veil import masked
 from bellhand.callers import caller_of
@@ -22,8 +22,6 @@ from bellhand.cron import ticks_after
 from bellhand.look import Look
 from bellhand.problems import HttpProblem, of_error
 from bellhand.resource import rfc3339
-
-NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")  # as the table has it
 
 
 class Schedules:
@@ -57,9 +55,7 @@ class Schedules:
 
         What its jobs would be refused for, it is refused for now. One of the configuration is changed there (409).
         """
-        name = request.match_info["schedule"]
-        if NAME.fullmatch(name) is None:
-            raise HttpProblem("invalid-value", detail=f"{name[:100]!r} names no schedule", hint="1 to 100 letters, digits, _ . : and -")  # fmt: skip
+        name = fit_name("schedule", request.match_info["schedule"])
         (now,) = await self.look.fetch("cli_ago", 0.0)
         # In a thread: for a day that seldom comes it looks through decades.
         due = await asyncio.to_thread(_due, body, now[0])

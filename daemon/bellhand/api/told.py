@@ -6,14 +6,17 @@ The answers themselves are made of the rows; nothing is parsed into these on the
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 State = Literal[
     "pending", "scheduled", "retrying", "blocked", "paused", "running", "completed", "failed", "cancelled"
 ]  # fmt: skip
 Action = Literal["cancel", "pause", "resume", "retry", "run_now"]
+UtcMoment = Annotated[
+    datetime, WithJsonSchema({"type": "string", "format": "date-time", "pattern": "Z$"})
+]
 
 
 class Told(BaseModel):
@@ -46,18 +49,18 @@ class Position(Told):
 
     ahead: int | Literal["1000+"]
     queue_length: int | Literal["1000+"]
-    as_of: datetime
+    as_of: UtcMoment
 
 
 class Eta(Told):
     """A band that is meant to hold nine times in ten, its middle, what it stands on; or why nothing can be said."""
 
-    starts_low: datetime | None
-    starts_at: datetime | None
-    starts_high: datetime | None
-    finishes_low: datetime | None
-    finishes_at: datetime | None
-    finishes_high: datetime | None
+    starts_low: UtcMoment | None
+    starts_at: UtcMoment | None
+    starts_high: UtcMoment | None
+    finishes_low: UtcMoment | None
+    finishes_at: UtcMoment | None
+    finishes_high: UtcMoment | None
     basis: str | None
     confidence: Literal["good", "fair", "poor"] | None
     reason: str | None
@@ -87,15 +90,15 @@ class JobSummary(Told):
     attempts_max: int | None
     crashes: int
     timeout_seconds: float | None
-    next_attempt_at: datetime | None
+    next_attempt_at: UtcMoment | None
     unique_key: str | None
     depends_on: list[int]
     source: str
-    created_at: datetime
-    run_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    heartbeat_at: datetime | None
+    created_at: UtcMoment
+    run_at: UtcMoment
+    started_at: UtcMoment | None
+    finished_at: UtcMoment | None
+    heartbeat_at: UtcMoment | None
     worker: str | None
     error: str | None
     allowed_actions: list[Action]
@@ -132,7 +135,7 @@ class Quote(Told):
     same_payload_as: int | None
     state: str | None
     ahead: int | None
-    eta: dict[str, Any]
+    eta: Eta
     lane_adds_seconds: float | None
     estimate: Any
     warnings: list[str]
@@ -175,8 +178,8 @@ class Step(Told):
     result: Any
     counters: dict[str, Any] | None
     error: str | None
-    started_at: datetime
-    finished_at: datetime | None
+    started_at: UtcMoment
+    finished_at: UtcMoment | None
 
 
 class Steps(Told):
@@ -186,7 +189,7 @@ class Steps(Told):
 class Attempt(Told):
     """Something that ended or began an attempt."""
 
-    at: datetime
+    at: UtcMoment
     type: str
     data: dict[str, Any] | None
 
@@ -200,7 +203,7 @@ class LogLine(Told):
 
     number: int
     attempt: int
-    at: datetime
+    at: UtcMoment
     level: Literal["debug", "info", "warning", "error", "critical"]
     step: str | None
     message: str
@@ -226,18 +229,33 @@ class Channel(Told):
     address: str | None
     digest_seconds: int
     digest_max: int
-    disabled_at: datetime | None
+    disabled_at: UtcMoment | None
     disabled_reason: str | None
-    failing_since: datetime | None
+    failing_since: UtcMoment | None
     failures: int
     last_error: str | None
-    retry_at: datetime | None
+    retry_at: UtcMoment | None
     waiting: int
     told: list[str]
 
 
 class Channels(Told):
     data: list[Channel]
+
+
+class Subscription(Told):
+    """Of what a channel is told, whoever enqueued it."""
+
+    name: str
+    channel: str
+    on: list[str]
+    kinds: str
+    late_seconds: float | None
+    source: str = Field(description="`config` where the configuration has it, else `sql`.")
+
+
+class Subscriptions(Told):
+    data: list[Subscription]
 
 
 class Secret(Told):
@@ -251,7 +269,7 @@ class AuditEvent(Told):
     """What happened to whom, and who did it."""
 
     seq: int
-    at: datetime
+    at: UtcMoment
     type: str
     job: int | None
     kind: str | None
@@ -270,7 +288,7 @@ class Said(Told):
 
 
 class Stats(Told):
-    as_of: datetime
+    as_of: UtcMoment
     jobs: dict[str, int]
     counted_max: int
     last_hour: dict[str, int]
@@ -280,7 +298,7 @@ class Stats(Told):
 
 
 class Bucket(Told):
-    at: datetime
+    at: UtcMoment
     kind: str | None
     outcome: str
     jobs: int
@@ -294,11 +312,11 @@ class Token(Told):
     name: str
     scopes: list[str]
     state: Literal["good", "expired", "revoked"]
-    made_at: datetime
+    made_at: UtcMoment
     made_by: str
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    expires_at: UtcMoment | None
+    revoked_at: UtcMoment | None
+    last_used_at: UtcMoment | None
     sessions: int
 
 

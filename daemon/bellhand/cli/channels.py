@@ -100,6 +100,14 @@ async def add(
     return 0
 
 
+@channels.command(name="rm")
+async def remove(name: Channel, /, *, cli: Given) -> int:
+    """Take a channel out, with its secrets and of what it is told; one of the configuration is taken out there."""
+    async with cli.database() as database:
+        await database.rows("remove_channel", name, actor())
+    return _done(cli, {"channel": name, "state": "removed"})
+
+
 @channels.command
 async def rotate_secret(
     name: Channel,

@@ -354,7 +354,7 @@ SHAPES: dict[str, Any] = {
     "undo": list[Operation] | Undone, "status": Status, "schedules": list[ScheduleInFull], "schedule": list[ScheduleInFull],
     "schedule run": ScheduleTold, "schedule pause": ScheduleTold, "schedule resume": ScheduleTold, "schedule add": ScheduleTold, "schedule rm": ScheduleTold,
     "kinds": list[KindInFull] | KindInFull, "kinds publish": Names, "failures": list[Failure] | FailureInFull | Muted,
-    "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels list": list[Channel], "channels add": ChannelSecret, "channels rotate-secret": ChannelSecret, "channels test": Delivery, "channels enable": ChannelTold, "channels disable": ChannelTold,
+    "logs": list[LogLine] | LogLine, "channels": list[Channel], "channels list": list[Channel], "channels add": ChannelSecret, "channels rotate-secret": ChannelSecret, "channels test": Delivery, "channels rm": ChannelTold, "channels enable": ChannelTold, "channels disable": ChannelTold,
     "channels replay": Replayed, "lane limit": LaneTold, "lane pause": LaneTold, "lane resume": LaneTold,
     "token create": NewToken, "token list": list[Token], "token revoke": NameAndState, "migrate": Migrated, "migrate plan": MigrationPlan, "migrate status": list[MigrationStanding],
     "check": list[Finding] | dict[str, Setting], "doctor": list[Finding], "env": Variables, "version": Variables,
