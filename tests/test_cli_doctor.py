@@ -50,7 +50,7 @@ def test_each_thing_that_is_wrong_is_found_with_evidence_and_a_fix(bellhand: Bel
     assert said.code == 1
     told = {layer: findings(said, layer) for layer in ("workers", "leases", "pauses", "schedules")}
     assert [one["what"] for one in told["workers"]] == ["no daemon runs", "w9 has been silent for 1 h"]  # fmt: skip
-    assert [one["what"] for one in told["leases"]] == ["2 jobs are leased to a worker that is gone"]
+    assert [one["what"] for one in told["leases"]] == ["2 jobs leased to a worker that is gone"]
     (pause,) = told["pauses"]
     assert pause["why"] == "the cat"
     assert pause["fix"] == "bellhand resume --lane slow"
@@ -81,7 +81,7 @@ def test_jobs_that_nobody_handles_are_counted(bellhand: Bellhand) -> None:
         bellhand.job("a")
     bellhand.sql("with q as (delete from bellhand.queue returning id) insert into bellhand.parked (kind, id, epoch, rank, reason) select 'a', id, 1, 5, 'no_handler' from q")  # fmt: skip
     (one,) = findings(bellhand("doctor", "--json"), "kinds")
-    assert one["what"] == "3 jobs of a wait and nobody handles them"
+    assert one["what"] == "3 jobs of a waiting that nobody handles"
 
 
 async def test_a_transaction_that_holds_back_vacuum_is_named(

@@ -178,6 +178,7 @@ def test_list_shows_the_newest_first_and_only_what_was_asked_for(bellhand: Bellh
     assert bellhand.ok("list", "--kind", "b", "-q").out == f"{second}\n"
     assert bellhand.ok("list", "--owner", "me", "-q").out == f"{first}\n"
     assert bellhand.ok("list", "--limit", "1", "-q").out == f"{third}\n"
+    assert bellhand.ok("list", "--oldest", "-q").out == f"{first}\n{second}\n{third}\n"
     assert bellhand.ok("list", "--state", "failed", "--since", "1h", "-q").out == f"{third}\n"
     bellhand.sql("update bellhand.history set finished_at = now() - interval '2 days'")
     bellhand.sql(

@@ -27,13 +27,14 @@ async def test_health_is_what_readyz_says(
 ) -> None:
     async with at_work(dsn, nap) as daemon:
         monkeypatch.setenv("BELLHAND_STATUS__PORT", str(daemon.status.port))
-        ready = await asyncio.to_thread(bellhand, "health")
+        ready = await asyncio.to_thread(bellhand, "health", "--ready")
         assert (ready.code, len(ready.out.splitlines())) == (0, 1), ready
         daemon.worker.stopping = True
         draining = await asyncio.to_thread(bellhand, "health", "--json")
         assert (draining.code, draining.json["status"], draining.json["ok"]) == (1, 503, False)
         assert (await asyncio.to_thread(bellhand, "health", "--live")).code == 0
         daemon.worker.stopping = False
+    assert (await asyncio.to_thread(bellhand, "health", "--live", "--ready")).code == 2
     gone = await asyncio.to_thread(bellhand, "health")
     assert gone.code == 1
     assert "no answer from 127.0.0.1" in gone.out

@@ -127,6 +127,8 @@ def test_check_names_the_role_that_may_not_and_the_program_that_is_too_old(
         dsn = bellhand.dsn.replace("user=postgres", f"user={role}")
         said = bellhand("check", "--dsn", dsn)
         assert (said.code, f'grant bellhand_worker to "{role}"' in said.out) == (78, True), said.out
+        refused = bellhand("list", "--dsn", dsn)
+        assert (refused.code, f'grant bellhand_worker to "{role}"' in refused.err) == (78, True), refused.err  # fmt: skip
     finally:
         bellhand.sql(f"drop role {role}")
     bellhand.sql("update bellhand.migrations set version = '99.0', tolerates = '99.0', checksum = 'x' where name like '%0001_core%'")  # fmt: skip

@@ -7,8 +7,10 @@ from the one that was promoted.
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import asyncpg
 
@@ -41,6 +43,13 @@ def each_host(dsn: str) -> list[str]:
         )
         found.append(f"{place}?{urlencode(own, quote_via=quote)}")
     return found
+
+
+def role_of(dsn: str) -> str:
+    """Who a DSN connects as, as libpq and asyncpg find it: what it says, else $PGUSER, else the system's user."""
+    parts = urlsplit(dsn)
+    said = dict(parse_qsl(parts.query)).get("user") or unquote(parts.username or "")
+    return said or os.environ.get("PGUSER") or getpass.getuser()
 
 
 async def reach(dsn: str, seconds: float, *, first: int = 0, **how: Any) -> tuple[asyncpg.Connection, int]:  # fmt: skip

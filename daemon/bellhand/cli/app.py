@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
+from asyncpg import InsufficientPrivilegeError
 from cyclopts import App, CycloptsError, Parameter
 
 from bellhand import __version__
@@ -25,6 +26,7 @@ from bellhand.cli.pager import paged, pages
 from bellhand.cli.panels import EVERY, OPTIONS
 from bellhand.cli.values import STDIN
 from bellhand.errors import Problem
+from bellhand.reach import role_of
 
 EXIT_CODES = """
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 5 the awaited job failed, 6 the wait timed out,
@@ -96,9 +98,14 @@ def launch(
     given = {name: Cli(options) for name in ignored}
     result: Any = OK
     with paged(not no_pager and form is None and pages(chain, bound.arguments)):
-        result = function(*bound.args, **bound.kwargs, **given)
-        if inspect.iscoroutine(result):
-            result = asyncio.run(result)
+        try:
+            result = function(*bound.args, **bound.kwargs, **given)
+            if inspect.iscoroutine(result):
+                result = asyncio.run(result)
+        except InsufficientPrivilegeError as error:
+            problem = translated(error, f'"{role_of(Cli(options).settings.dsn)}"')
+            assert problem
+            raise problem from error
     return result if isinstance(result, int) else OK
 
 

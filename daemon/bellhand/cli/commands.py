@@ -27,7 +27,7 @@ COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (START, "help", "topics:help_", "Explain exit codes, environment, formatting, how jobs are named, and errors by their code; show guides and runbooks."),
     (WORK, "enqueue", "enqueue:enqueue", "Enqueue a job and print its id."),
     (WORK, "quote", "foresight:quote", "Say what would become of a job if it were enqueued now; nothing is stored."),
-    (WORK, "list", "jobs:list_", "List jobs, the newest first."),
+    (WORK, "list", "jobs:list_", "List jobs, the newest first, or with --oldest the oldest."),
     (WORK, "show", "jobs:show", "Show jobs in full: what was asked, how far it is, what happened to it."),
     (WORK, "why", "jobs:why", "Say why a job stands where it stands, and what would change that."),
     (WORK, "watch", "watch:watch", "Watch jobs live until they are over; Ctrl-C stops watching, not the jobs."),

@@ -45,6 +45,7 @@ GRACE_SECONDS = 3.0
 SOON_SECONDS = 4.0
 LEASE = {"lease_seconds": 6.0, "heartbeat_seconds": 2.0}
 MODE = "development"
+SERVER = "postgres"  # its folder, in that of development
 
 
 @dataclass
@@ -84,7 +85,7 @@ async def dev(
         say(f"bellhand {__version__} · development, all of it in {short(home)}")
         checklist = Checklist()
         with _database(cli, home, checklist) as (dsn, psql):
-            await _prepare(dsn, checklist)
+            await _prepare(cli, dsn, home, checklist)
             state.publish(dsn)
             code = await _run(
                 cli, dsn, psql, home, checklist, (demo, for_seconds, until_demo_done, tour)
@@ -124,16 +125,17 @@ def _database(cli: Cli, home: Path, checklist: Checklist) -> Iterator[tuple[str,
     from bellhand.dev.programs import major_version
 
     with ExitStack() as stack:
-        server = stack.enter_context(DevPostgres(home / "postgres"))
+        server = stack.enter_context(DevPostgres(home / SERVER))
         dsn = server.create_database("bellhand")
         version = major_version(server.programs)
         checklist.done(f"postgres {version}", "a server of its own, on a socket only")
         yield dsn, "psql" if shutil.which("psql") else shlex.quote(str(server.psql))
 
 
-async def _prepare(dsn: str, checklist: Checklist) -> None:
+async def _prepare(cli: Cli, dsn: str, home: Path, checklist: Checklist) -> None:
     """The schema, and the mark that this database is for development; refuses any other."""
-    from bellhand.migrate import migrate
+    from bellhand.dev.postgres import place_of
+    from bellhand.migrate import MigrationChanged, SchemaTooNew, migrate
     from bellhand.settings import Settings
 
     connection = await connect(Settings(dsn=dsn))
@@ -142,7 +144,13 @@ async def _prepare(dsn: str, checklist: Checklist) -> None:
         seen = await database.row("cli_environment")
         if seen and seen["migrated"]:
             await _refuse_production(database)
-        applied = await migrate(dsn)
+        try:
+            applied = await migrate(dsn)
+        except (MigrationChanged, SchemaTooNew) as problem:
+            if "dsn" not in cli.configured.model_fields_set:
+                whose = shlex.quote(str(place_of(home / SERVER)))
+                problem.fix = f"to begin anew, without the jobs that are in it: rm -r {whose}"
+            raise
         await database.rows("set_meta", "mode", MODE)
     finally:
         await close(connection)

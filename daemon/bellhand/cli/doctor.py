@@ -17,6 +17,7 @@ from bellhand.cli.context import Cli, Given
 from bellhand.cli.errors import FAILED, translated
 from bellhand.cli.maintenance import Finding, examine, report_finding
 from bellhand.cli.output import duration, say_json, tell
+from bellhand.counted import counted
 from bellhand.sql import query
 
 SKEW_SECONDS_MAX = 2.0
@@ -159,11 +160,11 @@ def _workers(facts: Mapping[str, list[Fact]], *, pooled: bool) -> list[Finding]:
 
 
 def _of(layer: str, what: str, why: str, fix: str, level: str = "warning", docs: str = "") -> Callable[[Fact], Finding]:  # fmt: skip
-    """What is said of a fact: {subject}, {note}, {count} and {time} stand for what was seen."""
+    """What is said of a fact: {subject}, {note}, {count}, {jobs} and {time} stand for what was seen."""
 
     def judge(fact: Fact) -> Finding:
         number = fact["number"]
-        seen = {"subject": fact["subject"], "note": fact["note"], "count": f"{number or 0:,.0f}",
+        seen = {"subject": fact["subject"], "note": fact["note"], "count": f"{number or 0:,.0f}", "jobs": counted(int(number or 0), "job"),
                 "percent": f"{100 * (number or 0):.0f} %",
                 "time": duration(number) if number is not None else "an unknown time"}  # fmt: skip
         return Finding(
@@ -194,17 +195,17 @@ JUDGES: dict[str, Callable[[Fact], Finding]] = {
     "silent": _of("workers", "{subject} has been silent for {time}", "{note}; its jobs are taken over once another daemon looks", "see that host: systemctl status bellhand", docs="BellhandWorkersLost"),
     "draining": _of("workers", "{subject} drains", "{note}; it takes no new ones", "wait; if it hangs, a second SIGTERM makes it hand back at once", docs="BellhandWorkerDrainedLong"),
     "drained": _of("workers", "{subject} has been drained for {time}", "{note}; it takes no new ones", "bellhand undrain {subject}", docs="BellhandWorkerDrainedLong"),
-    "orphans": _of("leases", "{count} jobs are leased to a worker that is gone", "claimed since {note}; the sweep of a living daemon puts them back within 10 minutes", "start a daemon, or restart one: it sweeps at its start"),
-    "unhandled": _of("kinds", "{count} jobs of {subject} wait and nobody handles them", "{note}: no living daemon has that kind", "add its module to `modules` and restart, or cancel them: bellhand bulk cancel --kind {subject}"),
-    "parked": _of("kinds", "{count} jobs of {subject} are parked", "{note}", "bellhand why <one of them>: bellhand list --kind {subject}"),
-    "overdue": _of("stalled", "{count} jobs at {subject} run beyond their timeout", "{note}: that daemon does not turn any more, though it beats", "on its host: systemctl restart bellhand; what is done is not done again", "error"),
+    "orphans": _of("leases", "{jobs} leased to a worker that is gone", "claimed since {note}; the sweep of a living daemon puts them back within 10 minutes", "start a daemon, or restart one: it sweeps at its start"),
+    "unhandled": _of("kinds", "{jobs} of {subject} waiting that nobody handles", "{note}: no living daemon has that kind", "add its module to `modules` and restart, or cancel them: bellhand bulk cancel --kind {subject}"),
+    "parked": _of("kinds", "{jobs} of {subject} parked", "{note}", "bellhand why <one of them>: bellhand list --kind {subject}"),
+    "overdue": _of("stalled", "{jobs} at {subject} running beyond the timeout", "{note}: that daemon does not turn any more, though it beats", "on its host: systemctl restart bellhand; what is done is not done again", "error"),
     "lane_paused": _of("pauses", "lane {subject} has been paused for {time}", "{note}", "bellhand resume --lane {subject}"),
     "kind_paused": _of("pauses", "kind {subject} has been paused for {time}", "{note}", "bellhand resume --kind {subject}"),
     "schedule_paused": _of("pauses", "schedule {subject} ({note}) is paused", "its ticks pass by", "bellhand schedule resume {subject}"),
     "schedule_error": _of("schedules", "schedule {subject} fails", "{note}", "correct [schedules.{subject}] and reload", "error"),
     "schedule_late": _of("schedules", "schedule {subject} ({note}) is {time} late", "no daemon fired it", "see that a daemon runs: bellhand status"),
     "canary": _of("canary", "the canary of lane {subject} has been out for {time}", "nothing of that lane is being finished", "bellhand status; bellhand list --state running"),
-    "default_partition": _of("history", "{count} jobs are in {subject}", "the keeper had not prepared their day", "a daemon that runs moves on by itself; if this grows: journalctl -u bellhand --grep chore_failed"),
+    "default_partition": _of("history", "{jobs} in {subject}", "the keeper had not prepared their day", "a daemon that runs moves on by itself; if this grows: journalctl -u bellhand --grep chore_failed"),
     "notifications": _filling("bell", "Postgres' queue of notifications is", "end the session that listens in an open transaction: see pg_stat_activity"),
     "connections": _filling("postgres", "connections are", "raise max_connections, or put a pooler before other clients"),
 }  # fmt: skip

@@ -76,7 +76,7 @@ _MISFITS: dict[str, tuple[str, str]] = {
     "42703": ("the schema is older than this program", "run: bellhand migrate"),
     "42501": (
         "the role may not do that",
-        "connect as a role with bellhand_worker, or grant it: grant bellhand_worker to <role>",
+        "connect as a role with bellhand_worker, or as the schema's owner: grant bellhand_worker to {role}",
     ),
     "25006": ("the database is read-only", "point dsn at the primary"),
 }
@@ -91,8 +91,8 @@ _AWAY = (
 _AWAY_STATES = ("08", "53", "57", "40", "55P03")
 
 
-def translated(error: Exception) -> Problem | None:
-    """What a database error means to a person; None if it is none of a known sort."""
+def translated(error: Exception, role: str = "that role") -> Problem | None:
+    """What a database error means to a person, `role` being who we are there; None if it is none of a known sort."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, asyncpg.ClientConfigurationError):
@@ -104,7 +104,7 @@ def translated(error: Exception) -> Problem | None:
         return BadConfig("the database refused us", why=describe(error), fix=fix)
     for prefix, (what, fix) in _MISFITS.items():
         if state.startswith(prefix):
-            return BadConfig(what, why=describe(error), fix=fix)
+            return BadConfig(what, why=describe(error), fix=fix.format(role=role))
     if isinstance(error, asyncpg.QueryCanceledError):
         return Unreachable(
             "the database took too long",

@@ -1,4 +1,4 @@
-"""Jobs by what their payloads hold, which no index knows: a few are looked at, then more, and it is said how far that went."""
+"""Jobs as the API lists them: by what their payloads hold, which no index knows, or the oldest first; it is said how far that went."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ class _Look:
         return await self.database.rows(name, *arguments)
 
 
-async def ids_holding(
+async def ids_listed(
     database: Database, words: Sequence[str], states: frozenset[str], kinds: list[str] | None, owner: str | None,
-    since: Any, limit: int,
+    since: Any, limit: int, *, oldest: bool,
 ) -> list[int]:  # fmt: skip
-    """The newest ids of jobs whose payload holds every `a.b=value`; Usage for what is none. Tells where it stopped looking."""
+    """The newest or oldest ids of jobs whose payload holds every `a.b=value`; Usage for what is none. Tells where it stopped looking."""
     # Only here: it brings a web server along.
     from bellhand.api.listing import Wanted, ids_from
 
-    inside = {"q": None, "error": None, "payload": True, "paths": _paths(words)}
-    wanted = Wanted(states, kinds, owner, None, None, since, None, json.dumps(inside))
+    looked_for = {"q": None, "error": None, "payload": True, "paths": _paths(words)}
+    inside = json.dumps(looked_for) if words else None
+    sort = "id" if oldest else None
+    wanted = Wanted(states, kinds, owner, None, None, since, None, inside, sort)
     found: list[int] = []
     place = None
     for _ in range(PAGES_MAX):
@@ -43,7 +45,8 @@ async def ids_holding(
         found += ids
         if place is None or len(found) >= limit:
             return found
-    tell("no index knows what payloads hold, and only the newest jobs were looked at: --kind and --state narrow it")  # fmt: skip
+    why = "no index knows what payloads hold, and " if words else ""
+    tell(f"{why}only the {'oldest' if oldest else 'newest'} jobs were looked at: --kind and --state narrow it")  # fmt: skip
     return found
 
 

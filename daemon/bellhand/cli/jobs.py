@@ -13,7 +13,7 @@ from bellhand.cli.again import Watch, again
 from bellhand.cli.arguments import Job, Jobs, OfKind, OfLane
 from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
-from bellhand.cli.inside import ids_holding
+from bellhand.cli.inside import ids_listed
 from bellhand.cli.naming import find, name_of, names_of
 from bellhand.cli.output import (
     ago,
@@ -59,11 +59,14 @@ async def list_(
         Parameter(help="Made, or over, since then: 2h, 1d, or a time as 2026-01-31T12:00."),
     ] = None,
     payload: Holding = None,
+    oldest: Annotated[
+        bool, Parameter(negative=(), help="The oldest first; those that are not over before the others, and --since is when they were made.")
+    ] = False,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20,
     watch: Watch = False,
     cli: Given,
-) -> int:
-    """List jobs, the newest first.
+) -> int:  # fmt: skip
+    """List jobs, the newest first, or with --oldest the oldest.
 
     Parameters
     ----------
@@ -73,15 +76,18 @@ async def list_(
         How many at most.
     """
     if watch:
-        return await again(lambda: list_(state=state, kind=kind, lane=lane, owner=owner, since=since, payload=payload, limit=limit, cli=cli))  # fmt: skip
+        return await again(lambda: list_(state=state, kind=kind, lane=lane, owner=owner, since=since, payload=payload, oldest=oldest, limit=limit, cli=cli))  # fmt: skip
     wanted = _states(state)
     async with cli.database() as database:
         moment = moment_of(since, "--since") if since else None
         if isinstance(moment, float):
             moment = await database.value("cli_ago", moment)
         match = (await _kinds(database, kind, lane), owner, moment)
-        ids = await (ids_holding(database, payload, wanted, *match, limit) if payload else _candidates(database, wanted, match, limit))  # fmt: skip
+        by_listing = payload or oldest
+        ids = await (ids_listed(database, payload or (), wanted, *match, limit, oldest=oldest) if by_listing else _candidates(database, wanted, match, limit))  # fmt: skip
         rows = await database.rows("status_jobs", ids)
+        if oldest:
+            rows.sort(key=lambda row: ids.index(row["id"]))
         rows = [row for row in rows if _shown(row, wanted)][:limit]
         live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
         live = live if not cli.quiet and cli.prints("eta", "position") else []
@@ -106,8 +112,13 @@ async def list_(
 
 
 def _table(jobs: list[dict[str, Any]], now: datetime) -> None:
-    heads = ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT")
-    table(heads, [_line(job, now) for job in jobs], numbers="ID")
+    heads: tuple[str, ...] = ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT")
+    lines = [_line(job, now) for job in jobs]
+    if not any(
+        line[6] for line in lines
+    ):  # nobody's end is foretold: the width is for what was said
+        heads, lines = (*heads[:6], heads[7]), [(*line[:6], line[7]) for line in lines]
+    table(heads, lines, numbers="ID")
 
 
 def _states(words: list[str] | None) -> frozenset[str]:

@@ -23,9 +23,14 @@ def health(
     live: Annotated[
         bool, Parameter(negative=(), help="Only whether it answers at all (/livez).")
     ] = False,
+    ready: Annotated[
+        bool, Parameter(negative=(), help="Whether it is ready (/readyz), which is what it asks anyway.")
+    ] = False,
     cli: Given,
-) -> int:
+) -> int:  # fmt: skip
     """Ask the daemon of this machine whether it is ready, in one line; exits 0 or 1. For HEALTHCHECK and scripts."""
+    if live and ready:
+        raise Usage("--live and --ready are two questions", fix="bellhand health --live, or bellhand health --ready")  # fmt: skip
     status = cli.settings.status
     if not status.port:
         raise Usage("the status port is any free one", why="[status] port is 0, so nobody can know it", fix="give [status] port a number")  # fmt: skip
