@@ -7,6 +7,7 @@ import pytest
 from daemons import until
 from pages import browsing, fill, rows_of, text_of
 from ports import make
+from support import eventually
 
 
 async def test_a_job_is_cancelled_and_retried_without_scripts(dsn, conn):
@@ -131,10 +132,23 @@ async def test_a_form_queues_a_job_or_says_what_is_wrong(dsn, conn):
 
 
 async def test_lanes_and_kinds_are_paused_for_a_reason_that_every_page_shows(dsn, conn):
+    # Before there is a worker, which could claim in the moment before it hears of the pause.
+    await conn.execute("insert into bellhand.lanes (name) values ('pages'); select bellhand.pause_lane('pages')")  # fmt: skip
     async with browsing(dsn) as browser:
         await browser.post("/lanes/pages/pause", {"reason": "moving house <b>"})
-        _, page, _ = await browser.get("/lanes")
-        assert "moving house <b>" in text_of(page)
+        late = "insert into bellhand.jobs (kind, run_at, owner) values ('pages.plain', bellhand.now() - interval '1 hour', 'ada') returning id"
+        await conn.execute(late)
+
+        async def told() -> bool:  # what pages share is asked every two seconds
+            said = text_of((await browser.get("/"))[1])
+            return "by http:loopback; 1 waits: moving house <b>" in said and "1 waits, the oldest has been due for" in said  # fmt: skip
+
+        await eventually(told)
+        _, page, _ = await browser.get("/lanes/pages")
+        assert "ada 1" in text_of(page, "#lane")
+        await browser.post(page.css_first("#warnings form").attributes["action"] or "")
+        assert await conn.fetchval("select (paused, paused_at, paused_by)::text from bellhand.lanes where name = 'pages'") == "(f,,)"  # fmt: skip
+        await browser.post("/lanes/pages/pause")
         await browser.post("/lanes/pages/resume")
         await browser.post("/kinds/pages.plain/pause")
         rows = await conn.fetchrow("select (select paused from bellhand.lanes where name = 'pages'), (select paused from bellhand.kinds where name = 'pages.plain')")  # fmt: skip

@@ -33,7 +33,7 @@ MODULES = [f"bellhand.families.{name}" for name in ("crm", "leads", "matching", 
 CONTRACT = (
     "enqueue", "enqueue_many", "quote", "eta", "why", "cancel", "pause", "resume", "retry", "run_now", "change", "purge", "reveal", "job_log", "bulk_preview", "bulk_act",
     "undo", "priority", "pause_lane", "resume_lane", "limit_lane", "pause_kind", "resume_kind", "pause_schedule", "run_schedule", "drain_worker", "undrain_worker",
-    "failure_contrast", "mute_failure", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
+    "failure_contrast", "mute_failure", "troubles", "set_channel", "subscribe", "enable_channel", "disable_channel", "rotate_secret", "replay", "test_channel",
     "create_token", "revoke_token",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ create or replace function bellhand.end_pauses() returns void language plpgsql a
 declare
   l record;
 begin
-  for l in update bellhand.lanes set paused = false, paused_reason = null, paused_until = null
+  for l in update bellhand.lanes set paused = false, paused_reason = null, paused_until = null, paused_at = null, paused_by = null
            where paused and paused_until <= bellhand.now() returning name loop
     insert into bellhand.events (type, actor, data) values ('lane_resumed', 'bellhand', jsonb_build_object('lane', l.name, 'reason', 'the time of its pause was over'));
   end loop;

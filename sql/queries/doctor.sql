@@ -41,12 +41,10 @@ from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoc
   cross join lateral (select coalesce(j.timeout_seconds, k.timeout_seconds)::float8 as most, extract(epoch from bellhand.now() - r.claimed_at)::float8 as age) t
 where t.age > 1.2 * t.most + $1 group by w.name
 union all
-select 'lane_paused', l.name, (select extract(epoch from bellhand.now() - max(e.at)) from bellhand.events e
-    where e.type = 'lane_paused' and e.data ->> 'lane' = l.name)::float8, coalesce(l.paused_reason, 'no reason given')
+select 'lane_paused', l.name, extract(epoch from bellhand.now() - l.paused_at)::float8, coalesce(l.paused_reason, 'no reason given')
 from bellhand.lanes l where l.paused
 union all
-select 'kind_paused', k.name, (select extract(epoch from bellhand.now() - max(e.at)) from bellhand.events e
-    where e.type = 'kind_paused' and e.kind = k.name)::float8, coalesce(k.paused_reason, 'no reason given')
+select 'kind_paused', k.name, extract(epoch from bellhand.now() - k.paused_at)::float8, coalesce(k.paused_reason, 'no reason given')
 from bellhand.kinds k where k.paused
 union all
 select 'schedule_paused', s.name, null, s.cron from bellhand.schedules s where s.paused

@@ -22,7 +22,7 @@ of_lane as (
   from in_parts p group by 1),
 running as (
   select k.lane, count(*) as jobs from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch join bellhand.kinds k on k.name = j.kind group by 1)
-select l.lane, l.paused, l.paused_reason, l.paused_until, l.concurrency, l.rate_per_second, l.pending, l.scheduled, l.parked, n.source,
+select l.lane, l.paused, l.paused_reason, n.paused_at, l.paused_until, l.concurrency, l.rate_per_second, l.pending, l.scheduled, l.parked, n.source,
   l.oldest_due_seconds::float8 as oldest_due_seconds, coalesce(r.jobs, 0) as running, coalesce(o.done, 0)::bigint as done, coalesce(o.failed, 0)::bigint as failed,
   coalesce(o.again, 0)::bigint as again, coalesce(o.cancelled, 0)::bigint as cancelled,
   coalesce(o.attempts, 0)::bigint as attempts, coalesce(o.wait_seconds, 0) as wait_seconds, coalesce(o.run_seconds, 0) as run_seconds, o.waits,

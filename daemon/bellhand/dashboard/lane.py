@@ -17,6 +17,7 @@ from bellhand.dashboard.nearest import no_such
 from bellhand.dashboard.overview import lanes_of
 from bellhand.dashboard.search import duration_seconds
 from bellhand.dashboard.site import Site
+from bellhand.dashboard.trouble import late_lanes, slo_of
 from bellhand.dashboard.words import rough, took
 from bellhand.problems import HttpProblem
 
@@ -55,8 +56,9 @@ class Pace:
 class Lanes:
     """GET /lanes, /lanes/{lane} and its forecast; and what a lane can be told."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
+        self.slo_seconds = slo_of(settings)
 
     async def show(self, request: web.Request) -> web.Response:
         """Limits, pauses, who holds the slots, and when each lane is empty at this pace."""
@@ -66,11 +68,14 @@ class Lanes:
     async def one(self, request: web.Request) -> web.Response:
         """One lane, and what the limits in the address would do to it."""
         lane, row = await self._lane(request)
+        now = (await self.site.frame()).now
+        late = [] if lane["paused"] else late_lanes([lane], self.slo_seconds, now)
         asked = limits_of(request.query) if any(name in request.query for name in LIMITS) else None
         return await self.site.page(
-            request, "lane.html", title=f"Lane {lane['lane']}", lane=lane | {"rate_burst": row["rate_burst"], "tokens": row["tokens"]}, hands=row["hands"], workers=row["workers"],
+            request, "lane.html", title=f"Lane {lane['lane']}", lane=lane | {"rate_burst": row["rate_burst"], "tokens": row["tokens"], "paused_at": row["paused_at"], "paused_by": row["paused_by"]}, hands=row["hands"], workers=row["workers"],
             next=json.loads(row["next"] or "[]"), occupants=json.loads(row["occupants"] or "[]"), waits=histogram(row["waits"]), waited=len(row["waits"]),
-            paused=json.loads(row["paused"] or "null"), forecast=forecast(lane, pace(lane, row), asked), asked=asked,
+            forecast=forecast(lane, pace(lane, row), asked), asked=asked, late=late,
+            may_seconds=self.slo_seconds(lane["lane"]), owners=json.loads(row["owners"] or "[]"), looked_at=row["looked_at"],
         )  # fmt: skip
 
     async def foretell(self, request: web.Request) -> web.Response:

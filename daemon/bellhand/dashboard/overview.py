@@ -10,6 +10,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.dashboard.site import Site
+from bellhand.dashboard.trouble import COUNTED_MAX, late_lanes, slo_of, troubles
 from bellhand.dashboard.words import shown
 from bellhand.resource import eta, resource
 from bellhand.stats import WAITS, within
@@ -19,15 +20,15 @@ PARTS = 12
 PART_SECONDS = 300
 ENDS = ("done", "failed", "again", "cancelled")  # in the order of page_lanes.sql
 FAILURES_SHOWN = 5
-COUNTED_MAX = 100_000  # lane_stats counts no further
 LISTS = ("minutes", "deploys", "schedules", "failures")
 
 
 class Overview:
     """One page, from what the workers counted and from the lanes' positions."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
+        self.slo_seconds = slo_of(settings)
         site.filters |= {"counted": counted, "clock": clock}
 
     async def show(self, request: web.Request) -> web.Response:
@@ -41,9 +42,11 @@ class Overview:
         times = {row["job"]: row for row in (await self.site.look.fetch("eta", ids) if ids else [])}
         running = [job | {"shown": shown(job), "eta": eta(times.get(job["id"]))} for job in found if job["state"] == "running"]  # fmt: skip
         totals = {name: sum(lane[name] for lane in lanes) for name in ("running", "pending", "scheduled", "done", "failed")}  # fmt: skip
+        frame = await self.site.frame()
+        late = late_lanes(lanes, self.slo_seconds, frame.now)
         return await self.site.page(
-            request, "overview.html", title="Overview", lanes=lanes, running=running, totals=totals | {"capacity": row["capacity"]},
-            base=f"{request.scheme}://{request.host}", first=first_job((await self.site.frame()).kinds), **{name: json.loads(row[name] or "[]") for name in LISTS},
+            request, "overview.html", title="Overview", lanes=lanes, running=running, troubles=troubles(json.loads(row["troubles"] or "[]"), late), totals=totals | {"capacity": row["capacity"]},
+            base=f"{request.scheme}://{request.host}", first=first_job(frame.kinds), **{name: json.loads(row[name] or "[]") for name in LISTS},
         )  # fmt: skip
 
 

@@ -38,12 +38,17 @@ def routes(
     `beside` makes of the page of a job what answers for programs and terminals too.
     """
     editing = Editing(site)
-    overview, jobs, job, kinds = Overview(site), Jobs(site), JobPage(site, settings), Kinds(site)
+    overview, jobs, job, kinds = (
+        Overview(site, settings),
+        Jobs(site),
+        JobPage(site, settings),
+        Kinds(site),
+    )
     files = Files(job)
     failures, results = Failures(site, jobs), Results(site)
     schedules, system = Schedules(site), System(site, settings, origins)
     workers, runbooks = Workers(site, settings), Runbooks(site)
-    lanes, completion, views = Lanes(site), Completion(site), Views(site)
+    lanes, completion, views = Lanes(site, settings), Completion(site), Views(site)
     pages = {
         "/": overview.show, "/jobs": jobs.show, "/jobs/words": completion.show, r"/jobs/{job}/{part:job|payload|result}.json": files.show, "/failures": failures.show, "/failures/{fingerprint}": failures.one,
         "/lanes": lanes.show, "/lanes/{lane}": lanes.one, "/lanes/{lane}/forecast": lanes.foretell, "/kinds": kinds.show, "/kinds/{kind}": kinds.form, "/schedules": schedules.show, "/workers": workers.show, "/workers/{worker}/drain": workers.plan,
