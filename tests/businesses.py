@@ -51,7 +51,7 @@ async def jobs(conn: asyncpg.Connection) -> list[asyncpg.Record]:
 
 
 async def all_over(conn: asyncpg.Connection, number: int) -> list[asyncpg.Record]:
-    over = await eventually(lambda: _over(conn, number), 20, because=f"{number} jobs over")
+    over = await eventually(lambda: _over(conn, number), 60, because=f"{number} jobs over")
     return over
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import inspect
+import random
 import shutil
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
@@ -42,6 +44,16 @@ async def eventually(
                 f"not within {seconds} s: {because or 'condition'}; last: {said!r}"
             )
         await asyncio.sleep(TRIES_APART_SECONDS)
+
+
+def quiet_port() -> int:
+    """A port that is free now and stays so until it is bound: below those that the system gives to whoever asks for any,
+    so that nobody gets it between the end of one daemon and the start of the next."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -3,27 +3,15 @@
 Skipped where Chromium, playwright or axe-core is missing; `make test-browser` installs all three.
 """
 
-import asyncio
 import json
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from daemons import at_work, insert, until
-from pages import GO, HANDLERS, PATHS, fill
-from support import ROOT, eventually
+from pages import HANDLERS, PATHS, fill
+from support import eventually, quiet_port
+from tabs import AXE, NARROW, UNHURRIED, WIDE, Seen, let, looking, tab
 from test_browser import chromium  # noqa: F401  # a fixture
-
-AXE = Path(
-    os.environ.get("BELLHAND_TEST_AXE") or ROOT / ".browser/node_modules/axe-core/axe.min.js"
-)
-WIDE = {"width": 1280, "height": 900}
-NARROW = {"width": 320, "height": 900}
-
 
 # What an hour of work leaves: attempts that ended, calls to a service.
 PAST = """
@@ -32,72 +20,6 @@ PAST = """
       from unnest(array['completed', 'fail', 'retry', 'cancel']) o;
     insert into bellhand.usage_days values ((bellhand.now() at time zone 'UTC')::date, 'openai', 'pages.steps', 9, 1, 900, 20, 4200, 1);
     insert into bellhand.services (name, tokens, day, state, retry_at, error) values ('openai', 1, '2020-01-01', 'open', bellhand.now() + interval '1 hour', '503')"""
-
-
-class Seen:
-    """One tab; what its console complained of, and whether a dialog opened."""
-
-    def __init__(self, context: Any, page: Any, base: str) -> None:
-        self.context = context
-        self.page = page
-        self.base = base
-        self.complaints: list[str] = []
-        page.on(
-            "console",
-            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
-        )
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", self._dialog)
-
-    async def _dialog(self, dialog: Any) -> None:
-        self.complaints.append(f"dialog {dialog.message}")
-        await dialog.dismiss()
-
-    async def go(self, path: str) -> None:
-        answer = await self.page.goto(self.base + path)
-        assert answer.status < 400, f"{path}: {answer.status}"
-
-    async def text(self, selector: str) -> str:
-        return " ".join((await self.page.inner_text(selector)).split())
-
-    async def until_says(self, selector: str, words: str, seconds: float = 10) -> None:
-        async def said() -> bool:
-            return words in await self.text(selector)
-
-        await eventually(
-            said,
-            seconds,
-            because=f"{selector} should say {words!r}, it says {await self.text(selector)!r}",
-        )
-
-
-@asynccontextmanager
-async def looking(
-    dsn: str, program: str, sections: dict[str, Any] | None = None, **options: Any
-) -> AsyncIterator[Seen]:
-    """A daemon at work, with these sections of settings, and a tab that looks at it; Chromium as root needs --no-sandbox."""
-    from playwright.async_api import async_playwright
-
-    GO.clear()
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with (
-        at_work(dsn, *HANDLERS, **(sections or {})) as daemon,
-        async_playwright() as playwright,
-    ):
-        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
-        try:
-            context = await browser.new_context(viewport=WIDE, **options)
-            page = await context.new_page()
-            page.set_default_timeout(15_000)
-            yield Seen(context, page, f"http://127.0.0.1:{daemon.status.port}")
-        finally:
-            await browser.close()
-            for event in GO.values():
-                event.set()
-
-
-def go(name: str) -> None:
-    GO[name].set()
 
 
 async def test_a_job_moves_without_a_reload(dsn, conn, chromium):  # noqa: F811
@@ -113,13 +35,13 @@ async def test_a_job_moves_without_a_reload(dsn, conn, chromium):  # noqa: F811
             "document.querySelector('#payload-title').closest('section').querySelector('details').open = false"
         )
         await seen.until_says("#head", "25 %")
-        go("x.1")
+        let("x", 1)
         await seen.until_says("#head", "50 %")
-        go("x.2")
-        go_on = seen.page.get_by_role("progressbar")
+        let("x", 2)
+        bar = seen.page.get_by_role("progressbar")
         await seen.until_says("#head", "75 %")
-        assert "75 percent, 3 of 4" in await go_on.first.get_attribute("aria-valuetext")
-        GO.setdefault("x.3", asyncio.Event()).set()
+        assert "75 percent, 3 of 4" in await bar.first.get_attribute("aria-valuetext")
+        let("x", 3)
         await seen.until_says("#head", "completed")
         await seen.until_says("#result", "steps: 4")
         assert await seen.page.evaluate("window.theSame")
@@ -131,16 +53,12 @@ async def test_a_job_moves_without_a_reload(dsn, conn, chromium):  # noqa: F811
 
 async def test_a_page_lives_through_a_restart_of_the_daemon(dsn, conn, chromium):  # noqa: F811
     """The page says that nobody answers, keeps what it shows, and goes on by its stream and its poll afterwards."""
-    from playwright.async_api import async_playwright
-
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-        async with at_work(dsn, *HANDLERS) as daemon:
+    port = quiet_port()
+    async with tab(chromium, f"http://127.0.0.1:{port}") as seen:
+        async with at_work(dsn, *HANDLERS, worker=UNHURRIED, status={"port": port}):
             job = await conn.fetchval(
                 "insert into bellhand.jobs (kind, run_at) values ('pages.steps', bellhand.now() + interval '1 hour') returning id"
             )
-            seen = Seen(None, await browser.new_page(), f"http://127.0.0.1:{daemon.status.port}")
             streams: list[str] = []
             seen.page.on("request", lambda sent: streams.append(sent.url) if "/events" in sent.url else None)  # fmt: skip
             await seen.go(f"/jobs/{job}")
@@ -149,12 +67,11 @@ async def test_a_page_lives_through_a_restart_of_the_daemon(dsn, conn, chromium)
             await eventually(lambda: streams)
         await eventually(lambda: seen.page.is_visible("#lost"))
         assert "scheduled" in await seen.text("#head .state")
-        async with at_work(dsn, *HANDLERS, status={"port": daemon.status.port}):
+        async with at_work(dsn, *HANDLERS, worker=UNHURRIED, status={"port": port}):
             await conn.execute("select bellhand.run_now($1)", job)
-            await seen.until_says("#head .state", "completed", 20)
+            await seen.until_says("#head .state", "completed")
             assert await seen.page.is_hidden("#lost")
             assert await seen.page.evaluate("window.theSame")
-        await browser.close()
 
 
 async def test_cancel_and_retry_by_mouse_and_by_key(dsn, conn, chromium):  # noqa: F811
@@ -204,6 +121,7 @@ async def test_an_empty_list_tells_of_the_first_job(dsn, conn, chromium):  # noq
         await seen.until_says("[data-more]", "1 new job")
         await seen.page.click("[data-more]")
         await seen.page.click(f"#job-{job} a")
+        await seen.page.wait_for_url(f"**/jobs/{job}")
         assert seen.complaints == []
 
 
@@ -223,8 +141,8 @@ async def test_keys_change_theme_and_times_and_go_places(dsn, conn, chromium):  
         await seen.page.keyboard.press("?")
         assert await seen.page.is_visible("#keys")
         await seen.page.keyboard.press("Escape")
-        await seen.page.keyboard.press("g")
-        await seen.page.keyboard.press("l")
+        await seen.page.wait_for_selector("#keys", state="hidden")
+        await seen.page.keyboard.type("gl")
         await seen.page.wait_for_url("**/lanes")
         await seen.page.keyboard.press("/")
         await seen.page.keyboard.type(str(jobs["failed"]))
@@ -238,8 +156,9 @@ async def test_everything_important_works_without_scripts(dsn, conn, chromium): 
         jobs = await fill(conn)
         await seen.go("/jobs")
         await seen.page.click(f"#job-{jobs['failed']} a")
+        await seen.page.wait_for_url(f"**/jobs/{jobs['failed']}")
         await seen.page.get_by_role("button", name="Retry").click()
-        assert "Queued again" in await seen.text("#notice")
+        await seen.until_says("#notice", "Queued again")
         await seen.go(f"/jobs/{jobs['running']}")
         await seen.page.get_by_role("button", name="Cancel").click()
         await until(conn, jobs["running"], "cancelled")
@@ -247,11 +166,11 @@ async def test_everything_important_works_without_scripts(dsn, conn, chromium): 
         await seen.page.check(f"#job-{jobs['later']} input")
         await seen.page.get_by_role("button", name="Preview").click()
         await seen.page.get_by_role("button", name="Cancel 1", exact=True).click()
-        await seen.page.get_by_role("button", name="Undo").click()
-        assert (
-            await conn.fetchval("select state from bellhand.all_jobs where id = $1", jobs["later"])
-            == "scheduled"
-        )
+        await seen.page.get_by_role(
+            "button", name="Undo"
+        ).click()  # there only once it is cancelled
+        await seen.until_says("#notice", "Undone")
+        await until(conn, jobs["later"], "scheduled")
 
 
 async def test_a_new_job_is_quoted_while_it_is_filled_in(dsn, conn, chromium):  # noqa: F811
@@ -267,6 +186,7 @@ async def test_a_new_job_is_quoted_while_it_is_filled_in(dsn, conn, chromium):  
 
 async def in_the_way(seen: Seen, axe: str) -> list[str]:
     """What axe-core finds on the page that is open: light, dark, and 320 px wide; and what has to be scrolled sideways."""
+    await seen.page.wait_for_load_state()  # words are there before the looks are
     path = seen.page.url.removeprefix(seen.base)
     found: list[str] = []
     await seen.page.set_viewport_size(WIDE)
@@ -296,7 +216,7 @@ def axe() -> str:
     return AXE.read_text()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  # noqa: F811
     """axe-core finds nothing on any page."""
     async with looking(dsn, chromium) as seen:
@@ -347,10 +267,14 @@ async def test_nothing_stands_in_the_way_of_who_signs_in_errs_or_acts(dsn, conn,
         found = await in_the_way(seen, axe)
         await page.fill("#token", "wrong")
         await page.click("text=Sign in")
-        assert "token" in await seen.text("main")
+        await page.wait_for_url("**/login")
+        assert "the token is unknown" in await seen.text("main")
         found += await in_the_way(seen, axe)
         await page.fill("#token", token)
         await page.click("text=Sign in")
+        await page.wait_for_url(
+            f"{seen.base}/jobs?q=state:scheduled"
+        )  # what was asked for at first
         await page.goto(f"{seen.base}/jobs/99999")
         assert "no job 99999" in await seen.text("main")
         found += await in_the_way(seen, axe)
@@ -365,6 +289,14 @@ async def test_nothing_stands_in_the_way_of_who_signs_in_errs_or_acts(dsn, conn,
         await page.click("text=Make a link")
         await seen.until_says("h1", "A link to job")
         found += await in_the_way(seen, axe)
+        await seen.go(f"/jobs/{jobs['later']}?a=b")
+        await seen.context.clear_cookies()  # as when a session has ended
+        await page.click("[data-act=pause]")
+        await page.fill("#token", token)
+        await page.click("text=Sign in")
+        await page.wait_for_url(
+            f"{seen.base}/jobs/{jobs['later']}?a=b"
+        )  # an act is no place to go to
         assert found == []
         # What the browser itself says of a 401 and a 404.
         assert [one for one in seen.complaints if "responded with a status of 40" not in one] == []

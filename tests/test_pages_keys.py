@@ -6,8 +6,8 @@ from bellhand.dashboard.site import KEYBOARD
 from daemons import insert, until
 from pages import fill
 from support import eventually
+from tabs import looking
 from test_browser import chromium  # noqa: F401  # a fixture
-from test_pages_browser import looking
 
 PRESSED = {
     "/", "?", "Ctrl+K", "g o", "j k", "Enter", "x", "r c p", "n", "u", "y Y", "[ ]", "l", "z", "t"
@@ -24,8 +24,9 @@ async def test_keys_find_choose_and_open_rows(dsn, conn, chromium):  # noqa: F81
         await conn.execute("insert into bellhand.jobs (kind, run_at) select 'pages.plain', bellhand.now() + interval '1 day' from generate_series(1, 60)")  # fmt: skip
         await seen.go("/leads")
         for letter, path in PLACES.items():
-            await press("g")
-            await press(letter)
+            await page.keyboard.type(
+                f"g{letter}"
+            )  # at once: who waits for long after `g` goes nowhere
             await page.wait_for_url(seen.base + path)
         for word, path in (("Lanes", "/lanes"), ("pages.plain", "/kinds/pages.plain")):
             await press("Control+k")
@@ -72,10 +73,8 @@ async def test_keys_act_on_a_job_and_undo(dsn, conn, chromium):  # noqa: F811
         job = await conn.fetchval("insert into bellhand.jobs (kind, run_at) values ('pages.plain', bellhand.now() + interval '1 day') returning id")  # fmt: skip
         key = str(await conn.fetchval("select key from bellhand.jobs"))
         await seen.go(f"/jobs/{job}")
-        for keys, state in ((("c",), "cancelled"), (("u",), "scheduled"), (("p",), "paused"), (("p",), "scheduled")):  # fmt: skip
-            for one in keys:
-                await press(one)
-            await seen.until_says("#notice", "U" if keys == ("u",) else "")
+        for one, did, state in (("c", "cancel", "cancelled"), ("u", "undo", "scheduled"), ("p", "pause", "paused"), ("p", "resume", "scheduled")):  # fmt: skip
+            await seen.acts(one, did)
             await seen.until_says("#head .state", state)
         await press("y")
         copied = "navigator.clipboard.readText()"
@@ -99,14 +98,20 @@ async def test_keys_act_on_a_job_and_undo(dsn, conn, chromium):  # noqa: F811
 
         await eventually(has_the_payload)
         assert await page.evaluate("document.activeElement.textContent") == "Copy", "the focus stays where it was"  # fmt: skip
-        await press("n")
+        await seen.acts("n", "run_now")
         await seen.until_says("#head .state", "completed")
         await press("?")
         await page.check("[data-keys-off]")
         await press("Escape")
-        await press("g")
-        await press("o")
-        assert page.url.partition("?")[0].endswith(f"/jobs/{job}"), "single keys are off"
+        await page.wait_for_selector("#keys", state="hidden")
+        await press("?")
+        assert await page.is_hidden("#keys"), "single keys are off"
+        await page.click("[data-help]")
+        await page.uncheck("[data-keys-off]")
+        await press("Escape")
+        await page.wait_for_selector("#keys", state="hidden")
+        await press("?")
+        assert await page.is_visible("#keys"), "and on again"
         assert seen.complaints == []
 
 
@@ -133,6 +138,10 @@ async def test_a_search_completes_while_it_is_written(dsn, conn, chromium):  # n
 
 async def test_charts_mark_deploys(dsn, conn, chromium):  # noqa: F811
     """A column of the chart where nothing else is drawn has the colour of the mark once there was a deploy; also after the page was changed in place."""
+    drawn = """() => {
+        const canvas = document.querySelector('#pace-chart canvas');
+        return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean);
+    }"""
     marked = """() => {
         const canvas = document.querySelector('#pace-chart canvas'), [x, y] = [canvas.width, canvas.height];
         const pixels = canvas.getContext('2d').getImageData(0, 0, x, y).data;
@@ -148,10 +157,11 @@ async def test_charts_mark_deploys(dsn, conn, chromium):  # noqa: F811
         return columns;
     }"""
     async with looking(dsn, chromium, color_scheme="light") as seen:
-        await conn.execute("delete from bellhand.deploys")
+        await conn.execute("update bellhand.deploys set at = at - interval '1 day'")
         await insert(conn, "pages.plain")
         await seen.go("/")
         await seen.page.wait_for_selector("#pace-chart canvas")
+        await eventually(lambda: seen.page.evaluate(drawn))
         assert await seen.page.evaluate(marked) == 0
         await conn.execute("insert into bellhand.deploys (at, version) values (bellhand.now() - interval '30 minutes', 'a1b2')")  # fmt: skip
 

@@ -4,10 +4,6 @@ Skipped where Chromium, playwright or axe-core is missing; `make test-browser` i
 """
 
 import json
-import os
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -15,33 +11,15 @@ import pytest
 from aiohttp import web
 
 from daemons import at_work, insert, until
-from pages import GO, HANDLERS
+from pages import HANDLERS
+from support import quiet_port
+from tabs import AXE, NARROW, UNHURRIED, WIDE, let, tab
 from test_browser import chromium  # noqa: F401  # a fixture
-from test_pages_browser import AXE, NARROW, WIDE, Seen
 from websites import html, serving
 
 SAYS = "job-progress .head"  # in its shadow, where inner_text does not look from outside
 BAR = "job-progress [role=progressbar]"
 NASTY = "<img src=x onerror=alert(1)>"
-
-
-@asynccontextmanager
-async def tab(program: str, base: str, **options: Any) -> AsyncIterator[Seen]:
-    """A tab of a browser that looks at `base`; Chromium as root needs --no-sandbox."""
-    from playwright.async_api import async_playwright
-
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=arguments)
-        try:
-            context = await browser.new_context(**({"viewport": WIDE} | options))
-            page = await context.new_page()
-            page.set_default_timeout(15_000)
-            yield Seen(context, page, base)
-        finally:
-            await browser.close()
-            for event in GO.values():
-                event.set()
 
 
 async def ticket(base: str, job: int, **more: Any) -> str:
@@ -57,7 +35,7 @@ def steps(*names: str, wait_for: str) -> str:
 
 async def test_the_public_page_moves_by_itself_and_cancels(dsn, conn, chromium):  # noqa: F811
     """S0-17, S0-19, S0-20 for people without a token; what a job says of itself is text."""
-    async with at_work(dsn, *HANDLERS) as daemon:
+    async with at_work(dsn, *HANDLERS, worker=UNHURRIED) as daemon:
         base = f"http://127.0.0.1:{daemon.status.port}"
         job = await insert(conn, "pages.steps", steps("a", NASTY, "c", wait_for="p"))
         await until(conn, job, "running")
@@ -67,7 +45,7 @@ async def test_the_public_page_moves_by_itself_and_cancels(dsn, conn, chromium):
             bar = seen.page.locator(BAR)
             assert await bar.get_attribute("aria-valuenow") == "33"
             assert await bar.get_attribute("aria-label") == "Progress of pages.steps"
-            GO["p.1"].set()
+            let("p", 1)
             await seen.until_says(SAYS, "67 percent, 2 of 3")
             assert (await bar.get_attribute("aria-valuetext")).startswith("Running: 67 percent")
             assert await seen.page.locator("job-progress img").count() == 0
@@ -79,21 +57,19 @@ async def test_the_public_page_moves_by_itself_and_cancels(dsn, conn, chromium):
 
 
 async def test_the_page_goes_on_after_the_daemon_was_restarted(dsn, conn, chromium):  # noqa: F811
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = quiet_port()
     base = f"http://127.0.0.1:{port}"
     async with tab(chromium, base) as seen:
-        async with at_work(dsn, *HANDLERS, status={"port": port}, worker={"grace_seconds": 0.2}) as _:  # fmt: skip
+        async with at_work(dsn, *HANDLERS, status={"port": port}, worker=UNHURRIED | {"grace_seconds": 0.2}) as _:  # fmt: skip
             job = await insert(conn, "pages.steps", steps("a", "b", wait_for="r"))
             await until(conn, job, "running")
             await seen.go(f"/p/{await ticket(base, job)}")
             await seen.until_says(SAYS, "50 percent")
             await seen.page.evaluate("window.theSame = true")
-        async with at_work(dsn, *HANDLERS, status={"port": port}):
+        async with at_work(dsn, *HANDLERS, worker=UNHURRIED, status={"port": port}):
             await until(conn, job, "running")
-            GO["r.1"].set()
-            await seen.until_says(SAYS, "Completed", 20)
+            let("r", 1)
+            await seen.until_says(SAYS, "Completed")
         assert await seen.page.evaluate("window.theSame")
 
 
@@ -109,7 +85,7 @@ async def test_a_page_of_another_site_shows_a_job_and_hears_when_it_is_done(dsn,
         async with serving(("/", page)) as other:
             origin = f"http://127.0.0.1:{other}"
             status = {"port": 0, "cors_origins": [origin] if listed else []}
-            async with at_work(dsn, *HANDLERS, status=status) as daemon:
+            async with at_work(dsn, *HANDLERS, worker=UNHURRIED, status=status) as daemon:
                 base = f"http://127.0.0.1:{daemon.status.port}"
                 job = await insert(conn, "pages.steps", '{"names": ["a"]}')
                 await until(conn, job, "completed")
@@ -120,8 +96,7 @@ async def test_a_page_of_another_site_shows_a_job_and_hears_when_it_is_done(dsn,
                         await seen.until_says("output", "done completed")
                         await seen.until_says(SAYS, "100 percent")
                     else:
-                        await seen.page.wait_for_timeout(500)
-                        assert any("CORS" in one for one in seen.complaints)
+                        await seen.until_complains("CORS")
                         assert await seen.text("output") == ""
 
 
@@ -130,7 +105,7 @@ async def test_the_page_keeps_nobody_out(dsn, conn, chromium):  # noqa: F811
     if not AXE.exists():
         pytest.skip("there is no axe-core; make test-browser installs it")
     axe = AXE.read_text()
-    async with at_work(dsn, *HANDLERS) as daemon:
+    async with at_work(dsn, *HANDLERS, worker=UNHURRIED) as daemon:
         base = f"http://127.0.0.1:{daemon.status.port}"
         runs = await insert(conn, "pages.steps", steps("a", "b", wait_for="q"))
         over = await insert(conn, "pages.steps", json.dumps({"fail": "first"}))

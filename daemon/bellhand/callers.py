@@ -61,6 +61,7 @@ LOOPBACK = Caller("loopback", SCOPES["admin"])
 CRON = Caller("cron", frozenset())
 CONFIGURED = Caller("configured", SCOPES["admin"])  # who shows the token of the configuration
 CALLER = web.RequestKey("caller", Caller)
+WANTED = web.RequestKey("wanted", str)  # where a login that failed was to lead
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 

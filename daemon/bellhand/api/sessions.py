@@ -6,7 +6,7 @@ import re
 
 from aiohttp import hdrs, web
 
-from bellhand.callers import COOKIE, SESSION_SECONDS, Callers, needs, unauthorized
+from bellhand.callers import COOKIE, SESSION_SECONDS, WANTED, Callers, needs, unauthorized
 
 LOCAL = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 TOKEN_CHARS_MAX = 200
@@ -28,9 +28,11 @@ class Sessions:
         session = None
         if 0 < len(token) <= TOKEN_CHARS_MAX:
             session = await self.callers.open_session(token)
+        where = str(form.get("next", "/"))
         if session is None:
+            request[WANTED] = where
             raise unauthorized("the token is unknown, has expired or was revoked")
-        response = _see_other(str(form.get("next", "/")))
+        response = _see_other(where)
         response.set_cookie(
             COOKIE, session, max_age=int(SESSION_SECONDS), path="/", httponly=True,
             samesite="Strict", secure=_over_tls(request),

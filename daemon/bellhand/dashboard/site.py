@@ -17,7 +17,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand import __version__
-from bellhand.callers import COOKIE, Scope, caller_of, needs
+from bellhand.callers import COOKIE, WANTED, Scope, caller_of, needs
 from bellhand.dashboard.assets import Assets
 from bellhand.dashboard.nearest import nearest_page
 from bellhand.dashboard.search import is_number
@@ -168,7 +168,7 @@ class Site:
 
     def refusal(self, request: web.Request, problem: HttpProblem) -> web.Response:
         """An error as a page: what, why, what to do; asks nothing of the database."""
-        given = self._given(request, "problem.html") | {"problem": problem, "next": local(request.path_qs)}  # fmt: skip
+        given = self._given(request, "problem.html") | {"problem": problem, "next": _wanted(request)}  # fmt: skip
         given |= {"again": problem.status == 503 and request.method == "GET", "linked": linked}
         # Of an address that is none of ours, the page that it is most like says more than the routes do.
         unknown = problem.status == 404 and problem.hint == problem.sort.hint
@@ -250,6 +250,14 @@ def local(path: str) -> str:
     parts = urlsplit(path)
     ours = not parts.scheme and not parts.netloc and path.startswith("/")
     return path if ours and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+def _wanted(request: web.Request) -> str:
+    """Where whoever signs in is led: to what was asked for, or, as an act cannot be asked for again by an address, to where it was begun."""
+    if request.method in ("GET", "HEAD"):
+        return local(request.path_qs)
+    begun = urlsplit(request.headers.get("Referer", ""))
+    return local(request.get(WANTED) or begun._replace(scheme="", netloc="", fragment="").geturl())
 
 
 def address(request: web.Request) -> str:

@@ -195,6 +195,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.target !== poll) return;
   event.detail.shouldSwap = false;
   event.detail.isError = false;
+  if (resting()) { // asked for before somebody began to read, or pressed `l`: it is asked for again once they are done
+    hurry = true;
+    return;
+  }
   const { status, responseText } = event.detail.xhr;
   if (status < 400 || responseText.includes('data-page="')) takeIn(responseText);
   else lost(`The daemon answered ${status}.`);

@@ -107,7 +107,7 @@ const KEYS = {
   r: () => act("retry"), c: () => act("cancel"), p: () => act(page === "job" && $('main button[data-act="resume"]') ? "resume" : "pause"),
   n: () => act("run_now"), u: () => $('main button[data-act="undo"]')?.click(),
   y: () => $("[data-id]") && copy($("[data-id]").dataset.id), Y: () => firstLine() && copy(firstLine()),
-  "[": () => $("a[rel=prev]")?.click(), "]": () => $("a[rel=next]")?.click(), g: () => { going = performance.now(); },
+  "[": () => $("a[rel=prev]")?.click(), "]": () => $("a[rel=next]")?.click(), g: (event) => { going = event.timeStamp; },
 };
 
 /** More keys, from who knows what they do. */
@@ -123,14 +123,14 @@ document.addEventListener("keydown", (event) => {
   }
   const typing = event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable], dialog[open]");
   if (event.ctrlKey || event.metaKey || event.altKey || typing || stored.get("keys") === "off") return;
-  if (going && performance.now() - going < 1500 && PLACES[event.key]) {
+  if (going && event.timeStamp - going < 1500 && PLACES[event.key]) {
     location.href = PLACES[event.key];
     return;
   }
   going = 0;
   if (!Object.hasOwn(KEYS, event.key)) return;
   event.preventDefault();
-  KEYS[event.key]();
+  KEYS[event.key](event);
 });
 
 document.addEventListener("click", (event) => {
