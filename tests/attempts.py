@@ -60,7 +60,7 @@ class Hands:
         self.positions.update((await self.store.look_around(list(self.kinds))).lanes)
         head, *rows = await self.store.claim(1, 0, self.positions.where(1))
         (row,) = [row for row in rows if row["id"] is not None]
-        self.positions.took(1, [(row["lane"], row["rank"])])
+        self.positions.took([(row["lane"], row["rank"])])
         self.settler.leased(head["lease"], 1)
         return Job(row, head["lease"], self.kinds[row["kind"]], self.tools)
 

@@ -80,7 +80,7 @@ class Desk:
             query("claim"), worker, 0, room, oldest, *positions.where(room, oldest)
         )
         jobs = [row for row in rows if row["id"] is not None]
-        for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in jobs]):
+        for lane, rank in positions.took([(row["lane"], row["rank"]) for row in jobs]):
             await self.conn.fetch(query("note_rank"), lane, rank)
         self.held |= {(job["id"], job["epoch"]): (worker, head["lease"]) for job in jobs}
         return jobs

@@ -170,7 +170,7 @@ class Calls(RuleBasedStateMachine):
         caps = self.caps(hand, look)
         head, *rows = self.ask(query("claim"), hand.id, 0, room, oldest, *where)
         rows = [row for row in rows if row["id"] is not None]
-        for lane, rank in positions.took(room, [(row["lane"], row["rank"]) for row in rows]):
+        for lane, rank in positions.took([(row["lane"], row["rank"]) for row in rows]):
             self.ask(query("note_rank"), lane, rank)
         there = Counter(self.queue_now(self.picture()))
         taken: list[Row] = []
@@ -199,7 +199,7 @@ class Calls(RuleBasedStateMachine):
         head, *rows = self.ask(query("claim"), hand.id, 0, 1, 0, *where)
         self.world.fetch("rollback")
         rows = [row for row in rows if row["id"] is not None]
-        hand.positions.took(1, [(row["lane"], row["rank"]) for row in rows])
+        hand.positions.took([(row["lane"], row["rank"]) for row in rows])
         hand.held += [(row["id"], row["epoch"], head["lease"]) for row in rows]
 
     def look(self, hand: Hand) -> None:

@@ -58,10 +58,10 @@ def test_the_slot_of_a_job_that_ended_while_a_claim_was_on_its_way_is_given_back
     positions = Positions(lanes={1: LaneUse(Lane(1, "l", 2, None, (), False), running=2, held=2)})
     positions.where(1)
     positions.lanes[1].running -= 1
-    positions.took(1, [])
+    positions.took([])
     assert (positions.lanes[1].held, positions.spare) == (2, True)
     positions.where(0)
-    positions.took(0, [])
+    positions.took([])
     assert (positions.lanes[1].held, positions.spare) == (1, False)
 
 

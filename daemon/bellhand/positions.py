@@ -124,7 +124,7 @@ class Positions:
             [u.held for u in open_lanes], [u.running for u in open_lanes],
         ]  # fmt: skip
 
-    def took(self, room: int, claimed: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    def took(self, claimed: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Count claimed (lane, rank)s and mirror what claim.sql did with the slots; returns (lane, rank)s never seen before."""
         counts: dict[int, int] = {}
         fresh: list[tuple[int, int]] = []

@@ -47,7 +47,11 @@ def _text(file: Path) -> str:
     with file.open(encoding="utf-8") as opened:
         text = opened.read(BYTES_MAX + 1)
     if len(text) > BYTES_MAX or "\x00" in text:
-        raise SettingsError(f"{file} is no secret of ours", why="it is too long, or not text")
+        raise SettingsError(
+            f"{file} is no secret of ours",
+            why=f"it has more than {BYTES_MAX} bytes, or is not text",
+            fix="put the secret alone into it, or take the file out of that folder",
+        )
     return text.strip()
 
 
@@ -56,5 +60,9 @@ def _put(found: dict[str, Any], place: list[str], value: str) -> None:
     for section in sections:
         found = found.setdefault(section, {})
         if not isinstance(found, dict):
-            raise SettingsError(f"there is a credential {section} beside {'.'.join(place)}")
+            raise SettingsError(
+                f"there is a credential {section} beside {'.'.join(place)}",
+                why=f"{section} cannot be a value and a section at once",
+                fix=f"take the file {section} away, or name it as its setting is: {section}.KEY",
+            )
     found[key] = value

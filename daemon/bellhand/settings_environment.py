@@ -40,7 +40,11 @@ def read_environment(settings: type[BaseModel]) -> dict[str, Any]:
     try:
         return Environment(model, env_prefix=ENV_PREFIX, env_nested_delimiter=NESTED)()
     except Unreadable as error:
-        raise SettingsError(f"the environment cannot be read: {error}") from error
+        raise SettingsError(
+            f"the environment cannot be read: {error}",
+            why="what is neither a number nor a text is written as JSON there",
+            fix="""write it so: BELLHAND_LANES='{"leads": {"concurrency": 2}}', or into the file""",
+        ) from error
 
 
 def _field_of(variable: str) -> str:

@@ -182,7 +182,7 @@ class Worker:
         self.wait_seconds = min(
             (row["wait_seconds"] for row in rows if row[0] is None), default=0.0
         )
-        fresh = self.positions.took(room, [(row[2], row[3]) for row in jobs])
+        fresh = self.positions.took([(row[2], row[3]) for row in jobs])
         self.by_age.took(oldest, len(jobs), self.limits.oldest_first_one_in)
         if not self.up:
             log.info("claiming", worker=str(self.id))

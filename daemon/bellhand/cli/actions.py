@@ -74,7 +74,10 @@ async def reprioritize(
 
 def _checked(reason: str | None) -> str | None:
     if reason and len(reason) > REASON_CHARS_MAX:
-        raise Usage(f"the reason has {len(reason)} characters, more than {REASON_CHARS_MAX}")
+        raise Usage(
+            f"the reason has {len(reason)} characters, more than {REASON_CHARS_MAX}",
+            fix="say it shorter; what is long belongs elsewhere, with a link to it here",
+        )
     return reason
 
 

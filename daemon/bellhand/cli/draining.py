@@ -56,7 +56,11 @@ async def drain(
     wait_seconds = None if until is None else seconds_of(until, "--until")
     if worker is not None or host is not None:
         if everywhere or (worker is not None and host is not None):
-            raise Usage("name a worker, or --host, or --all", why="each says which are meant")
+            raise Usage(
+                "name a worker, or --host, or --all",
+                why="each says which are meant",
+                fix="bellhand drain WORKER, or bellhand drain --host HOST",
+            )
         return await _drain_from_afar(cli, worker, host, reason, wait_seconds, plan=plan)
     if wait_seconds is not None or reason is not None:
         raise Usage("--until and --reason are for a worker or --host", fix="bellhand drain WORKER --until 5m")  # fmt: skip

@@ -92,5 +92,9 @@ def _number(text: str, option: str, sort: type[int] | type[float]) -> float | No
     except ValueError:
         value = 0
     if not 0 < value < 1e9:
-        raise Usage(f"{option} {text!r} is no limit", why="it is a number above 0, or none")
+        raise Usage(
+            f"{option} {text!r} is no limit",
+            why="it is a number above 0, or none",
+            fix=f"{option} 4, or {option} {NONE} for no limit",
+        )
     return value

@@ -60,7 +60,11 @@ async def logs(
     try:
         pattern = re.compile(grep, re.IGNORECASE) if grep else None
     except re.error as error:
-        raise Usage(f"--grep cannot be read: {grep!r}", why=str(error)) from error
+        raise Usage(
+            f"--grep cannot be read: {grep!r}",
+            why=str(error),
+            fix="it is a regular expression of Python: put a \\ before ( ) [ ] . * + ? that are meant as they are",
+        ) from error
     try:
         async with cli.database() as database:
             number = (await find(database, name))["id"]

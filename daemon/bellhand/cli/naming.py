@@ -49,7 +49,11 @@ def name_of(word: str) -> Name:
     """The same for a single word, which must name one job."""
     (found, *more) = names_of([word])
     if more:
-        raise Usage("one job is wanted here", why=f"stdin names {len(more) + 1}")
+        raise Usage(
+            "one job is wanted here",
+            why=f"stdin names {len(more) + 1}",
+            fix="name one, or begin the list with it: ... | head -1 | bellhand ...",
+        )
     return found
 
 

@@ -50,5 +50,9 @@ def bench(
     try:
         benchmark = importlib.import_module("bellhand.dev.bench")
     except ModuleNotFoundError as error:
-        raise Refused("this installation has no benchmark", why=str(error)) from error
+        raise Refused(
+            "this installation has no benchmark",
+            why=str(error),
+            fix="install the whole package again: pip install --force-reinstall bellhand",
+        ) from error
     return int(benchmark.main(list(tokens)))

@@ -95,7 +95,11 @@ def payload_of(words: Sequence[str], schema: dict[str, Any] | None) -> dict[str,
                 fix="""quote it for the shell: '{"url": "https://example.com"}', or write url=…""",
             ) from error
         if not isinstance(payload, dict):
-            raise Usage("the payload must be a JSON object", why=f"it is {type(payload).__name__}")
+            raise Usage(
+                "the payload must be a JSON object",
+                why=f"it is {type(payload).__name__}",
+                fix="""put it under a name: '{"items": [1, 2]}', or write items:='[1, 2]'""",
+            )
         return payload
     known = (schema or {}).get("properties", {})
     payload = {}
@@ -117,7 +121,11 @@ def _json(text: str, word: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Usage(f"{word!r} does not hold JSON after :=", why=str(error)) from error
+        raise Usage(
+            f"{word!r} does not hold JSON after :=",
+            why=str(error),
+            fix="name=text takes a text as it is; name:='[1, 2]' takes JSON, quoted for the shell",
+        ) from error
 
 
 def _types(field: dict[str, Any], whole: dict[str, Any]) -> set[str]:
