@@ -129,7 +129,10 @@ class Sampled(Collector):
         )
         drawn.add_metric([], self.database["ids_drawn"])
         yield drawn
-        found_there = CounterMetricFamily("bellhand_jobs_deduplicated", "Jobs that were asked for while a live one had their unique key, by all producers together; without those of a plain INSERT.")  # fmt: skip
+        found_there = CounterMetricFamily(
+            "bellhand_jobs_deduplicated",
+            "Jobs that were asked for while a live one had their unique key, by all producers together; without those of a plain INSERT.",
+        )
         found_there.add_metric([], self.database["duplicates"])
         yield found_there
 

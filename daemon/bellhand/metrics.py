@@ -104,7 +104,12 @@ class Metrics:
         self._stale = counter(
             "stale_results", "Outcomes refused, the job being another's.", "kind", kinds
         )
-        self._progress = counter("progress_writes", "Progress of running jobs, written once a second where it changed.", "result", ["written", "lost"])  # fmt: skip
+        self._progress = counter(
+            "progress_writes",
+            "Progress of running jobs, written once a second where it changed.",
+            "result",
+            ["written", "lost"],
+        )
         levels = ["debug", "info", "warning", "error", "critical"]
         self._logged = counter("log_messages", "Lines logged.", "level", levels)
         self._missed = Counter(

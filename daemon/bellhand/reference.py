@@ -174,8 +174,10 @@ def _row(kind: Kind) -> str:
 
 def sql() -> str:
     """The functions of the contract, each with its arguments and the sentence that it opens with."""
-    parts = ["# SQL\n\nWhat apps and operators may call. Everything else in the schema is private. Views: `bellhand.all_jobs`, `bellhand.lane_stats`, "
-             "`bellhand.service_status`, `bellhand.usage_recent`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`, `bellhand.stages`.\n"]  # fmt: skip
+    parts = [
+        "# SQL\n\nWhat apps and operators may call. Everything else in the schema is private. Views: `bellhand.all_jobs`, `bellhand.lane_stats`, "
+        "`bellhand.service_status`, `bellhand.usage_recent`, `bellhand.channel_status`, `bellhand.eta_calibration`, `bellhand.failure_groups`, `bellhand.stages`.\n"
+    ]
     for name in CONTRACT:
         text = (ROOT / "functions" / f"{name}.sql").read_text(encoding="utf-8")
         said = " ".join(line[3:] for line in text.splitlines() if line.startswith("-- ")).split(

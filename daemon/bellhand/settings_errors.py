@@ -36,7 +36,11 @@ def read_file(file: Path, *, must_exist: bool) -> tuple[str, dict[str, Any]]:
         fix = "correct the name (--config or BELLHAND_CONFIG), or begin with: bellhand init"
         raise SettingsError(f"there is no file {file}", fix=fix) from error
     except (OSError, UnicodeError) as error:
-        fix = f"run it with sudo: it belongs to root and the service; if it is the service that may not: chgrp bellhand {file} && chmod 640 {file}" if isinstance(error, PermissionError) else ""  # fmt: skip
+        fix = (
+            f"run it with sudo: it belongs to root and the service; if it is the service that may not: chgrp bellhand {file} && chmod 640 {file}"
+            if isinstance(error, PermissionError)
+            else ""
+        )
         raise SettingsError(f"{file} cannot be read", why=str(error), fix=fix) from error
     except tomllib.TOMLDecodeError as error:
         twice = "overwrite" in str(error) or "twice" in str(error)

@@ -60,7 +60,9 @@ async def cleanup(
         elif nothing:
             tell(f"nothing to drop: no day of history or logs is older than {counted(history, 'day')}")  # fmt: skip
         else:
-            tell(f"{counted(len(old), 'day')} of history and logs older than {history}; nothing was deleted yet, and nothing brings it back: say it again with --yes")  # fmt: skip
+            tell(
+                f"{counted(len(old), 'day')} of history and logs older than {history}; nothing was deleted yet, and nothing brings it back: say it again with --yes"
+            )
     return OK if yes or nothing else UNCONFIRMED
 
 

@@ -114,7 +114,13 @@ async def _port(cli: Cli) -> Finding:
 def _free(host: str, port: int, where: str) -> Finding:
     """Whether a daemon may listen there; root may more than the service."""
     if port < (first := _first_free_port()):
-        return Finding("port", f"{where} cannot be had", "error", f"ports below {first} are for programs with more rights than the service has", f"give [status] port a number from {first} on")  # fmt: skip
+        return Finding(
+            "port",
+            f"{where} cannot be had",
+            "error",
+            f"ports below {first} are for programs with more rights than the service has",
+            f"give [status] port a number from {first} on",
+        )
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

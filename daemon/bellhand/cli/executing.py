@@ -54,7 +54,10 @@ def exec_(
     """
     again = _again(cli, job, job_file)
     if (kind is None) == (again is None) or (again and payload):
-        raise Usage("give a kind and its payload, or a job", fix="bellhand exec shop.count items=a,b; bellhand exec --job 7; bellhand exec --job-file job.json")  # fmt: skip
+        raise Usage(
+            "give a kind and its payload, or a job",
+            fix="bellhand exec shop.count items=a,b; bellhand exec --job 7; bellhand exec --job-file job.json",
+        )
     if again is not None and not really:
         raise _unmeant(cli, again)
     report = _run(cli, again.kind if again else str(kind), again or payload, tuple(module or ()))
@@ -67,7 +70,10 @@ def exec_(
         say_json(said)
     else:
         for step in report.steps:
-            say(f"  {'✓' if step.state == 'completed' else '!'} {plain(step.name)}" + (f"  {plain(step.error.splitlines()[-1])}" if step.error else ""))  # fmt: skip
+            say(
+                f"  {'✓' if step.state == 'completed' else '!'} {plain(step.name)}"
+                + (f"  {plain(step.error.splitlines()[-1])}" if step.error else "")
+            )
         counted = "".join(f"  {value:g} {plain(name)}" for name, value in report.counters.items())
         say(f"{plain(report.kind)}  {painted_state('partial' if report.partial else report.state)}{counted}")  # fmt: skip
         for line in (report.error or "").splitlines()[-5:]:
@@ -105,7 +111,11 @@ def _read(file: Path) -> Again:
         raise Usage(f"{file} cannot be read", why=str(error), fix="it is the job.json of a folder that bellhand repro writes") from error  # fmt: skip
     missing = [path for path in redacted if HIDDEN in json.dumps(_at(payload, path))]
     if missing:
-        raise Usage(f"{', '.join(missing)} was redacted", why="secrets of jobs are not written into files", fix=f"write it, or one for tests, into {file}")  # fmt: skip
+        raise Usage(
+            f"{', '.join(missing)} was redacted",
+            why="secrets of jobs are not written into files",
+            fix=f"write it, or one for tests, into {file}",
+        )
     if version != __version__:
         tell(f"warning: the job ran with bellhand {plain(version)}, this is {__version__}")
     return Again(kind, payload, str(file))

@@ -110,7 +110,11 @@ def uninstall(
 
 def _may(place: Place) -> None:
     if place.is_this_machine and os.geteuid() != 0:
-        raise Refused("this needs root", why="it writes to /etc and tells systemd", fix="sudo bellhand install, or --dry-run to see what it would do")  # fmt: skip
+        raise Refused(
+            "this needs root",
+            why="it writes to /etc and tells systemd",
+            fix="sudo bellhand install, or --dry-run to see what it would do",
+        )
 
 
 def _files(place: Place, program: str) -> list[Step]:

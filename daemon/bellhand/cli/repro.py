@@ -22,7 +22,10 @@ from bellhand.logs import HIDDEN, SECRET_NAME, without_secrets
 from bellhand.resource import resource
 
 LEFT_OUT = ("result", "results of steps", "owner", "tags", "log", "who is told")
-TOLD = ("id", "key", "kind", "state", "partial", "attempt", "attempts_max", "crashes", "lane", "priority", "created_at", "started_at", "finished_at")  # fmt: skip
+TOLD = (
+    "id", "key", "kind", "state", "partial", "attempt", "attempts_max", "crashes", "lane", "priority",
+    "created_at", "started_at", "finished_at",
+)  # fmt: skip
 README = """\
 # Job {id} of {kind}, {state}
 
@@ -94,7 +97,9 @@ async def repro(
             f"redacted: {plain(', '.join(redacted)) or 'nothing'}; left out: {', '.join(LEFT_OUT)}; look into it before you send it"
         )
         if not module:
-            tell(f"no module here handles {plain(found['kind'])}, so there is no test in it: name its module with `modules`, or later with --module")  # fmt: skip
+            tell(
+                f"no module here handles {plain(found['kind'])}, so there is no test in it: name its module with `modules`, or later with --module"
+            )
         tell(
             f"run it   bellhand exec --job-file {plain(str(folder / 'job.json'))}{words['module']} --really"
         )

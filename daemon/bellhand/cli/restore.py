@@ -68,7 +68,11 @@ async def review(
 def _known(asked: Sequence[str], there: Sequence[str]) -> None:
     for name in asked:
         if name not in there:
-            raise NotFound(f"no job of kind {name!r} is waiting or running", why=f"there are {', '.join(there) or 'none'}", fix="bellhand restore review")  # fmt: skip
+            raise NotFound(
+                f"no job of kind {name!r} is waiting or running",
+                why=f"there are {', '.join(there) or 'none'}",
+                fix="bellhand restore review",
+            )
 
 
 def _catching_up(rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -111,7 +115,12 @@ def _show(clock: Any, running: list[dict[str, Any]], found: list[dict[str, Any]]
     )
     for row in running[:RUNNING_SHOWN]:
         behind = f"{counted(row['steps_done'], 'step')} done" + (f", in step {row['step']}" if row["step"] else "")  # fmt: skip
-        say(plain(f"  {row['id']}  {row['kind']}  on {row['worker'] or 'a worker that is gone'}, claimed {ago(row['claimed_at'], now)}, {behind}" + _mark(row)))  # fmt: skip
+        say(
+            plain(
+                f"  {row['id']}  {row['kind']}  on {row['worker'] or 'a worker that is gone'}, claimed {ago(row['claimed_at'], now)}, {behind}"
+                + _mark(row)
+            )
+        )
     if len(running) > RUNNING_SHOWN:
         say(f"  and {len(running) - RUNNING_SHOWN} more")
     if found:

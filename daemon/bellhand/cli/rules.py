@@ -68,7 +68,11 @@ def _pages(cli: Cli, url: str | None, command: str) -> str:
     """Where people reach the pages of this installation."""
     status = cli.settings.status
     if not (url or status.url or status.port):
-        raise Usage("nobody knows where the status port is", why="[status] port is 0, any free one", fix=f"bellhand rules {command} --url https://jobs.example.com")  # fmt: skip
+        raise Usage(
+            "nobody knows where the status port is",
+            why="[status] port is 0, any free one",
+            fix=f"bellhand rules {command} --url https://jobs.example.com",
+        )
     return _address(url or status.url or f"http://{ANY_ADDRESS.get(status.host, status.host)}:{status.port}")  # fmt: skip
 
 

@@ -119,7 +119,8 @@ def help_(
 
 
 def _named(topic: str, found: dict[str, str]) -> str:
-    for name in (topic, topic.lower(), f"guides/{topic}", f"guides/how-to/{topic}", f"runbooks/{topic}", f"errors/{topic}", f"errors/{topic.upper()}", f"errors/{topic.lower()}"):  # fmt: skip
+    named = [topic, topic.lower(), f"guides/{topic}", f"guides/how-to/{topic}", f"runbooks/{topic}"]
+    for name in (*named, *(f"errors/{one}" for one in (topic, topic.upper(), topic.lower()))):
         if name in found:
             return name
     near = get_close_matches(topic, [*found, *(name.partition("/")[2] for name in found)], 1)

@@ -188,7 +188,11 @@ def _scalar(kind: str, schema: dict[str, Any], chance: random.Random, words: lis
     if kind in ("integer", "number"):
         low = schema.get("minimum", schema.get("exclusiveMinimum", -1) + 1)
         high = schema.get("maximum", schema.get("exclusiveMaximum", max(low, 100) + 1) - 1)
-        return chance.randint(math.ceil(low), max(math.ceil(low), math.floor(high))) if kind == "integer" else round(chance.uniform(low, max(low, high)), 3)  # fmt: skip
+        return (
+            chance.randint(math.ceil(low), max(math.ceil(low), math.floor(high)))
+            if kind == "integer"
+            else round(chance.uniform(low, max(low, high)), 3)
+        )
     if kind == "boolean":
         return chance.random() < 0.5
     if kind == "null":

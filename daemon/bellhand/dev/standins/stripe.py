@@ -208,7 +208,11 @@ class Account:
         )
         left, amount = intent["amount"] - back, int(form["amount"])
         if left == 0:
-            return 400, _problem(f"Charge {intent['latest_charge']} has already been refunded.", "invalid_request_error", "charge_already_refunded")  # fmt: skip
+            return 400, _problem(
+                f"Charge {intent['latest_charge']} has already been refunded.",
+                "invalid_request_error",
+                "charge_already_refunded",
+            )
         if amount > left:
             return 400, _problem(f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})", "invalid_request_error")  # fmt: skip
         id = f"re_{self.name}{len(self.refunds) + 1:06}"

@@ -20,7 +20,15 @@ from .search import search
 LEADS_PER_LOOK = 1000
 
 
-@job_kind("leads.collect", lane="leads", attempts_max=3, timeout_seconds=None, step_timeout_seconds=600, estimate="bellhand_leads.quote", side_effects="none")  # fmt: skip
+@job_kind(
+    "leads.collect",
+    lane="leads",
+    attempts_max=3,
+    timeout_seconds=None,
+    step_timeout_seconds=600,
+    estimate="bellhand_leads.quote",
+    side_effects="none",
+)
 async def collect_leads(args: Collect, job: Job) -> dict[str, Any]:
     """Collect leads: search for every service in every location, one step each."""
     # Reading a gazetteer takes a while, once.
