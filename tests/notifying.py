@@ -52,7 +52,7 @@ class Receiver:
     def bodies(self) -> list[Any]:
         return [json.loads(body) for _, body in self.got]
 
-    async def until(self, count: int, seconds: float = 15) -> list[Any]:
+    async def until(self, count: int, seconds: float = 30) -> list[Any]:
         """The bodies once there are so many."""
         await eventually(lambda: len(self.got) >= count, seconds, because=f"{count} messages")
         return self.bodies()
@@ -69,7 +69,7 @@ async def delivering(dsn: str, *ports: int, **sections: Any) -> AsyncIterator[Da
         fails,
         partly,
         notify=notify,
-        worker={"poll_seconds": 1.0},
+        worker={"poll_seconds": 1.0, "lease_seconds": 20.0},
         **sections,
     ) as daemon:
         yield daemon
@@ -83,7 +83,7 @@ async def deliveries(conn: asyncpg.Connection) -> list[asyncpg.Record]:
 
 
 async def over(
-    conn: asyncpg.Connection, count: int = 1, seconds: float = 15
+    conn: asyncpg.Connection, count: int = 1, seconds: float = 30
 ) -> list[asyncpg.Record]:
     """The deliveries once there are so many and all are over."""
 

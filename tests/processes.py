@@ -67,7 +67,7 @@ class Process:
                     found.append(entry)
         return found
 
-    async def until(self, event: str, seconds: float = 20, times: int = 1) -> dict[str, Any]:
+    async def until(self, event: str, seconds: float = 30, times: int = 1) -> dict[str, Any]:
         """The line of an event, once it is there."""
 
         def there() -> bool:

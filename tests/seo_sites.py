@@ -82,7 +82,7 @@ async def crawl(
     conn: asyncpg.Connection,
     url: str,
     state: str = "completed",
-    seconds: float = 20,
+    seconds: float = 60,
     **payload: Any,
 ) -> dict[str, Any]:
     """Crawl a site to its end; the result, or the job's row where it did not complete."""

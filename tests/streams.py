@@ -56,12 +56,12 @@ class Reader:
     def names(self) -> list[str]:
         return [one.event for one in self.said]
 
-    async def until(self, name: str, seconds: float = 10) -> Said:
+    async def until(self, name: str, seconds: float = 30) -> Said:
         """The first event of that name, once it is there."""
         return await self.first(lambda one: one.event == name, seconds, name)
 
     async def first(
-        self, wanted: Callable[[Said], bool], seconds: float = 10, what: str = ""
+        self, wanted: Callable[[Said], bool], seconds: float = 30, what: str = ""
     ) -> Said:
         def found() -> Said | None:
             return next((one for one in self.said if wanted(one)), None)
@@ -70,7 +70,7 @@ class Reader:
         assert said
         return said
 
-    async def end(self, seconds: float = 10) -> None:
+    async def end(self, seconds: float = 30) -> None:
         await eventually(lambda: self.ended, seconds, because=f"it goes on: {self.names()}")
 
 

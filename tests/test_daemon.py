@@ -253,9 +253,9 @@ async def test_stopping_hands_back_what_outlives_the_grace_without_burning_an_at
 async def test_stopping_lets_a_short_job_finish(dsn: str, conn: asyncpg.Connection) -> None:
     @job_kind("t.short")
     async def short() -> None:
-        await asyncio.sleep(0.5)
+        await eventually(lambda: daemon.worker.stopping)
 
-    async with at_work(dsn, short):
+    async with at_work(dsn, short) as daemon:
         job = await insert(conn, "t.short")
         await until(conn, job, "running")
     assert await state(conn, job) == "completed"

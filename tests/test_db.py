@@ -17,7 +17,7 @@ from support import eventually
 
 
 async def test_a_statement_that_takes_too_long_is_away_and_the_next_one_works(dsn: str) -> None:
-    link = Database(dsn, statement_seconds=0.3).link("test")
+    link = Database(dsn, statement_seconds=1.0).link("test")
     with pytest.raises(Away):
         await link.fetch("select pg_sleep(5)")
     assert await link.fetchval("select 1") == 1
@@ -91,7 +91,7 @@ async def test_a_frozen_server_is_noticed_within_the_time_allowed(
     private_server: DevPostgres,
 ) -> None:
     database = Database(
-        private_server.dsn_for("postgres", tcp=True), statement_seconds=0.5, connect_seconds=1.0
+        private_server.dsn_for("postgres", tcp=True), statement_seconds=1.0, connect_seconds=5.0
     )
     link = database.link("test")
     backend = await link.fetchval("select pg_backend_pid()")
@@ -100,7 +100,7 @@ async def test_a_frozen_server_is_noticed_within_the_time_allowed(
         before = time.monotonic()
         with pytest.raises(Away):
             await link.fetch("select 1")
-        assert time.monotonic() - before < 15
+        assert time.monotonic() - before < 30
         assert await link.fetchval("select 1") == 1, "on another connection"
     finally:
         os.kill(backend, signal.SIGCONT)
@@ -141,7 +141,7 @@ async def test_whoever_holds_a_connection_can_still_write_its_steps(dsn: str) ->
         async with pool.lent():
             await pool.fetch("select 1")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asyncio.gather(handler(), handler(), handler())
     for link in pool.database.links:
         link.drop()
@@ -176,7 +176,11 @@ def test_a_dsn_is_read_host_by_host(dsn: str, hosts: list[str]) -> None:
 async def test_a_host_that_is_gone_without_a_word_does_not_keep_us_from_the_next(
     private_server: DevPostgres,
 ) -> None:
+    asked = 0
+
     async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
         try:
             await asyncio.sleep(30)
         finally:
@@ -187,9 +191,7 @@ async def test_a_host_that_is_gone_without_a_word_does_not_keep_us_from_the_next
     dsn = private_server.dsn_for("postgres", tcp=True).replace("@", f"@{place},")
     database = Database(f"{dsn}?target_session_attrs=read-write", connect_seconds=2.0)
     for _ in range(2):
-        before = time.monotonic()
         (await database.connect("test")).terminate()
-        seconds = time.monotonic() - before
-    assert seconds < 2, "the one that answered is asked first from now on"
+    assert asked == 1, "the one that answered is asked first from now on"
     assert database.host == 1
     gone.close()

@@ -2,24 +2,25 @@
 
 import asyncio
 import re
-from typing import Any
 
 import aiohttp
 import asyncpg
 
-from bellhand import Job, job_kind
+from bellhand import job_kind
 from bellhand.event_sorts import EVENTS
-from daemons import at_work, insert, until
+from daemons import at_work, insert
 from streams import reading
 from support import ROOT, eventually
 
 
-@job_kind("names.slow", lane="slow")
-async def slow(args: dict[str, Any], job: Job) -> None:
-    await job.step("wait", asyncio.sleep, args.get("seconds", 0))
-
-
 async def test_lanes_and_workers_are_told_of_by_name(dsn: str, conn: asyncpg.Connection) -> None:
+    began = asyncio.Event()
+
+    @job_kind("names.slow", lane="slow")
+    async def slow() -> None:
+        began.set()
+        await eventually(lambda: other.worker.stopping)
+
     async with (
         aiohttp.ClientSession() as session,
         at_work(dsn, slow, worker={"name": "one"}) as daemon,
@@ -37,8 +38,9 @@ async def test_lanes_and_workers_are_told_of_by_name(dsn: str, conn: asyncpg.Con
                 )
                 await conn.execute("select bellhand.drain_worker('one')")
                 await eventually(lambda: daemon.worker.drained is not None)
-                job = await insert(conn, "names.slow", '{"seconds": 1.0}')
-                await until(conn, job, "running")
+                await insert(conn, "names.slow")
+                async with asyncio.timeout(60):
+                    await began.wait()
             await conn.execute("select bellhand.undrain_worker('one')")
             await conn.execute("insert into bellhand.workers (id, name, host, pid, version, kinds, lanes, capacity, beat) "
                 "values (gen_random_uuid(), 'three', 'h', 1, '0', '{}', '{}', 1, bellhand.now() - interval '1 hour')")  # fmt: skip

@@ -179,7 +179,8 @@ async def test_ticks_that_nobody_enqueued_in_time_are_counted(
     dsn: str, conn: asyncpg.Connection
 ) -> None:
     schedules = {
-        "minutely": {"cron": "* * * * *", "kind": "look.quick"},
+        # No oftener: it must not come due by itself meanwhile.
+        "hourly": {"cron": "0 * * * *", "kind": "look.quick"},
         "fine": {"cron": "0 0 1 1 *", "kind": "look.quick"},
     }
     async with at_work(dsn, quick, schedules=schedules) as daemon:
@@ -187,16 +188,16 @@ async def test_ticks_that_nobody_enqueued_in_time_are_counted(
         found = await sampled(daemon)
         assert found["schedule_missed_total fine"] == 0
         assert found["schedule_overdue_seconds fine"] == 0
-        before = found["schedule_missed_total minutely"]
+        before = found["schedule_missed_total hourly"]
         await conn.execute(
-            "update bellhand.schedules set next_at = date_trunc('minute', bellhand.now()) - interval '4 min' where name = 'minutely'"
+            "update bellhand.schedules set next_at = date_trunc('hour', bellhand.now()) - interval '4 hours' where name = 'hourly'"
         )
-        assert (await sampled(daemon))["schedule_overdue_seconds minutely"] >= 240
+        assert (await sampled(daemon))["schedule_overdue_seconds hourly"] >= 4 * 3600
         await daemon.keeper.fire_schedules()
         found = await sampled(daemon)
-        assert 3 <= found["schedule_missed_total minutely"] - before <= 5
-        assert found["schedule_overdue_seconds minutely"] == 0
-        assert found["schedule_last_tick_timestamp_seconds minutely"] > 1.6e9
+        assert 3 <= found["schedule_missed_total hourly"] - before <= 5
+        assert found["schedule_overdue_seconds hourly"] == 0
+        assert found["schedule_last_tick_timestamp_seconds hourly"] > 1.6e9
 
 
 CANARIES: dict[str, Any] = {"metrics": {"canary_seconds": 0.2}}
@@ -215,7 +216,7 @@ async def test_a_canary_goes_through_every_lane_and_leaves_nothing(
         await eventually(both_back)
         found = shown(daemon)
         assert found["canary_last_success_timestamp_seconds held"] > 1.6e9
-        assert found["canary_waiting_seconds held"] < 5
+        assert found["canary_waiting_seconds held"] < 30
         # None of them is counted as work, none stays.
         assert not [name for name in found if NAME in name]
         assert (

@@ -149,7 +149,12 @@ async def test_the_newest_lines_are_kept_and_the_others_counted(
     async with at_work(dsn, flood, log={"job_lines_max": 100}) as daemon:
         job = await insert(conn, "test.flood")
         await until(conn, job, "completed", 30)
-        await eventually(lambda: told(conn, job))
+
+        async def last_line() -> bool:
+            rows = await told(conn, job)
+            return bool(rows) and json.loads(rows[-1]["fields"]).get("n") == 2999
+
+        await eventually(last_line)
         async with client_of(daemon.status.port) as port:
             _, page, _ = await port.ask(f"/v1/jobs/{job}/logs?limit=1000")
     rows = await told(conn, job)

@@ -37,9 +37,9 @@ async def test_a_lane_that_was_paused_for_a_while_goes_on_by_itself(
         _, said, _ = await port.ask("/v1/audit?type=lane_paused")
         assert datetime.fromisoformat(said["data"][0]["data"]["until"]) == far
         # Shorter now: nobody resumes it, and the poll is slower than this test.
-        soon = datetime.now(UTC) + timedelta(seconds=0.7)
-        await port.post("/v1/lanes/slow/pause", {"until": soon.isoformat()})
-        job = await until(conn, made["id"], "completed", 6)
+        soon = await conn.fetchval("select bellhand.now() + interval '0.7 seconds'")
+        await conn.execute("select bellhand.pause_lane('slow', null, $1)", soon)
+        job = await until(conn, made["id"], "completed")
         assert job["started_at"] >= soon
         _, lane, _ = await port.ask("/v1/lanes/slow")
         assert (lane["paused"], lane["paused_reason"], lane["paused_until"]) == (False, None, None)

@@ -56,7 +56,7 @@ async def test_jobs_of_a_claim_whose_answer_was_lost_run_soon(
         assert job not in daemon.worker.running, "it does not know"
         way.cut()
         way.mute = False
-        row = await until(conn, job, "completed", 15)
+        row = await until(conn, job, "completed")
         assert (row["attempts"], row["crashes"]) == (0, 0)
 
 
@@ -93,7 +93,7 @@ async def test_an_outcome_whose_acceptance_was_lost_counts_once(
         way.cut()
         way.mute = False
         await eventually(lambda: not daemon.settler.backlog)
-        await until(conn, await insert(conn, "t.ends"), over, 15)
+        await until(conn, await insert(conn, "t.ends"), over)
     assert await state(conn, job) == over
     assert ran == 3
     assert await conn.fetchval("select count(*) from bellhand.history") == 3

@@ -266,5 +266,5 @@ async def test_a_cancelled_run_leaves_no_process(dsn, conn):
         await eventually(comparing)
         await conn.execute("select bellhand.cancel($1)", job)
         await until(conn, job, "cancelled")
-        await eventually(lambda: not comparing(), 10)
+        await eventually(lambda: not comparing())
         assert await state(conn, job) == "cancelled"

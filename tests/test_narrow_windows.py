@@ -141,9 +141,9 @@ async def test_a_worker_that_cannot_beat_claims_nothing_though_its_claims_would_
         await eventually(lambda: bool(daemon.worker.running))
         async with operator.transaction():
             await operator.execute("select from bellhand.workers for no key update")
-            await eventually(lambda: daemon.heartbeat.unheard_seconds() > 1.6, seconds=20)
+            await eventually(lambda: daemon.heartbeat.unheard_seconds() > 1.6)
             job = await insert(conn, "t.any")
-            await eventually(lambda: not daemon.worker.running, seconds=20)
+            await eventually(lambda: not daemon.worker.running)
             assert await state(conn, job) == "pending"
         await until(conn, job, "completed")
         await until(conn, held, "completed")
@@ -182,7 +182,7 @@ async def test_a_daemon_whose_heartbeat_fails_ends(
     """Its thread ended in silence: the daemon lived on, and whatever it ran was taken from it."""
     daemon = Daemon(settings_for(dsn), kinds={})
     running = asyncio.create_task(daemon.run())
-    await eventually(daemon.ready.is_set, seconds=20)
+    await eventually(daemon.ready.is_set)
     monkeypatch.setattr(daemon.heartbeat, "held", lambda: 1 / 0)
     async with asyncio.timeout(30):
         assert await running == 1

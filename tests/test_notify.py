@@ -344,7 +344,7 @@ async def test_killed_after_the_server_took_a_mail_it_goes_out_again_and_is_reco
         await eventually(server.mails)
         first.child.kill()
         second = fleet.start(dsn, **daemons)
-        (delivery,) = await over(conn, seconds=25)
+        (delivery,) = await over(conn, seconds=40)
         await second.until("ready")
     one, two = (message for _, message in server.mails())
     assert one["Message-ID"] == two["Message-ID"] == f"<{delivery['key']}@bellhand.test>"

@@ -59,7 +59,7 @@ async def test_a_job_whose_daemon_is_killed_goes_on_at_its_next_step(
     print(
         f"recovered after {', '.join(f'{s:.2f}' for s in recoveries)} s; the bound is {bound} s + a beat"
     )
-    assert max(recoveries) < bound + 2.0
+    assert max(recoveries) < bound + 6.0, "with room for a busy machine"
 
 
 async def test_a_job_that_kills_its_daemon_is_given_up(
@@ -123,7 +123,7 @@ async def asleep(conn: asyncpg.Connection) -> bool:
     return bool(await conn.fetchval("select last_value > 0 from bellhand.asleep_until"))
 
 
-async def stopped(daemon: Process, seconds: float = 12) -> int:
+async def stopped(daemon: Process, seconds: float = 30) -> int:
     daemon.tell(signal.SIGTERM)
     return await daemon.exit_code(seconds)
 
@@ -142,7 +142,7 @@ async def test_sigterm_during_start_up_is_obeyed(dsn: str, fleet: Fleet) -> None
 async def test_sigterm_while_the_database_is_away(fleet: Fleet, tmp_path: object) -> None:
     daemon = fleet.start("postgresql://nobody:x@127.0.0.1:1/nowhere")
     await daemon.until("database_away")
-    assert await stopped(daemon, 5) == 0
+    assert await stopped(daemon) == 0
 
 
 async def test_a_second_sigterm_does_not_wait_for_the_grace(
@@ -253,7 +253,7 @@ async def test_a_daemon_that_nobody_reads_works_on(
     """Its standard output is a pipe that is full: the log lines go nowhere, the jobs do not wait for them."""
     daemon = fleet.start(dsn, options={"stdout": subprocess.PIPE})
     await conn.execute("select 1")
-    await eventually(lambda: conn.fetchval("select count(*) from bellhand.workers"), 20)
+    await eventually(lambda: conn.fetchval("select count(*) from bellhand.workers"))
     jobs = [await insert(conn, "p.chatty") for _ in range(10)]
     for job in jobs:
         await until(conn, job, "completed")

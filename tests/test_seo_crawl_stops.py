@@ -121,7 +121,7 @@ async def test_a_crawl_stands_as_its_job_does_however_that_ends(dsn, conn):
         return (row["state"], row["error"] or "") if row else ("", "")
 
     async def to_be(job: int, state: str) -> None:
-        await eventually(lambda: _same(stands(job), state), 20)
+        await eventually(lambda: _same(stands(job), state))
 
     async def _same(found, state: str) -> bool:
         return (await found)[0] == state

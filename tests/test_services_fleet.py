@@ -64,7 +64,8 @@ async def test_a_breaker_opens_for_all_lets_one_try_and_closes_for_all_s4_32(
             return (await status(conn))["retry_seconds"] == 0
 
         await eventually(due)
-        stand_ins.faults.set("serpapi", "slow", seconds=0.3)
+        # So long that all have asked before it ends.
+        stand_ins.faults.set("serpapi", "slow", seconds=1.2)
         probes = await asyncio.gather(*(ask(who) for who in (one, other) * 5))
         assert sorted(probes) == ["ok"] + ["snooze"] * 9, "one call tries for everybody"
         assert (await status(conn))["breaker"] == "closed"
@@ -251,12 +252,13 @@ async def test_a_pause_holds_for_the_key_that_met_it(door: Door, conn: asyncpg.C
 async def test_two_daemons_together_keep_the_rate_s0_30(dsn: str, stand_ins: StandIns) -> None:
     settings = sections(stand_ins.port, rate_per_second=20, rate_burst=2, cache_seconds=0)
     async with services(dsn, settings) as one, services(dsn, settings) as other:
+        began = asyncio.get_running_loop().time()
         ends = await asyncio.gather(*(ask(who) for who in (one, other) * 10))
     assert set(ends) == {"ok"}
-    times = sorted(call.at for call in stand_ins.asked("serpapi"))
-    assert len(times) == 20
+    last = max(call.at for call in stand_ins.asked("serpapi"))
+    assert len(stand_ins.asked("serpapi")) == 20
     # The burst, and then one each 50 ms; two buckets would be through in half of the time.
-    assert times[-1] - times[0] >= 0.65
+    assert last - began >= 0.85
 
 
 async def test_who_would_wait_for_longer_than_a_few_seconds_is_put_off(

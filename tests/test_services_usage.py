@@ -118,7 +118,7 @@ async def test_what_cannot_be_written_at_the_end_is_logged_to_be_entered_by_hand
 ) -> None:  # fmt: skip
     monkeypatch.setattr(accounts, "RECORD_SECONDS_MAX", 0.1)
     monkeypatch.setattr(accounts, "CLOSE_SECONDS", 0.3)
-    stand_ins.faults.set("serpapi", "slow", seconds=0.3)
+    stand_ins.faults.set("serpapi", "slow", seconds=1.0)  # the server is down before it answers
     with structlog.testing.capture_logs() as said:
         async with services(private_dsn, sections(stand_ins.port, cache_seconds=0)) as outside:
             asked = asyncio.create_task(outside.serpapi.local("plumbers", "Austin"))

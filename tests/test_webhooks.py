@@ -304,7 +304,7 @@ async def test_killed_between_delivery_and_commit_it_comes_again_with_the_same_i
         first.child.kill()
         second = fleet.start(dsn, **daemons)
         await second.until("ready")
-        (delivery,) = await over(conn, seconds=25)
+        (delivery,) = await over(conn, seconds=40)
     assert len(got) == 2
     assert got[0] == got[1]
     assert got[0][0] == str(delivery["key"])
