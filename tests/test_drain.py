@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+import structlog
 
 from bellhand import Job, job_kind
 from bellhand.app import Daemon
@@ -144,6 +145,28 @@ async def test_a_drain_outlives_its_workers_name_and_not_its_process(
     async with at_work(dsn, any_, worker={"name": "one"}) as again:
         assert again.worker.drained is None
         await until(conn, await insert(conn, "t.any"), "completed")
+
+
+async def test_a_beat_that_misses_the_entry_of_who_has_left_brings_nobody_back(
+    dsn: str, conn: asyncpg.Connection
+) -> None:
+    """Then a clean stop was told as a loss of leases, and its worker entered anew as it ended: somebody the others miss."""
+
+    @job_kind("t.last")
+    async def last() -> None:  # who runs something beats often
+        await eventually(lambda: daemon.worker.stopping)
+
+    beats = {"lease_seconds": 20.0, "heartbeat_seconds": 0.1}
+    with structlog.testing.capture_logs() as said:
+        async with at_work(dsn, last, worker=beats) as daemon:
+            await until(conn, await insert(conn, "t.last"), "running")
+            daemon.heartbeat.beat_now()
+            # The goodbye takes its time, so that a beat waits for its commit.
+            await conn.execute("""
+                create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.6); return new; end $$;
+                create trigger slow before insert on bellhand.events for each row when (new.type = 'worker_stopped') execute function public.slow()""")
+    assert [line for line in said if line["log_level"] == "error"] == []
+    assert await conn.fetch("select name from bellhand.workers") == []
 
 
 @pytest.mark.parametrize("how", ["drained", "stopped"])

@@ -229,7 +229,7 @@ class Daemon:
                 await self.settler.idle.wait()
                 await self.lines.flush()
                 await self.keeper.write_stats()
-                handed_back = await self.store.retire_worker()
+                handed_back = await self.registration.leave()
         except (TimeoutError, Away, Again) as error:
             log.warning("left_without_goodbye", why=str(error) or "the database does not answer", unsettled=self.settler.backlog,
                         note="the lease runs out and the jobs run again")  # fmt: skip

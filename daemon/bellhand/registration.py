@@ -31,6 +31,7 @@ class Registration:
         self.random = random
         self.gone = asyncio.Event()
         self.goodbye: asyncio.Task[None] | None = None
+        self.left = False
         self.code = ""  # of the handlers, once it was read
 
     async def enter(self) -> Surroundings:
@@ -73,9 +74,10 @@ class Registration:
             await self.store.set_meta(name, str(value))
 
     def lost(self) -> None:
-        """Another daemon gave us up: `keep` enters anew, under a new name."""
-        self.worker.given_up()
-        self.gone.set()
+        """Another daemon gave us up: `keep` enters anew, under a new name. Who has left misses its entry too, in its last beat."""
+        if not self.left:
+            self.worker.given_up()
+            self.gone.set()
 
     def leaving(self) -> None:
         """The daemon goes down: the others are told, and nothing waits for that."""
@@ -84,6 +86,11 @@ class Registration:
     async def _say_goodbye(self) -> None:
         with suppress(Away, Again):  # its beats say it too
             await self.store.start_draining()
+
+    async def leave(self) -> int:
+        """Hand back what is still ours and take out our entry; how many jobs that were. Raises Away, Again."""
+        self.left = True
+        return await self.store.retire_worker()
 
     def held(self) -> Held | None:
         """What the heartbeat keeps alive; called from its thread."""
