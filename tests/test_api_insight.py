@@ -58,6 +58,7 @@ async def test_failures(port: Client, desk: Desk) -> None:
     assert (code, said["muted"], said["muted_until"]) == (200, True, "forever")
     assert (await port.ask("/v1/failures"))[1] == {"data": []}
     assert len((await port.ask("/v1/failures?muted=true&kind=a"))[1]["data"]) == 1
+    assert (await port.post(f"{path}/mute", {"until_deploy": True}))[1]["muted_until"] == "deploy"
     assert (await port.post(f"{path}/mute", {"seconds": 0}))[1]["muted"] is False
     code, said, _ = await port.ask("/v1/failures/zzz")
     assert (code, said["code"]) == (404, "not_found")

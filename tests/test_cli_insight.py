@@ -103,6 +103,8 @@ def test_failures_are_listed_shown_muted_and_retried(bellhand: Bellhand) -> None
     bellhand.ok("failures", short, "--mute", "2h", "--reason", "known")
     assert [row["jobs"] for row in bellhand.ok("failures", "--json").json] == [1]
     assert len(bellhand.ok("failures", "--all", "--json").json) == 2
+    said = bellhand.ok("failures", short, "--mute", "deploy").out
+    assert said == f"{group['fingerprint']}  muted until the next deploy\n"
     bellhand.ok("failures", short, "--mute", "off")
     assert len(bellhand.ok("failures", "-q").words) == 2
     assert bellhand("failures", "zzz").code == 3

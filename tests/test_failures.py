@@ -183,14 +183,19 @@ async def test_a_muted_group_is_left_out_until_its_time(desk: Desk) -> None:
     await ended(desk, "fail", {})
     await desk.conn.execute("select bellhand.learn_now()")
     fingerprint = await desk.conn.fetchval("select fingerprint from bellhand.failures")
-    await desk.conn.fetch(query("mute_failure"), fingerprint, 3600.0, "known", "ann")
+    await desk.conn.fetch(query("mute_failure"), fingerprint, 3600.0, "known", False, "ann")
     assert await desk.conn.fetch(query("failures"), False, None, 10) == []
     (row,) = await desk.conn.fetch(query("failures"), True, "a", 10)
     assert (row["muted"], row["muted_by"], row["muted_reason"]) == (True, "ann", "known")
     await desk.at("2030-01-07 10:01Z")
     assert len(await desk.conn.fetch(query("failures"), False, None, 10)) == 1
+    await desk.conn.fetch(query("mute_failure"), fingerprint, None, "mended", True, "ann")
+    assert await desk.conn.fetch(query("failures"), False, None, 10) == []
+    await desk.conn.execute("insert into bellhand.deploys (version) values ('2')")
+    (row,) = await desk.conn.fetch(query("failures"), False, None, 10)
+    assert (row["muted"], row["muted_by"], row["muted_until_deploy"]) == (False, None, False)
     with pytest.raises(asyncpg.PostgresError, match="there is no group of failures"):
-        await desk.conn.fetch(query("mute_failure"), "nope", None, None, "ann")
+        await desk.conn.fetch(query("mute_failure"), "nope", None, None, False, "ann")
 
 
 async def test_a_group_is_retried_as_one_and_what_history_lost_is_forgotten(desk: Desk) -> None:

@@ -85,7 +85,7 @@ async def test_a_failure_is_found_by_its_fingerprint(dsn, conn):
         assert "ValueError" in text_of(page, "h1")
         assert "after the deploy of 0" in text_of(page, "#group")
         assert "Owners of those1" in text_of(page, "#group")
-        for form, said in (({"for": "ever", "reason": "known"}, "somebody unmutes it: known"), ({"for": "7d"}, "in 7 d"), ({"for": "off"}, "Mute it")):  # fmt: skip
+        for form, said in (({"for": "ever", "reason": "known"}, "somebody unmutes it: known"), ({"for": "7d"}, "in 7 d"), ({"for": "deploy"}, "the next deploy"), ({"for": "off"}, "Mute it")):  # fmt: skip
             _, page, there = await browser.post(f"/failures/{failure}/mute", form)
             assert said in text_of(page), form
             assert there == f"/failures/{failure}?did={'unmute' if form['for'] == 'off' else 'mute'}"  # fmt: skip

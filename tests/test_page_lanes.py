@@ -88,6 +88,12 @@ async def test_a_lane_shows_its_slots_its_queue_and_its_waits(dsn, conn):
         assert rows["up to 10 s"] == "1"
         _, page, _ = await browser.get(f"/jobs/{last}")
         assert page.css_first("#head a[href='/lanes/pages#next-title']")
+        _, page, _ = await browser.get("/jobs?q=lane:pages+state:pending")
+        assert "1 before it" in text_of(page, f"#job-{last}")
+        assert "next in its lane" in text_of(page, f"#job-{first}")
+        _, page, _ = await browser.get("/jobs?q=lane:pages+owner:nobody")
+        links = [link.attributes["href"] for link in page.css("main .empty a[href*='q=']")]
+        assert links == ["/jobs?q=owner%3Anobody", "/jobs?q=lane%3Apages"]
         code, page, _ = await browser.get("/lanes/pagse")
         assert (code, page.css_first(".card p a").attributes["href"]) == (404, "/lanes/pages")
 

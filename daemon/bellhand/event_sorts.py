@@ -33,7 +33,7 @@ EVENTS: dict[str, str] = {
     "bulk_run_now": "The same, made due.",
     "bulk_reprioritize": "The same, with another priority.",
     "bulk_undone": "A bulk act was taken back; `jobs` that were, `kept` that something else had touched.",
-    "failure_muted": "A group of failures is not to be shown until a time.",
+    "failure_muted": "A group of failures is not to be shown until a time or the next deploy.",
     "failure_unmuted": "It is shown again.",
     # Of the whole
     "lane_paused": "Nothing more starts from a lane; `reason`, `until`.",

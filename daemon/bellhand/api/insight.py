@@ -87,12 +87,10 @@ class Insight:
 
     @operation("POST", "/v1/failures/{failure}/mute", "operate", answers={200: Failure}, problems=("not-found",))  # fmt: skip
     async def mute(self, request: web.Request, body: Muting | None) -> web.StreamResponse:
-        """Leave a group out of what is shown first, for a while or for good; with `seconds: 0` no longer."""
+        """Leave a group out of what is shown first, for a while, until the next deploy or for good; with `seconds: 0` no longer."""
         row = await self._group(request)
-        seconds, reason = (body.seconds, body.reason) if body else (None, None)
-        await self.look.fetch(
-            "mute_failure", row["fingerprint"], seconds, reason, actor=caller_of(request).actor
-        )
+        given = body or Muting()
+        await self.look.fetch("mute_failure", row["fingerprint"], given.seconds, given.reason, given.until_deploy, actor=caller_of(request).actor)  # fmt: skip
         return answer(_failure(await self._group(request)))
 
     @operation(
@@ -187,9 +185,9 @@ def _filter(given: BulkFilter) -> dict[str, Any]:
 def _failure(row: Record) -> dict[str, Any]:
     found = masked(dict(row), "message", "example")
     del found["now"]
-    until = found["muted_until"]
+    until, until_deploy = found["muted_until"], found.pop("muted_until_deploy")
     # A group that is muted for good has no moment that a calendar knows.
-    found["muted_until"] = None if until is None else rfc3339(until) if until.year < 9999 else "forever"  # fmt: skip
+    found["muted_until"] = "deploy" if until_deploy else None if until is None else rfc3339(until) if until.year < 9999 else "forever"  # fmt: skip
     return found | {name: rfc3339(row[name]) for name in ("first_at", "last_at")}
 
 

@@ -165,6 +165,8 @@ class Muting(Body):
 
     seconds: Annotated[float, Field(ge=0, le=1e9)] | None = None
     """0: not any more; left out: until it is unmuted."""
+    until_deploy: bool = False
+    """Until the next deploy is noted, whatever `seconds` says."""
     reason: Reason | None = None
 
 

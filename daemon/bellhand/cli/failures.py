@@ -34,7 +34,10 @@ async def failures(
     ] = False,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=200))] = 20,
     mute: Annotated[
-        str | None, Parameter(help="Do not show the group for so long: 2h, 7d, forever, or off.")
+        str | None,
+        Parameter(
+            help="Do not show the group for so long: 2h, 7d, deploy (until the next one), forever, or off."
+        ),
     ] = None,
     reason: Annotated[str | None, Parameter(help="Why it is muted.")] = None,
     cli: Given,
@@ -138,13 +141,17 @@ async def _show(cli: Any, database: Database, row: Any) -> int:
 async def _mute(
     cli: Any, database: Database, fingerprint: str, mute: str, reason: str | None
 ) -> int:
-    seconds = {"forever": None, "off": 0.0}.get(mute, -1.0)
+    seconds = {"deploy": None, "forever": None, "off": 0.0}.get(mute, -1.0)
     if seconds == -1.0:
         seconds = seconds_of(mute, "--mute")
-    until = await database.value("mute_failure", fingerprint, seconds, reason, actor())
+    until = await database.value(
+        "mute_failure", fingerprint, seconds, reason, mute == "deploy", actor()
+    )
     if cli.json:
         say_json({"failure": fingerprint, "muted_until": until})
     else:
         word = "muted" if seconds != 0 else "not muted any more"
-        say(f"{fingerprint}  {word}{f' for {mute}' if seconds else ''}")
+        say(
+            f"{fingerprint}  {word}{f' for {mute}' if seconds else ' until the next deploy' if mute == 'deploy' else ''}"
+        )
     return 0

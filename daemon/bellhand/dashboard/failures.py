@@ -16,8 +16,21 @@ from bellhand.problems import HttpProblem, not_found
 
 WINDOWS = {"1h": 3600.0, "24h": 86_400.0, "7d": 604_800.0}
 GROUPS_MAX = 100
-MUTE_SECONDS = {"1h": 3600.0, "1d": 86_400.0, "7d": 604_800.0, "ever": None, "off": 0.0}
-MUTE_WORDS = {"1h": "an hour", "1d": "a day", "7d": "a week", "ever": "until somebody unmutes it"}
+MUTE_SECONDS = {
+    "1h": 3600.0,
+    "1d": 86_400.0,
+    "7d": 604_800.0,
+    "deploy": None,
+    "ever": None,
+    "off": 0.0,
+}
+MUTE_WORDS = {
+    "1h": "an hour",
+    "1d": "a day",
+    "7d": "a week",
+    "deploy": "until the next deploy",
+    "ever": "until somebody unmutes it",
+}
 FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 
 
@@ -59,11 +72,17 @@ class Failures:
     async def mute(self, request: web.Request) -> web.Response:
         """POST /failures/{fingerprint}/mute."""
         form = await request.post()
-        seconds = MUTE_SECONDS.get(str(form.get("for", "1d")), 86_400.0)
+        length = str(form.get("for", "1d"))
+        seconds = MUTE_SECONDS.get(length, 86_400.0)
         found = _fingerprint(request)
         reason = str(form.get("reason", ""))[:500] or None
         await self.site.look.fetch(
-            "mute_failure", found, seconds, reason, actor=caller_of(request).actor
+            "mute_failure",
+            found,
+            seconds,
+            reason,
+            length == "deploy",
+            actor=caller_of(request).actor,
         )
         return self.site.done(f"/failures/{found}", "unmute" if seconds == 0 else "mute")
 

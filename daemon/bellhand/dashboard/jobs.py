@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from bellhand.callers import caller_of
 from bellhand.counted import counted
-from bellhand.dashboard.search import Search, is_number, job_named, parse
+from bellhand.dashboard.search import Search, is_number, job_named, parse, without_one
 from bellhand.dashboard.site import Site, address, local, see
 from bellhand.dashboard.words import shown
 from bellhand.problems import HttpProblem
@@ -71,7 +71,7 @@ class Jobs:
         return await self.site.page(
             request, "jobs.html", title="Jobs", live=True, q=text, search=search, jobs=jobs, kinds=frame.kinds, tabs=TABS,
             saved=next((view for view in frame.views if view["path"] == address(request)), None),
-            state_words=(*STATES, PARTIAL, "live", "over"), before=before, looked_at=looked_at,
+            without=[] if jobs else without_one(text), state_words=(*STATES, PARTIAL, "live", "over"), before=before, looked_at=looked_at,
             older=f"/jobs?{urlencode(here | {'before': older})}" if older else "",
             newest=f"/jobs?{urlencode(here)}" if here else "/jobs", here_again=request.path_qs,
             whole=json.dumps(whole) if whole else "",
@@ -144,7 +144,8 @@ class Jobs:
         times = {row["job"]: row for row in await self.site.look.fetch("eta", live)} if live else {}
         for row in rows:
             job = resource(row, foretold=times.get(row["id"]))
-            found.setdefault(job["id"], job | {"shown": shown(job)})
+            ahead = times[row["id"]]["ahead"] if row["id"] in times else None
+            found.setdefault(job["id"], job | {"shown": shown(job), "ahead": ahead})
         return [found[number] for number in ids if number in found]
 
     async def bulk(self, request: web.Request) -> web.Response:

@@ -20,6 +20,7 @@ from bellhand.resource import resource
 
 TICKS_SHOWN = 5
 RUNS_SHOWN = 20
+LATE_SECONDS = 60.0  # a tick so long due was missed
 TRENDS_MAX = 25  # schedule_runs.sql looks at no more
 LOWEST = 0.04  # of the longest: a run of no time is seen too
 
@@ -45,7 +46,8 @@ class Schedules:
         rows = []
         for row in found:
             words, ticks, wrong = told(row["cron"], row["timezone"], row["now"])
-            more = {"words": words, "ticks": ticks, "error": row["error"] or wrong, "ended": states.get(row["last_job"])}  # fmt: skip
+            late = row["next_at"] is not None and (row["now"] - row["next_at"]).total_seconds() > LATE_SECONDS  # fmt: skip
+            more = {"late": late, "words": words, "ticks": ticks, "error": row["error"] or wrong, "ended": states.get(row["last_job"])}  # fmt: skip
             rows.append(dict(row) | more)
         return await self.site.page(
             request,

@@ -150,6 +150,16 @@ def parse(text: str) -> Search:
     return Search(**found, problems=tuple(problems))  # type: ignore[arg-type]  # gathered by name
 
 
+def without_one(text: str) -> list[tuple[str, str]]:
+    """Each term of a search with what is left without it; none where there is one term alone."""
+    terms = _terms(text)[:TERMS_MAX]
+    if len(terms) < 2:
+        return []
+    return [
+        (one, shlex.join(terms[:place] + terms[place + 1 :])) for place, one in enumerate(terms)
+    ]
+
+
 def _take(found: dict[str, object], words: list[str], name: str, value: str) -> None:
     if name == "state":
         found["states"] = states_of(value)
