@@ -6,12 +6,13 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
+from asyncpg import Record
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from bellhand.cli.again import Watch, again
 from bellhand.cli.arguments import Job, Jobs, OfKind, OfLane
-from bellhand.cli.context import Database, Given, loads
+from bellhand.cli.context import Cli, Database, Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.inside import ids_listed
 from bellhand.cli.naming import find, name_of, names_of
@@ -89,12 +90,7 @@ async def list_(
         if oldest:
             rows.sort(key=lambda row: ids.index(row["id"]))
         rows = [row for row in rows if _shown(row, wanted)][:limit]
-        live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
-        live = live if not cli.quiet and cli.prints("eta", "position") else []
-        foretold = {row["job"]: row for row in await database.rows("eta", live)} if live else {}
-        places = (
-            {row["id"]: row for row in await database.rows("watch_positions", live)} if live else {}
-        )
+        foretold, places = await _outlook(database, cli, rows)
         if kind and not rows and await database.row("cli_kinds", kind) is None:
             tell(f"there is no kind {plain(kind)}; a kind is named whole, see: bellhand kinds")
     found = [resource(row, places.get(row["id"]), foretold.get(row["id"])) for row in rows]
@@ -109,6 +105,17 @@ async def list_(
         asked = state or kind or lane or owner or since or payload
         tell("no jobs match" if asked else "no jobs yet")
     return 0
+
+
+async def _outlook(
+    database: Database, cli: Cli, rows: list[Record]
+) -> tuple[dict[int, Record], dict[int, Record]]:
+    """What is foretold of those that are not over, and their places, by id; nothing where neither is shown."""
+    live = [row["id"] for row in rows if row["state"] not in OVER][:FORETOLD_MAX]
+    if not live or cli.quiet or not cli.prints("eta", "position"):
+        return {}, {}
+    foretold = {row["job"]: row for row in await database.rows("eta", live)}
+    return foretold, {row["id"]: row for row in await database.rows("watch_positions", live)}
 
 
 def _table(jobs: list[dict[str, Any]], now: datetime) -> None:
