@@ -9,7 +9,7 @@ import time
 import asyncpg
 import pytest
 
-from bellhand.db import Again, Away, Backoff, Database, HandlerPool
+from bellhand.db import Again, Away, Backoff, Database, HandlerPool, NoConnection
 from bellhand.dev.postgres import DevPostgres
 from bellhand.reach import each_host
 from bellhand.store import Store
@@ -195,3 +195,36 @@ async def test_a_host_that_is_gone_without_a_word_does_not_keep_us_from_the_next
     assert asked == 1, "the one that answered is asked first from now on"
     assert database.host == 1
     gone.close()
+
+
+async def test_who_holds_a_connection_and_waits_for_another_that_cannot_come_hears_what_to_do(
+    dsn: str,
+) -> None:
+    pool = HandlerPool(Database(dsn, statement_seconds=0.4), 3)
+    both = asyncio.Barrier(2)
+
+    async def greedy() -> str:
+        async with pool.lent():
+            await both.wait()
+            async with pool.lent():
+                return "got it"
+
+    async def waits() -> int:
+        async with pool.lent() as connection:
+            return int(await connection.fetchval("select 1"))
+
+    one, other = asyncio.create_task(greedy()), asyncio.create_task(greedy())
+    await eventually(pool.loans.locked)
+    patient = asyncio.create_task(
+        waits()
+    )  # it holds none, so its turn comes, however long that takes
+    said = await asyncio.gather(one, other, return_exceptions=True)
+    refused = [str(error) for error in said if isinstance(error, NoConnection)]
+    assert refused
+    assert "within 0.4 s: handlers hold all 2" in refused[0]
+    assert "handler_connections under [database]" in refused[0]
+    assert await patient == 1
+    async with pool.lent(), pool.lent():  # where there is room nobody minds
+        pass
+    for link in pool.database.links:
+        link.drop()

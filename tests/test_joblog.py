@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from bellhand import Job, Retry, job_kind, logs
 from bellhand.db import Away
@@ -29,6 +30,14 @@ from streams import reading
 from support import eventually
 
 SECRET = "c4n4ry"
+TROUBLE_ONCE = """
+create sequence bellhand.trouble; grant usage on sequence bellhand.trouble to public;
+create function bellhand.trouble() returns trigger language plpgsql as $$ begin
+  if nextval('bellhand.trouble') = 1 then raise exception using errcode = 'XX001', message = 'a block cannot be read'; end if;
+  return new;
+end $$;
+create trigger trouble before insert on bellhand.job_lines for each row execute function bellhand.trouble();
+"""
 log = structlog.get_logger("acme.pages")
 
 
@@ -92,6 +101,8 @@ async def told(conn: asyncpg.Connection, job: int, **chosen: Any) -> list[asyncp
 async def test_lines_know_their_attempt_and_step_and_hold_no_secret(
     dsn: str, conn: asyncpg.Connection, logging_on: None
 ) -> None:
+    # The first write meets an error of the server's own: the lines are written again.
+    await conn.execute(TROUBLE_ONCE)
     async with at_work(dsn, tell, silent):
         job, other = await insert(conn, "test.tell"), await insert(conn, "test.silent")
         await until(conn, job, "completed")
@@ -169,13 +180,19 @@ class Sink:
 
     def __init__(self) -> None:
         self.away = True
+        self.asked = 0
+        self.refuses: dict[int, Exception] = {}  # by job
         self.taken: list[tuple[int, int, int]] = []  # job, first, last
         self.trimmed: list[int] = []
 
     async def add_job_lines(self, columns: Callable[[], list[list[Any]]]) -> None:
         if self.away:
             raise Away("it is away")
+        self.asked += 1
         jobs, _, _, firsts, lasts, *_ = columns()
+        for job in jobs:
+            if job in self.refuses:
+                raise self.refuses[job]
         self.taken += zip(jobs, firsts, lasts, strict=True)
 
     async def trim_job_lines(self, jobs: list[int], lines_max: int, bytes_max: int) -> None:
@@ -198,7 +215,12 @@ async def test_a_flood_while_the_database_is_away_stays_within_bounds() -> None:
     assert waiting == lines._bytes <= 4_000_000
     assert all(job.tail.bytes <= 262_144 for job in jobs)
     sink.away = False
-    assert await lines.flush() is True
+    lines.backoff.next_seconds()  # as the loop does after a flush that failed
+    with capture_logs() as said:
+        assert await lines.flush() is True
+    (dropped,) = (one for one in said if one["event"] == "job_lines_dropped")
+    taken = sum(last - first + 1 for _, first, last in sink.taken)
+    assert taken + dropped["lines"] == 1 + 39 * 601, "each line is there, or told of"
     assert (0, 1, 1) in sink.taken
     assert {last for job, _, last in sink.taken if job} == {601}, "the newest are there"
     assert all(first > 1 for job, first, _ in sink.taken if job), (
@@ -206,6 +228,41 @@ async def test_a_flood_while_the_database_is_away_stays_within_bounds() -> None:
     )
     assert await lines.flush() is True
     assert len(sink.taken) == 40, "once"
+
+
+async def test_lines_that_the_database_refuses_hold_back_no_others_and_are_kept_or_told_of() -> (
+    None
+):
+    """An error of the server's own may pass; what is wrong with the lines themselves does not."""
+    sink = Sink()
+    sink.away = False
+    lines = JobLines(sink, Log(), {}, lambda: 0.0, lambda: 0.5)  # type: ignore[arg-type]
+    jobs = [SimpleNamespace(id=n, epoch=1, attempt=1) for n in range(300)]
+    sink.refuses = {17: asyncpg.DataCorruptedError("a block"), 200: asyncpg.DataError("odd")}
+    for job in jobs:
+        lines.keep(job, {"level": "info", "event": "x"})
+    with capture_logs() as said:
+        assert await lines.flush() is False
+    assert {job for job, _, _ in sink.taken} == set(range(300)) - {17, 200}
+    assert sink.asked < 50, "it is looked for by halves"
+    told = {one["event"]: one for one in said}
+    assert (told["job_lines_lost"]["job"], told["job_lines_lost"]["lines"]) == (200, 1)
+    assert told["job_lines_delayed"]["jobs"] == 1
+    lines.backoff.next_seconds()
+    lines.keep(jobs[17], {"level": "info", "event": "y"})
+    del sink.refuses[17]
+    assert await lines.flush() is True
+    assert sink.taken[-1] == (17, 1, 2)
+    # Where the server refuses all, not every job is asked about.
+    sink.refuses = {job.id: asyncpg.InternalServerError("?") for job in jobs}  # fmt: skip
+    sink.asked = 0
+    for job in jobs:
+        lines.keep(job, {"level": "info", "event": "z"})
+    assert await lines.flush() is False
+    assert sink.asked <= 90
+    sink.refuses = {}
+    assert await lines.flush() is True
+    assert {job for job, first, _ in sink.taken if first > 1} == set(range(300))
 
 
 def test_what_no_json_holds_is_kept_as_text() -> None:

@@ -1,5 +1,7 @@
 """What Postgres did, and the daemon never heard of: the answer to a COMMIT is lost on the way."""
 
+# ruff: noqa: F401, F811 (fixtures are used by name)
+
 import asyncio
 from collections.abc import AsyncIterator
 
@@ -9,6 +11,7 @@ import pytest
 from bellhand import job_kind
 from bellhand.dev.postgres import DevPostgres
 from daemons import at_work, insert, state, until
+from processes import Fleet, fleet
 from proxy import proxy
 from support import eventually
 
@@ -97,3 +100,24 @@ async def test_an_outcome_whose_acceptance_was_lost_counts_once(
     assert await state(conn, job) == over
     assert ran == 3
     assert await conn.fetchval("select count(*) from bellhand.history") == 3
+
+
+@pytest.mark.timeout(120)
+async def test_a_row_held_by_a_machine_that_vanished_is_let_go_and_its_job_runs_elsewhere(
+    private_server: DevPostgres, private_conn: asyncpg.Connection, fleet: Fleet
+) -> None:
+    """Its silence ends its sessions; until then every rescue of it would wait for the row, and be undone."""
+    dsn = private_server.dsn_for("bellhand", tcp=True)
+    database = {"silent_seconds": 1, "lock_seconds": 0.2, "statement_seconds": 5}
+    gone = fleet.start(dsn, database=database)
+    await gone.until("ready")
+    job = await insert(private_conn, "p.vanishes")
+    await eventually(lambda: fleet.lines("holds", job))
+    fleet.start(dsn, database=database)
+    # Without the limits Postgres waits for it as long as a transaction may be idle: a minute.
+    row = await until(private_conn, job, "completed", 40)
+    assert (row["crashes"], len(fleet.lines("holds", job))) == (1, 2)
+    held = await private_conn.fetchval(
+        "select count(*) from pg_stat_activity where application_name like 'bellhand:%' and state = 'idle in transaction'"
+    )
+    assert held == 0

@@ -350,7 +350,7 @@ def _database(settings: Settings) -> Database:
     own = settings.database
     return Database(
         settings.dsn, connect_seconds=own.connect_seconds, statement_seconds=own.statement_seconds,
-        lock_seconds=own.lock_seconds, pooled=own.pooler == "transaction", session_pooled=own.pooler == "session",
+        lock_seconds=own.lock_seconds, silent_seconds=own.silent_seconds, pooled=own.pooler == "transaction", session_pooled=own.pooler == "session",
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -36,7 +37,7 @@ _REFUSED = (
     asyncpg.InsufficientPrivilegeError,
 )  # fmt: skip
 # The statement is fine and the server is there, and yet: a block that cannot be read, a file that is gone, a mistake of its own.
-_TROUBLE = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
+TROUBLE = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
 
 
 def _no_room_for_bells(error: BaseException) -> bool:
@@ -71,6 +72,9 @@ class Database:
     statement_seconds: float = 30.0
     lock_seconds: float = 5.0
     answer_seconds: float = 2.0  # how much later than its statement timeout an answer may come
+    silent_seconds: int = (
+        20  # Postgres ends a session whose client its network hears nothing of for so long
+    )
     pooled: bool = False
     session_pooled: bool = False
     settings: dict[str, str] = field(default_factory=dict)
@@ -86,10 +90,10 @@ class Database:
             "idle_in_transaction_session_timeout": "60000",
             "client_connection_check_interval": "2000",
             # A machine that vanishes inside a handler's transaction would hold its job's row, and with it the rescue of all that it ran,
-            # for as long as the server waits for it: two hours, or an idle transaction's minute. 20 s are less than a lease.
-            "tcp_user_timeout": "20000",
-            "tcp_keepalives_idle": "10",
-            "tcp_keepalives_interval": "5",
+            # for as long as the server waits for it: two hours, or an idle transaction's minute.
+            "tcp_user_timeout": str(self.silent_seconds * 1000),
+            "tcp_keepalives_idle": str(max(1, self.silent_seconds // 2)),
+            "tcp_keepalives_interval": str(max(1, self.silent_seconds // 4)),
             "tcp_keepalives_count": "2",
             # Compiling costs tens of milliseconds, and what we run reads a few rows whatever the planner believes.
             "jit": "off",
@@ -209,12 +213,12 @@ class Link:
 async def _fetch(
     database: Database, connection: asyncpg.Connection, sql: str, *args: Any
 ) -> list[asyncpg.Record]:
-    """Run a statement of ours; handlers' own get the errors of _TROUBLE as they are."""
+    """Run a statement of ours; handlers' own get the errors of TROUBLE as they are."""
     try:
         return await connection.fetch(
             sql, *args, timeout=database.statement_seconds + database.answer_seconds
         )
-    except _TROUBLE as error:
+    except TROUBLE as error:
         connection.terminate()  # what only this session has wrong passes with it
         raise Trouble(describe(error)) from error
 
@@ -281,6 +285,20 @@ async def patiently(random: Callable[[], float], ask: Callable[[], Awaitable[T]]
             await asyncio.sleep(wait)
 
 
+class NoConnection(Exception):
+    """A handler that holds a connection waits for another one, and so do all who hold the others: none would ever get it."""
+
+    def __init__(self, loans: int, seconds: float) -> None:
+        super().__init__(
+            f"no connection was free within {seconds:g} s: handlers hold all {loans}, and this one waits for another while it holds one. Use the "
+            "one that it has, or let it go first; or give more with handler_connections under [database]: one more than twice the jobs that do so at once"
+        )  # fmt: skip
+
+
+# Whether a task, or one that it was started by, has a loan: only then can its waiting for another have no end.
+_holds: ContextVar[bool] = ContextVar("holds", default=False)
+
+
 class HandlerPool:
     """Connections that handlers' own statements and steps use: at most `size` (2 or more), opened when first needed."""
 
@@ -289,7 +307,8 @@ class HandlerPool:
         self.free: list[Link] = []
         self.turns = asyncio.Semaphore(max(2, size))
         # One is never lent: a handler that holds a connection waits for its steps, and those would wait for connections.
-        self.loans = asyncio.Semaphore(max(2, size) - 1)
+        self.lends = max(2, size) - 1
+        self.loans = asyncio.Semaphore(self.lends)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -308,8 +327,8 @@ class HandlerPool:
 
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection for somebody's own statements, which is cleaned before others get it."""
-        async with self.loans, self.connection() as connection:
+        """A connection for somebody's own statements, which is cleaned before others get it. Raises NoConnection."""
+        async with self._loan(), self.connection() as connection:
             try:
                 yield connection
             except Exception:
@@ -319,6 +338,21 @@ class HandlerPool:
                 connection.terminate()
                 raise
             await give_back(connection, self.database.statement_seconds)
+
+    @asynccontextmanager
+    async def _loan(self) -> AsyncIterator[None]:
+        held, seconds = _holds.get(), self.database.statement_seconds
+        try:
+            async with asyncio.timeout(seconds if held else None):
+                await self.loans.acquire()
+        except TimeoutError:
+            raise NoConnection(self.lends, seconds) from None
+        _holds.set(True)
+        try:
+            yield
+        finally:
+            _holds.set(held)
+            self.loans.release()
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Run one statement on any free connection; the errors are those of Link.fetch."""

@@ -115,7 +115,7 @@ class Heartbeat:
         # A beat that takes longer than this is no good: the lease would be gone.
         quick = Database(self.database.dsn, connect_seconds=min(5.0, self.lease_seconds / 4),
                          statement_seconds=min(5.0, self.lease_seconds / 4), lock_seconds=min(2.0, self.lease_seconds / 8),
-                         answer_seconds=min(2.0, self.lease_seconds / 12),
+                         answer_seconds=min(2.0, self.lease_seconds / 12), silent_seconds=self.database.silent_seconds,
                          pooled=self.database.pooled, session_pooled=self.database.session_pooled, settings=self.database.settings)  # fmt: skip
         link = quick.link("heartbeat", synchronous_commit="off")
         try:

@@ -2,7 +2,8 @@
 
 A job that logs nothing costs nothing here. What is not yet written is bounded: a handler that logs in a flood loses its older
 lines and no others, and the numbers of the lines tell how many. One statement carries the lines of all jobs, over a
-connection of its own, so settling never waits for it.
+connection of its own, so settling never waits for it. What the database does not take is kept and written again; only what no
+patience mends, or there is no more room for, is dropped, and that is said.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ WAITING_BYTES_MAX = 4_000_000  # not yet written, of all jobs
 LINE_CHARS_MAX = 16_000
 INT_BITS_MAX = 4_096  # Python refuses to write longer ones
 FIELDS_CUT_MAX = 50  # of a line that is too long
+HALVINGS_MAX = 40  # statements of a flush that look for the one job whose lines are refused
+# What is wrong with the lines themselves, and stays so.
+_UNSTORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError, ValueError)  # fmt: skip
 LEVELS = frozenset(("debug", "info", "warning", "error", "critical"))
 # Said with the chunk, or in a place of their own; everything else of a line are its fields.
 OWN = frozenset(("at", "level", "event", "job", "kind", "lane", "attempt", "step"))
@@ -73,6 +77,7 @@ class Chunk:
     lines: deque[tuple[float, bytes]]
     last: int
     bytes: int
+    written: bool = False
 
 
 class JobLines:
@@ -97,6 +102,8 @@ class JobLines:
         self._lock = threading.Lock()
         self._waiting: dict[Tail, None] = {}
         self._bytes = 0
+        self._halvings = 0
+        self._dropped = 0  # lines, since the database last took any
 
     # -- from any thread
 
@@ -111,7 +118,7 @@ class JobLines:
             tail.lines.append((now, line))
             tail.last += 1
             tail.bytes += len(line)
-            self._bytes += len(line) - tail.cut(self.lines_max, self.bytes_max)
+            self._bytes += len(line) - self._cut(tail, self.bytes_max)
             first = not self._waiting
             self._waiting[tail] = None
             if self._bytes > WAITING_BYTES_MAX:
@@ -123,7 +130,13 @@ class JobLines:
     def _make_room(self) -> None:
         """The job with most of what waits loses the older half of it: those that log little keep theirs."""
         largest = max(self._waiting, key=lambda tail: tail.bytes)
-        self._bytes -= largest.cut(self.lines_max, largest.bytes // 2)
+        self._bytes -= self._cut(largest, largest.bytes // 2)
+
+    def _cut(self, tail: Tail, bytes_max: int) -> int:
+        before = len(tail.lines)
+        cut = tail.cut(self.lines_max, bytes_max)
+        self._dropped += before - len(tail.lines)
+        return cut
 
     # -- on the loop
 
@@ -159,18 +172,41 @@ class JobLines:
         chunks = self._take()
         if not chunks:
             return True
+        self._halvings = HALVINGS_MAX
+        left, error = await self._write(chunks)
+        await self._trim([chunk for chunk in chunks if chunk.written])
+        if error is not None:
+            self._put_back(left)
+            if self.backoff.tries == 0:
+                log.warning("job_lines_delayed", jobs=len(left), error=describe(error))
+            return False
+        # A handler in a flood loses lines at any time: that is told only where the database had a part in it.
+        if self.backoff.tries and self._dropped:
+            log.warning("job_lines_dropped", lines=self._dropped, note="more were waiting than a daemon keeps while the database takes none")  # fmt: skip
+        self._dropped = 0
+        self.backoff.reset()
+        return True
+
+    async def _write(self, chunks: list[Chunk]) -> tuple[list[Chunk], Exception | None]:
+        """Write all that the database takes: of what it refuses, halves, until the lines of one job stand alone. What waits on, and why."""
         try:
             await self.store.add_job_lines(lambda: columns_of(chunks, self.clock()))
-        except (Away, Again) as error:
-            self._put_back(chunks)
-            if self.backoff.tries == 0:
-                log.warning("job_lines_delayed", jobs=len(chunks), error=str(error))
-            return False
-        except asyncpg.PostgresError as error:
-            log.error("job_lines_lost", jobs=len(chunks), error=describe(error))
-        self.backoff.reset()
-        await self._trim(chunks)
-        return True
+        except (Again, Away) as error:
+            return chunks, error
+        except (asyncpg.PostgresError, ValueError) as error:
+            if len(chunks) > 1 and self._halvings > 0:
+                self._halvings -= 1
+                middle = len(chunks) // 2
+                first, why = await self._write(chunks[:middle])
+                second, why_too = await self._write(chunks[middle:])
+                return first + second, why or why_too
+            if len(chunks) > 1 or not isinstance(error, _UNSTORABLE):
+                return chunks, error
+            log.error("job_lines_lost", job=chunks[0].tail.job, lines=len(chunks[0].lines), error=describe(error))  # fmt: skip
+            return [], None
+        for chunk in chunks:
+            chunk.written = True
+        return [], None
 
     def _take(self) -> list[Chunk]:
         with self._lock:
@@ -187,7 +223,7 @@ class JobLines:
                 tail = chunk.tail
                 tail.lines.extendleft(reversed(chunk.lines))
                 tail.bytes += chunk.bytes
-                self._bytes += chunk.bytes - tail.cut(self.lines_max, self.bytes_max)
+                self._bytes += chunk.bytes - self._cut(tail, self.bytes_max)
                 self._waiting[tail] = None
             while self._bytes > WAITING_BYTES_MAX:
                 self._make_room()

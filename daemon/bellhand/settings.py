@@ -78,6 +78,7 @@ class Database(Section):
     connect_seconds: PositiveFloat = 10
     statement_seconds: PositiveFloat = 30
     lock_seconds: PositiveFloat = 5
+    silent_seconds: PositiveInt = 20
     handler_connections: PositiveInt = 8
     pooler: Literal["auto", "direct", "session", "transaction"] = "auto"
 

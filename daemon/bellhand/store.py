@@ -16,7 +16,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from .db import Database, HandlerPool, Link
+from .db import TROUBLE, Database, HandlerPool, Link
 from .sql import query
 
 LINES_SECONDS = 7.0  # its statement timeout, and the way
@@ -148,7 +148,11 @@ class Store:
         """Write what jobs logged: jobs, epochs, attempts, first and last numbers, bytes, lines; asked for once there is
         a connection, since they say how long ago each was."""
         async with self.lines.held() as connection:
-            await connection.fetch(query("add_job_lines"), *columns(), timeout=LINES_SECONDS)
+            try:
+                await connection.fetch(query("add_job_lines"), *columns(), timeout=LINES_SECONDS)
+            except TROUBLE:
+                connection.terminate()  # what only this session has wrong passes with it
+                raise
 
     async def trim_job_lines(self, jobs: list[int], lines_max: int, bytes_max: int) -> None:
         """Keep only the newest of what they logged."""
