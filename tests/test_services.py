@@ -120,7 +120,7 @@ async def test_a_bomb_is_not_unpacked(dsn: str) -> None:
         ("serpapi.com", "an address looks like"),
         ("ftp://serpapi.com", "an address looks like"),
         ("https://serpapi.com?api_key=x", "an address looks like"),
-        ("https://key@serpapi.com", "does not belong into the address"),
+        ("https://key@serpapi.com", "does not belong in the address"),
     ],
 )
 def test_an_address_that_cannot_be_right_is_refused_at_the_start(address: str, said: str) -> None:

@@ -67,7 +67,7 @@ SORTS: dict[str, Sort] = {
         'send one such as Idempotency-Key: "8e03978e-40d5-43dd-bc93-6894a57f9324"',
     ),
     "token-in-url": Sort(
-        400, "A token does not belong into an address",
+        400, "A token does not belong in an address",
         "Addresses end up in logs, histories and Referer headers, so a token in one is a token told. This one was not looked at.",
         "send the header Authorization: Bearer <token>; a browser logs in at /login; revoke the token that was in the address",
     ),

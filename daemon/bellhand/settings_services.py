@@ -50,7 +50,7 @@ class Service(Section):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ValueError("an address looks like https://example.com/v1")
         if parts.username is not None or parts.password is not None:
-            raise ValueError("a key does not belong into the address; set key_file")
+            raise ValueError("a key does not belong in the address; set key_file")
         return base_url.rstrip("/")
 
     @field_validator("key")

@@ -307,7 +307,7 @@ def _said(error: Mapping[str, Any], schema: Mapping[str, Any], value: Any) -> st
     if error["type"] == "missing":
         return "is missing"
     if value is None and not error["loc"]:
-        return "is missing: a JSON object belongs into the body"
+        return "is missing: a JSON object belongs in the body"
     if error["type"] in WORDS:
         return WORDS[error["type"]]
     said = str(error["msg"]).removeprefix("Value error, ").replace(" after validation", "")

@@ -26,7 +26,7 @@ async def create(
         list[Scope] | None,
         Parameter(
             help="read looks at all; enqueue enqueues, and sees its own jobs; operate does both and acts on jobs; "
-            "admin may all. May be repeated; read if not given."
+            "admin may do everything. May be repeated; read if not given."
         ),
     ] = None,
     expires: Annotated[
