@@ -257,7 +257,7 @@ class Job:
         timeout_seconds: float | None = None,
         rate: float | None = None,
     ) -> list[Any]:
-        """One step an item (or a chunk of items, given to `fn` as a list); the results in order.
+        """One step for each item (or chunk of items, given to `fn` as a list); the results in order.
 
         A step that fails does not stop the others: its result is None, the job ends partial, and a
         retry runs only what failed. `concurrency` run at once, at most `rate` start in a second.

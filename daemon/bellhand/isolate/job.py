@@ -86,7 +86,7 @@ class IsolatedJob:
         timeout_seconds: float | None = None,
         rate: float | None = None,
     ) -> list[Any]:
-        """One step an item (or a chunk); the results in order, None where a step failed."""
+        """One step for each item (or chunk); the results in order, None where a step failed."""
         parts, names = plan(items, fn, name, chunk, self._names)
         results: list[Any] = await self._parent.ask(
             "each",
