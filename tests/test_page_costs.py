@@ -24,7 +24,14 @@ def test_a_script_is_named_by_what_it_imports_too():
     """A change in one changes the address of those that import it, or browsers would keep the old one for ever."""
     assets = Assets()
     body = assets.files["dashboard.js"][0].decode()
-    assert set(assets.imported) == {"charts.js", "find.js", "keys.js", "page.js", "stream.js"}
+    assert set(assets.imported) == {
+        "charts.js",
+        "find.js",
+        "keys.js",
+        "once.js",
+        "page.js",
+        "stream.js",
+    }
     for name in assets.imported:
         assert f'"./{name}?v={assets.digests[name]}"' in body
 

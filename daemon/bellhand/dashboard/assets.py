@@ -15,7 +15,7 @@ from bellhand.callers import needs
 FOLDER = Path(__file__).with_name("static")
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FOR_EVER = "public, max-age=31536000, immutable"
-IMPORT = re.compile(rb'(?<=from "\./)([\w.]+)(?=")')
+IMPORT = re.compile(rb'(?<= "\./)([\w.]+)(?=")')
 
 
 class Assets:

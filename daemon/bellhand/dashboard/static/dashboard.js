@@ -4,6 +4,7 @@
 import { drawCharts } from "./charts.js";
 import { addFinding } from "./find.js";
 import { addCopyButtons, addKeys, showChosen } from "./keys.js";
+import "./once.js";
 import { $, $$, page, say, stored } from "./page.js";
 import { follow, isFollowed, onNews } from "./stream.js";
 
