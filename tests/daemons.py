@@ -1,6 +1,7 @@
 """A real daemon inside the test's loop, and its jobs seen from outside."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -32,12 +33,17 @@ def settings_for(dsn: str, worker: dict[str, Any] | None = None, **sections: Any
     return Settings(dsn=dsn, worker=QUICK | (worker or {}), **given)
 
 
+def chance() -> float:
+    """As random as it may be where a retry that comes at once would be over before anybody saw it wait."""
+    return 0.25 + 0.75 * random.random()
+
+
 @asynccontextmanager
 async def at_work(
     dsn: str, *handlers: Callable[..., Any], worker: dict[str, Any] | None = None, **sections: Any
 ) -> AsyncIterator[Daemon]:
     """A daemon that is ready; on leaving it drains, and must end with exit code 0."""
-    daemon = Daemon(settings_for(dsn, worker, **sections), kinds=kinds_of(*handlers))
+    daemon = Daemon(settings_for(dsn, worker, **sections), kinds=kinds_of(*handlers), random=chance)
     running = asyncio.create_task(daemon.run())
     ready = asyncio.create_task(daemon.ready.wait())
     try:

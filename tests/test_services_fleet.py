@@ -144,7 +144,7 @@ async def test_what_was_under_way_when_it_opened_comes_too_late_to_close_it(
 ) -> None:
     settings = sections(stand_ins.port, **BREAKER | {"breaker_seconds": 60})
     async with services(dsn, settings) as one, services(dsn, settings) as other:
-        stand_ins.faults.set("serpapi", "slow", seconds=0.4)
+        stand_ins.faults.set("serpapi", "slow", seconds=1.5)
         early = asyncio.create_task(ask(other))
         await eventually(lambda: stand_ins.asked("serpapi"))
         stand_ins.faults.set("serpapi", "error", times=3)
