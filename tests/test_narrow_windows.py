@@ -136,7 +136,7 @@ async def test_a_worker_that_cannot_beat_claims_nothing_though_its_claims_would_
         pass
 
     operator = await asyncpg.connect(dsn)
-    async with at_work(dsn, long, any_job) as daemon:
+    async with at_work(dsn, long, any_job, worker={"lease_seconds": 3.0}) as daemon:
         held = await insert(conn, "t.long")
         await eventually(lambda: bool(daemon.worker.running))
         async with operator.transaction():
@@ -160,7 +160,7 @@ async def test_trouble_of_the_server_s_own_in_a_claim_or_a_beat_is_waited_for(
     async def any_job() -> None:
         pass
 
-    async with at_work(dsn, any_job) as daemon:
+    async with at_work(dsn, any_job, worker={"lease_seconds": 3.0}) as daemon:
         await conn.execute(f"""
             create function public.broken() returns trigger language plpgsql as
               $$ begin raise exception 'missing chunk number 0 for toast value 7' using errcode = 'XX001'; end $$;
