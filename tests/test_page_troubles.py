@@ -4,10 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from bellhand.dashboard.overview import PARTS
 from bellhand.dashboard.trouble import SORTS, late_lanes, slo_of, troubles
+from bellhand.db import Away
+from bellhand.problems import LATE, of_error
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 IDLE = [{"done": 0, "failed": 0, "again": 0, "cancelled": 0}] * PARTS
@@ -29,10 +32,10 @@ INCIDENTS = """
     insert into bellhand.parked (id, epoch, rank, kind, reason) select id, epoch, 5, 'shop.refund', 'no_handler' from bellhand.jobs where kind = 'shop.mail';
     insert into bellhand.events (type, data) values ('worker_lost', '{"worker": "vm-3", "host": "vm-3", "pid": 7, "jobs": 3, "failed": 1}');
     insert into bellhand.failures (fingerprint, kind, error_class, message, example, jobs, first_at, last_at)
-      values ('f1', 'shop.sync', 'KeyError', 'no rate', '', 30, now() - interval '20 minutes', now()), ('f2', 'shop.mail', 'Rare', 'seldom', '', 30, now(), now()),
-        ('f3', 'shop.sync', 'Muted', 'known', '', 30, now(), now());
+      values ('f1', 'shop.sync', 'KeyError', 'no rate', '', 30, now() - interval '20 minutes', now()), ('f2', 'shop.mail', 'Rare', 'seldom', '', 30, now() - interval '2 days', now()),
+        ('f4', 'shop.mail', 'New', 'never seen', '', 5, now() - interval '9 minutes', now()), ('f3', 'shop.sync', 'Muted', 'known', '', 30, now(), now());
     update bellhand.failures set muted_until = 'infinity' where fingerprint = 'f3';
-    insert into bellhand.failure_hours select fingerprint, date_trunc('hour', now(), 'UTC'), 30 from bellhand.failures;
+    insert into bellhand.failure_hours select fingerprint, date_trunc('hour', now(), 'UTC'), jobs from bellhand.failures;
     insert into bellhand.deploys (at, version) values (now() - interval '22 minutes', 'a1b2c3d');
     insert into bellhand.stats (minute, kind, outcome, worker, jobs, wait_seconds, run_seconds, histogram)
       select now(), k, o, gen_random_uuid(), n, 0, 0, '{}' from (values ('shop.sync', 'completed', 20), ('shop.sync', 'fail', 30), ('shop.mail', 'completed', 5000), ('shop.mail', 'fail', 30)) x(k, o, n);
@@ -63,7 +66,8 @@ async def test_each_sort_of_trouble_is_found_and_told_with_where_to_go(conn):
         "shop.sync does not end": ("1 job runs beyond the timeout, which did not stop it", "/jobs/"),
         "No pulse in lane default": ("A canary was sent and did not come back", "/lanes/default"),
         "openai is left alone": ("HTTP 503; asked again in", "/system#services-title"),
-        "shop.sync fails: KeyError": ("30 of 50 that ended failed in this hour and the last, first 2 min after the deploy of a1b2c3d. no rate", "/failures/f1"),
+        "shop.sync fails: KeyError": ("30 of 50 that ended failed in this hour and the last, first 2 min after the deploy of a1b2c3d. It is new. no rate", "/failures/f1"),
+        "shop.mail fails: New": ("5 of 5,030 that ended failed in this hour and the last, first 13 min after the deploy of a1b2c3d. It is new. never seen", "/failures/f4"),
         "Schedule nightly missed its tick": ("the payload lacks month", "/schedules"),
         "Worker vm-3 was lost": ("3 jobs it held were taken back, 1 of them failed for good", "/workers"),
         "serpapi is not called": ("the searches of this month are used up; called again in 9 h", "/system#services-title"),
@@ -77,6 +81,13 @@ async def test_each_sort_of_trouble_is_found_and_told_with_where_to_go(conn):
     ages = {what: one.since and (datetime.now(UTC) - one.since).total_seconds() for what, one in found.items()}  # fmt: skip
     assert ages["serpapi is not called"] is None
     assert ages["openai is left alone"] == pytest.approx(1020, abs=60)
+
+
+def test_a_database_that_is_slow_is_told_as_slow_and_not_as_away() -> None:
+    slow = Away("QueryCanceledError: canceling statement due to statement timeout")
+    slow.__cause__ = asyncpg.QueryCanceledError()
+    told = [of_error(error) for error in (slow, Away("connection refused"), TimeoutError())]
+    assert [one and one.detail for one in told] == [LATE, "connection refused", "it did not answer in time"]  # fmt: skip
 
 
 async def test_a_transaction_that_holds_back_vacuum_is_told_of() -> None:

@@ -248,6 +248,8 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
         failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
         worker = await conn.fetchval("select id from bellhand.workers")
         await conn.execute("insert into bellhand.views (name, path) values ('mine', '/jobs?q=owner:nobody')")  # fmt: skip
+        await conn.execute("update bellhand.services set state = 'open', error = 'HTTP 503' where name = 'openai'")  # fmt: skip
+        await conn.execute("insert into bellhand.lanes (name) values ('shut'); select bellhand.pause_lane('shut', 'known')")  # fmt: skip
         await insert(conn, "pages.steps", '{"wait_for": "never"}')
         paths = [
             f"/workers/{worker}/drain",

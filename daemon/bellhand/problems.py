@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
-from asyncpg import PostgresError
+from asyncpg import PostgresError, QueryCanceledError
 
 from .db import Again, Away
 from .problem_sorts import OF_SQLSTATE, SORTS
 
 CONTENT_TYPE = "application/problem+json"
+LATE = "a statement took longer than it may: Postgres is busy, or something holds a lock that it waits for"
 
 
 class HttpProblem(Exception):
@@ -78,7 +79,8 @@ def unavailable(detail: str) -> HttpProblem:
 def of_error(error: Exception) -> HttpProblem | None:
     """What an error of the database means to who asked; None if it is none of a known sort."""
     if isinstance(error, Away | Again | TimeoutError):
-        return unavailable(str(error) or "it did not answer in time")
+        late = isinstance(error.__cause__, QueryCanceledError)
+        return unavailable(LATE if late else str(error) or "it did not answer in time")
     if not isinstance(error, PostgresError):
         return None
     state = error.sqlstate or ""

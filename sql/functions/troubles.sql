@@ -30,10 +30,12 @@ select 'no_worker', x.kind, (select j.created_at from bellhand.jobs j where j.id
 union all
 select 'overrun', o.kind, o.since, jsonb_build_object('jobs', o.jobs, 'job', o.job) from overdue o
 union all
-select 'failing', f.kind, f.first_at, jsonb_build_object('fingerprint', f.fingerprint, 'error_class', f.error_class, 'message', f.message, 'jobs', f.jobs, 'ended', greatest(f.jobs, e.jobs), 'deploy',
+select 'failing', f.kind, f.first_at, jsonb_build_object('fingerprint', f.fingerprint, 'error_class', f.error_class, 'message', f.message, 'jobs', f.jobs, 'ended', greatest(f.jobs, e.jobs), 'new', f.first_at > c.now - interval '1 hour', 'deploy',
     (select jsonb_build_object('version', d.version, 'seconds', extract(epoch from f.first_at - d.at)) from bellhand.deploys d
       where d.at between f.first_at - interval '1 hour' and f.first_at order by d.at desc limit 1))
-  from failing f left join ended e on e.kind = f.kind where f.jobs >= 0.05 * coalesce(e.jobs, 0)
+  from clock c cross join failing f left join ended e on e.kind = f.kind
+  -- One in twenty is trouble, and so is what nobody has seen before.
+  where f.jobs >= 0.05 * coalesce(e.jobs, 0) or (f.first_at > c.now - interval '1 hour' and f.jobs >= 5)
 union all
 select 'service_open', s.name, s.changed_at, jsonb_build_object('error', s.error, 'seconds', greatest(0, extract(epoch from s.retry_at - c.now)))
   from clock c cross join bellhand.services s where s.state <> 'closed'

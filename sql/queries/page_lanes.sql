@@ -27,6 +27,7 @@ select l.lane, l.paused, l.paused_reason, n.paused_at, l.paused_until, l.concurr
   coalesce(o.again, 0)::bigint as again, coalesce(o.cancelled, 0)::bigint as cancelled,
   coalesce(o.attempts, 0)::bigint as attempts, coalesce(o.wait_seconds, 0) as wait_seconds, coalesce(o.run_seconds, 0) as run_seconds, o.waits,
   coalesce(o.parts, '[]')::text as parts, c.roundtrip_seconds, c.back_at,
+  (select extract(epoch from x.now - a.sent_at)::float8 from clock x, bellhand.canaries a where a.lane = n.id and a.job is not null and not l.paused and a.sent_at < x.now - interval '2 minutes') as pulse_late_seconds,
   array(select coalesce(w.name, 'a lost worker') || ': ' || h.slots from bellhand.lane_holds h left join bellhand.workers w on w.id = h.worker
     where h.lane = n.id and h.slots > 0 order by w.name) as holders
 from bellhand.lane_stats l join bellhand.lanes n on n.name = l.lane left join of_lane o on o.lane = n.id

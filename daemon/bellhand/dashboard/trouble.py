@@ -63,9 +63,10 @@ def _failing(kind: str, data: Row) -> Trouble:
     share = f"{data['jobs']:,} of {data['ended']:,} that ended failed in this hour and the last"
     deploy = data["deploy"]
     after = f", first {rough(deploy['seconds'])} after the deploy of {deploy['version']}" if deploy else ""  # fmt: skip
+    fresh = " It is new." if data["new"] else ""
     message = (data["message"] or "some of its steps failed")[:MESSAGE_CHARS_MAX]
     bad = 2 * data["jobs"] >= data["ended"]
-    return Trouble(bad, f"{kind} fails: {data['error_class']}", f"{share}{after}. {message}", f"/failures/{quote(data['fingerprint'], safe='')}", "Compare, retry, mute", "BellhandFailureRatioHigh")  # fmt: skip
+    return Trouble(bad, f"{kind} fails: {data['error_class']}", f"{share}{after}.{fresh} {message}", f"/failures/{quote(data['fingerprint'], safe='')}", "Compare, retry, mute", "BellhandFailureRatioHigh")  # fmt: skip
 
 
 def _open(name: str, data: Row) -> Trouble:
