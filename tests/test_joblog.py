@@ -114,9 +114,8 @@ async def test_lines_know_their_attempt_and_step_and_hold_no_secret(
 
         await eventually(last_line, because="the last lines follow the end within a second")
     rows = await told(conn, job)
-    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1)), (
-        "numbered over attempts"
-    )
+    # Over attempts.
+    assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     first, second = ([row for row in rows if row["attempt"] == n] for n in (1, 2))
     said = {(row["step"], row["level"], row["message"]) for row in first}
     assert said == {
@@ -230,9 +229,7 @@ async def test_a_flood_while_the_database_is_away_stays_within_bounds() -> None:
     assert len(sink.taken) == 40, "once"
 
 
-async def test_lines_that_the_database_refuses_hold_back_no_others_and_are_kept_or_told_of() -> (
-    None
-):
+async def test_lines_that_are_refused_hold_back_no_others_and_are_kept_or_told_of() -> None:
     """An error of the server's own may pass; what is wrong with the lines themselves does not."""
     sink = Sink()
     sink.away = False
