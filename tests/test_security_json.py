@@ -75,11 +75,17 @@ TWICE = [
     (b'{"kind": "s.json", "payload": {"x": [' + b'{"y":0,"y":0},' * 60 + b"0]}}", None),
 ]  # fmt: skip
 
+NUL = [
+    (b'{"kind": "s.json", "payload": {"a": ["x", "\\u0000"]}}', ["#/payload/a/1"]),
+    (b'{"kind": "s.json", "tags": {"\\u0000": 1}}', ["#/tags/\0"]),
+    (b'"\\u0000"', ["#"]),
+]  # fmt: skip
 
-async def test_a_name_that_comes_twice_is_refused_where_it_stands(
+
+async def test_a_name_that_comes_twice_and_a_text_with_a_nul_are_refused_where_they_stand(
     dsn: str, conn: asyncpg.Connection
 ) -> None:
-    """Which of the two counts, no two readers of JSON agree on (RFC 7493, 2.3)."""
+    """Which of the two counts, no two readers of JSON agree on (RFC 7493, 2.3); no text of Postgres holds the other."""
     await Desk(conn).publish("s.json")
     async with whole(dsn) as port:
         for body, places in TWICE:
@@ -87,6 +93,25 @@ async def test_a_name_that_comes_twice_is_refused_where_it_stands(
             assert (code, told["code"]) == (400, "bad_json"), body[:200]
             found = [error["pointer"] for error in told["errors"]]
             assert found == places if places else len(found) == 50
+        for body, places in NUL:
+            code, told, _ = await port.ask("/v1/jobs", "POST", JSON, data=body)
+            found = [(error["pointer"], error["detail"]) for error in told["errors"]]
+            assert (code, found) == (422, [(place, "no text holds the character NUL") for place in places])  # fmt: skip
+        # A long name on the way to many: to tell where each is must not take their product in memory.
+        wide = (
+            b'{"kind": "s.json", "payload": {"'
+            + b"n" * 200_000
+            + b'": ['
+            + b'"\\u0000",' * 50_000
+            + b"0]}}"
+        )
+        with cpu_at_most(5):
+            code, told, _ = await port.ask("/v1/jobs", "POST", JSON, data=wide)
+        assert (code, len(told["errors"])) == (422, 50)
+        assert len(json.dumps(told)) < 400_000
+        fine = b'{"kind": "s.json", "payload": {"x": "\\\\u0000"}, "priority": 11}'
+        code, told, _ = await port.ask("/v1/jobs", "POST", JSON, data=fine)
+        assert [error["pointer"] for error in told["errors"]] == ["#/priority"]
         lines = b'{"kind": "s.json"}\n{"kind": "s.json", "owner": "a", "owner": "b"}\n'
         code, told, _ = await port.ask(
             "/v1/jobs/batch", "POST", {"Content-Type": "application/x-ndjson"}, data=lines

@@ -113,6 +113,8 @@ def test_settings_cannot_be_changed() -> None:
             "[worker]\nlease_seconds = 10",
             "line 2: [worker]: lease_seconds (10) must be at least 3 times",
         ),
+        ("[lanes.slow]\nrate_per_second = 1e-320", "line 2: [lanes.slow] rate_per_second"),
+        ("[lanes.slow]\nrate_per_second = inf", "line 2: [lanes.slow] rate_per_second"),
         ("[database]\nlock_seconds = 60", "line 2: [database]: lock_seconds must be less than"),
         ("[status]\nhost = '0.0.0.0'", "line 2: [status]: host '0.0.0.0' lets other machines in"),
         ("[status]\ntoken = 'x'", "line 2: [status] token: a token has at least 16 characters"),

@@ -35,7 +35,7 @@ from .settings_credentials import read_credentials
 from .settings_environment import read_environment
 from .settings_errors import explain, read_file, unknown_variables
 from .settings_notify import Mail, Notify, Wish
-from .settings_parts import Names, Networks, Ports, Priority, Section, unset
+from .settings_parts import Count, Names, Networks, Ports, Priority, Rate, Section, unset
 from .settings_services import Services
 
 DEFAULT_FILE = "config.toml"
@@ -99,9 +99,9 @@ class Queue(Section):
 class Lane(Section):
     """Limits of one lane over all daemons; None is no limit."""
 
-    concurrency: PositiveInt | None = None
-    rate_per_second: PositiveFloat | None = None
-    rate_burst: PositiveInt = 1
+    concurrency: Count | None = None
+    rate_per_second: Rate | None = None
+    rate_burst: Count = 1
     wait_slo_seconds: PositiveFloat | None = None
 
 

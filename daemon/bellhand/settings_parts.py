@@ -35,6 +35,8 @@ Names = Annotated[tuple[str, ...], AsWritten, BeforeValidator(_split)]
 Networks = Annotated[Names, AfterValidator(_networks)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Ports = Annotated[tuple[Port, ...], AsWritten, BeforeValidator(_split)]
+Rate = Annotated[float, Field(ge=1e-6, le=1e6)]  # a second; Postgres divides by it
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Priority = Annotated[int, Field(ge=1, le=10)]
 
 

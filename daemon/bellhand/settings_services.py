@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from .settings_parts import Networks, Section, unset
+from .settings_parts import Networks, Rate, Section, unset
 
 CacheSeconds = Annotated[float, Field(ge=0, le=30 * 86_400)]
 
@@ -28,7 +28,7 @@ class Service(Section):
     base_url: str
     key: SecretStr | None = None
     key_file: Path | None = None
-    rate_per_second: PositiveFloat | None = None
+    rate_per_second: Rate | None = None
     rate_burst: PositiveInt = 1
     concurrency: PositiveInt = 4
     seconds_max: PositiveFloat = 30
@@ -63,7 +63,7 @@ class SerpApi(Service):
     """Google's search results by serpapi.com; see its page on the engine for what the parameters do."""
 
     base_url: str = "https://serpapi.com"
-    rate_per_second: PositiveFloat | None = 5
+    rate_per_second: Rate | None = 5
     rate_burst: PositiveInt = 5
     seconds_max: PositiveFloat = 60
     cache_seconds: CacheSeconds = 3600
@@ -76,7 +76,7 @@ class Places(Service):
     """Google's Places API (New), text search."""
 
     base_url: str = "https://places.googleapis.com/v1"
-    rate_per_second: PositiveFloat | None = 10
+    rate_per_second: Rate | None = 10
     rate_burst: PositiveInt = 10
     language: str = "en"
     dollars_per_search: NonNegativeFloat = 0.035
@@ -121,7 +121,7 @@ class OpenAi(Service):
     """OpenAI's API, or another that speaks it."""
 
     base_url: str = "https://api.openai.com/v1"
-    rate_per_second: PositiveFloat | None = 8
+    rate_per_second: Rate | None = 8
     rate_burst: PositiveInt = 8
     concurrency: PositiveInt = 8
     seconds_max: PositiveFloat = 120
@@ -139,7 +139,7 @@ class Stripe(Service):
     """Payments by Stripe; whether a key is for tests or for real money, the key itself says."""
 
     base_url: str = "https://api.stripe.com"
-    rate_per_second: PositiveFloat | None = 20
+    rate_per_second: Rate | None = 20
     rate_burst: PositiveInt = 20
     concurrency: PositiveInt = 8
     seconds_max: PositiveFloat = 80  # what a bank takes at most

@@ -11,6 +11,12 @@ begin
   elsif l.source = 'config' then
     raise exception using errcode = 'BH011', message = format('the limits of lane %s are in the configuration', p_lane),
       hint = format('Change them under [lanes.%s] and reload the daemons (systemctl reload bellhand, or SIGHUP).', p_lane);
+  elsif not coalesce((p_limits ->> 'rate_per_second')::float8 between 1e-6 and 1e6, true) then
+    raise exception using errcode = 'BH004', message = 'rate_per_second is not accepted',
+      detail = format('%s is not between 0.000001 and 1000000.', p_limits ->> 'rate_per_second'), hint = 'A lane from which nothing may start is paused.';
+  elsif not coalesce((p_limits ->> 'concurrency')::numeric between 1 and 1e6, true) or not coalesce((p_limits ->> 'rate_burst')::numeric between 1 and 1e6, true) then
+    raise exception using errcode = 'BH004', message = case when coalesce((p_limits ->> 'concurrency')::numeric between 1 and 1e6, true) then 'rate_burst' else 'concurrency' end
+      || ' is not accepted', detail = 'It is a number from 1 to 1000000.', hint = 'A lane from which nothing may start is paused.';
   end if;
   update bellhand.lanes x set
       concurrency = case when p_limits ? 'concurrency' then (p_limits ->> 'concurrency')::integer else x.concurrency end,

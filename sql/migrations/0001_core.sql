@@ -26,7 +26,7 @@ create table bellhand.lanes (
   id              smallint generated always as identity primary key,
   name            text        not null unique check (name ~ '^[a-z0-9_.:-]{1,100}$'),
   concurrency     integer     check (concurrency > 0),
-  rate_per_second double precision check (rate_per_second > 0),
+  rate_per_second double precision check (rate_per_second between 1e-6 and 1e6),   -- what a claim divides by: beyond it overflows
   rate_burst      integer     not null default 1 check (rate_burst > 0),
   tokens          double precision not null default 0,
   tokens_at       timestamptz not null default bellhand.now(),

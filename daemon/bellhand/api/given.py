@@ -199,7 +199,7 @@ class LaneLimits(Body):
     """Limits of a lane; what is left out stays, null is no limit."""
 
     concurrency: Annotated[int, Field(ge=1, le=1_000_000), Whole] | None = None
-    rate_per_second: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    rate_per_second: Annotated[float, Field(ge=1e-6, le=1e6)] | None = None
     rate_burst: Annotated[int, Field(ge=1, le=1_000_000), Whole] = 1
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar, get_type_hints
 
 from aiohttp import hdrs, web
@@ -29,10 +30,12 @@ OWN: tuple[Scope, ...] = ("read", "enqueue")
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 ERRORS_MAX = 50  # that a refusal names
+POINTER_CHARS_MAX = 4_000
 ENCODINGS = ("identity", "gzip", "deflate")
 JOB_PATH = (
     "/v1/jobs/{job:(?!batch$)[^{}/]+}"  # what is done to a batch is no act on a job of that name
 )
+_NUL = re.compile(rb"\\u0000")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[web.StreamResponse]])
 
@@ -201,6 +204,11 @@ def json_of(raw: bytes, place: str = "") -> Any:
     if twice:
         errors = [(where, "is there twice in one object") for where in places_of_twice(found)]
         raise HttpProblem("bad-json", detail=f"{place}{errors[0][0]} {errors[0][1]}", errors=errors)
+    if _NUL.search(raw) and (places := places_of_nul(found)):
+        errors = [(where, "no text holds the character NUL") for where in places]
+        raise HttpProblem(
+            "invalid-value", detail=f"{place}{errors[0][0]}: {errors[0][1]}", errors=errors
+        )
     return found
 
 
@@ -215,21 +223,52 @@ class Twice(dict[str, Any]):
 
 
 def places_of_twice(value: Any) -> list[str]:
-    """A pointer to each name that comes twice, of many to some; without recursion, which the text may go deeper than."""
-    found: list[str] = []
-    left: list[tuple[str, Any]] = [("#", value)]
-    while left and len(found) < ERRORS_MAX:
+    """A pointer to each name that comes twice, of many to some."""
+    found = (
+        (place, name) for place, one in _inside_of(value) if isinstance(one, Twice) for name in one.names
+    )  # fmt: skip
+    return _pointers(found)
+
+
+def places_of_nul(value: Any) -> list[str]:
+    """A pointer to each text, or name, that holds what Postgres cannot; of many to some."""
+    if isinstance(value, str) and "\0" in value:
+        return ["#"]
+    return _pointers(
+        (place, step)
+        for place, one in _inside_of(value)
+        for step, what in (one.items() if isinstance(one, dict) else enumerate(one))
+        if (isinstance(what, str) and "\0" in what) or (isinstance(step, str) and "\0" in step)
+    )
+
+
+# Where something stands: the place of what it stands in, and the step from there. As a text each would be as long as all the names on the way,
+# and somebody could have hundreds of thousands made of it.
+_Place = tuple[Any, int | str] | None
+
+
+def _inside_of(value: Any) -> Iterator[tuple[_Place, dict[str, Any] | list[Any]]]:
+    """Each object and list in a value, with its place; without recursion, which the text may go deeper than."""
+    left: list[tuple[_Place, Any]] = [(None, value)] if isinstance(value, dict | list) else []
+    while left:
         place, one = left.pop()
-        if isinstance(one, Twice):
-            found += [pointer(place, [name]) for name in one.names]
-        if isinstance(one, dict | list):
-            inner = one.items() if isinstance(one, dict) else enumerate(one)
-            left += [
-                (pointer(place, [step]), what)
-                for step, what in inner
-                if isinstance(what, dict | list)
-            ]
-    return found[:ERRORS_MAX]
+        yield place, one
+        inner: Iterable[tuple[int | str, Any]] = (
+            one.items() if isinstance(one, dict) else enumerate(one)
+        )
+        left += [((place, step), what) for step, what in inner if isinstance(what, dict | list)]
+
+
+def _pointers(places: Iterable[tuple[_Place, int | str]]) -> list[str]:
+    found = []
+    for place in islice(places, ERRORS_MAX):
+        steps: list[int | str] = []
+        at: _Place = place
+        while at is not None:
+            at, step = at
+            steps.append(step)
+        found.append(pointer("#", steps[::-1])[:POINTER_CHARS_MAX])
+    return found
 
 
 def _refuse(constant: str) -> Any:
