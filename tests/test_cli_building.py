@@ -99,7 +99,7 @@ def test_a_list_is_watched_until_ctrl_c(bellhand: Bellhand, process: Process) ->
     bellhand.ok("pause", str(job))
     assert watching.stdout.readline() == f"{job} paused\n"
     watching.send_signal(signal.SIGINT)
-    assert watching.wait(20) == 130
+    assert watching.wait(40) == 130
 
 
 def test_the_tour_ticks_off_what_has_really_happened(

@@ -128,6 +128,6 @@ def test_a_shell_really_completes(bellhand: Bellhand, tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "daemon"), "BELLHAND_DSN": bellhand.dsn}
     file = tmp_path / "ask"
     file.write_text("\n".join([program, script, "shopt -s nullglob", *ask]))
-    done = subprocess.run(["bash", str(file)], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)  # fmt: skip
+    done = subprocess.run(["bash", str(file)], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
     assert done.stderr == ""
     assert dict(zip(wanted, done.stdout.splitlines(), strict=True)) == wanted

@@ -178,7 +178,7 @@ async def test_a_stopped_handler_may_clean_up(hands: Hands, notes: Path) -> None
     running = hands.start_running(job)
     await eventually(lambda: lines(notes, "started"))
     job.stop("cancel")
-    assert await asyncio.wait_for(running, 10) == Ended("cancel", "cancelled while it ran")
+    assert await asyncio.wait_for(running, 30) == Ended("cancel", "cancelled while it ran")
     assert lines(notes, "cleaned up")
 
 
@@ -364,7 +364,7 @@ async def test_the_process_dies_with_the_daemon(dsn: str, notes: Path) -> None:
         await eventually(lambda: lines(notes, "started"))
     finally:
         daemon.send_signal(signal.SIGKILL)
-        daemon.wait(5)
+        daemon.wait(30)
     (pid,) = lines(notes, "pid")
     await eventually(lambda: gone(int(pid)))
 
