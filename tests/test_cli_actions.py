@@ -92,7 +92,9 @@ def test_a_lane_and_a_kind_are_paused_with_a_reason_and_resumed(bellhand: Bellha
     )
     assert (lane["paused"], lane["paused_reason"]) == (True, "too hot")
     assert bellhand.ok("kinds", "a", "--json").json["paused_reason"] == "a bug"
-    assert "paused: too hot" in bellhand.ok("status").out
+    status = bellhand.ok("status").out
+    assert "● lane slow is paused: too hot" in status
+    assert "● kind a is paused: a bug" in status
     bellhand.ok("resume", "--lane", "slow", "--kind", "a")
     assert "paused" not in bellhand.ok("status").out + bellhand.ok("kinds").out
     assert bellhand("pause", "--lane", "nowhere").code == 3

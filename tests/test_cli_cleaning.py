@@ -22,7 +22,7 @@ def test_cleanup_names_whole_days_and_drops_them_only_with_yes(bellhand: Bellhan
     assert not said.json["done"]
     again = bellhand("cleanup", "--history-days", "7")
     assert old in again.out
-    assert "1 day of history and logs older than 7; nothing was deleted yet" in again.err
+    assert "1 day of history and logs older than 7 days; nothing was deleted yet" in again.err
     assert "say it again with --yes" in again.err
     done = bellhand.ok("cleanup", "--history-days", "7", "--yes", "--json").json
     assert (done["done"], [one["name"] for one in done["days"]]) == (True, names)

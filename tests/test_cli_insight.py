@@ -87,7 +87,7 @@ def test_failures_are_listed_shown_muted_and_retried(bellhand: Bellhand) -> None
     assert "\x1b" not in out
     short = group["fingerprint"][:6]
     shown = bellhand.ok("failures", short)
-    assert "3 in all, 3 stand failed now" in shown.out
+    assert "3 in all, 3 still failed" in shown.out
     assert f"bellhand retry --failure {group['fingerprint']}" in shown.err
     look = bellhand("retry", "--failure", short)
     assert look.code == 7

@@ -16,6 +16,7 @@ from bellhand.cli.errors import BAD_CONFIG, FAILED, UNCONFIRMED, UNREACHABLE, Us
 from bellhand.cli.naming import find, names_of, number_of
 from bellhand.cli.output import plain, say, say_json, tell
 from bellhand.errors import Problem
+from bellhand.states import OVER
 
 Reason = Annotated[str | None, Parameter(help="Why; it is shown wherever the state is.")]
 LaneName = Annotated[str | None, Parameter(help="A lane instead of jobs.", completer=lanes)]
@@ -101,7 +102,10 @@ async def purge(
         say_json([{"id": row["id"], "job": name.word, "state": row["state"]} for row, name in zip(rows, names, strict=True)])  # fmt: skip
     else:
         for row in rows:
-            say(f"{row['id']}  {plain(row['kind'])}  {row['state']}")
+            stays = (
+                "" if row["state"] in OVER else "  stays: it is not over; bellhand cancel ends it"
+            )
+            say(f"{row['id']}  {plain(row['kind'])}  {row['state']}{stays}")
         tell("nothing was deleted yet, and no undo brings it back: say it again with --yes")
     return UNCONFIRMED
 

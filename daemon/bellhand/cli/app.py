@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -213,8 +214,14 @@ def _usage(error: CycloptsError) -> Usage:
     what, mark, hint = str(error).strip().partition(" Did you mean ")
     chain = " ".join(error.command_chain or ())
     named = re.match('unknown command "([^"]+)"', what, re.IGNORECASE)
-    if named and not chain and named[1] in ELSEWHERE:
-        return Usage(f'unknown command "{named[1]}"', fix=f"here it is: bellhand {ELSEWHERE[named[1]]}")  # fmt: skip
+    if named and not chain:
+        near = get_close_matches(named[1], (*ELSEWHERE, *NAMES), 1)
+        if near and near[0] in ELSEWHERE:
+            return Usage(f'unknown command "{named[1]}"', fix=f"here it is: bellhand {ELSEWHERE[near[0]]}")  # fmt: skip
+    if lacking := re.fullmatch(r'command ".*" parameter (--[a-z-]+) requires an argument\.', what, re.IGNORECASE):  # fmt: skip
+        what = f"{chain} needs {lacking[1]}"
+    if unused := re.fullmatch(r"unused tokens: \[(.*)\]\.", what, re.IGNORECASE):
+        what = f"there is no place for {unused[1]} in {chain}"
     fix = (
         f"did you mean {hint.split('?')[0]}?"
         if mark

@@ -56,13 +56,11 @@ async def cleanup(
                 f"{plain(day['name'])}  about {counted(day['rows'], 'row')}  {day['bytes'] / 1e6:,.1f} MB"
             )
         if yes:
-            tell(f"{counted(len(old), 'day')} of history and logs dropped, {deleted} events and counts deleted")  # fmt: skip
+            tell(f"{counted(len(old), 'day')} of history and logs dropped, {counted(deleted, 'event or count', 'events and counts')} deleted")  # fmt: skip
         elif nothing:
             tell(f"nothing to drop: no day of history or logs is older than {counted(history, 'day')}")  # fmt: skip
         else:
-            tell(
-                f"{counted(len(old), 'day')} of history and logs older than {history}; nothing was deleted yet, and nothing brings it back: say it again with --yes"
-            )
+            tell(f"{counted(len(old), 'day')} of history and logs older than {counted(history, 'day')}; nothing was deleted yet, and nothing brings it back: say it again with --yes")  # fmt: skip
     return OK if yes or nothing else UNCONFIRMED
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import asyncpg
 from cyclopts import Parameter
 
-from bellhand.cli.errors import unreadable_dsn
+from bellhand.cli.errors import Unreachable, unreadable_dsn
 from bellhand.cli.form import Form
+from bellhand.db import describe
 from bellhand.dev.state import running_dsn
 from bellhand.reach import reach
 from bellhand.sql import query
@@ -76,7 +77,16 @@ class Cli:
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """A connection for this command alone; raises what `translated` knows if there is none."""
-        connection = await connect(self.settings)
+        try:
+            connection = await connect(self.settings)
+        except OSError as error:
+            if self.settings.dsn != self.configured.dsn or "dsn" in self.configured.model_fields_set:  # fmt: skip
+                raise
+            raise Unreachable(
+                "there is no database to ask",
+                why=f"none is configured, bellhand dev does not run, and at the default address: {describe(error)}",
+                fix="bellhand dev; or name one: --dsn, $BELLHAND_DSN, or dsn in config.toml",
+            ) from error
         try:
             yield Database(connection, self.settings.database.statement_seconds)
         finally:

@@ -75,6 +75,7 @@ async def drain(
     elif not cli.quiet:
         _show(jobs)
         say(plain(
+            "nothing runs: a stop takes no time and repeats nothing" if not jobs else
             f"{costs['running']} running; a stop takes at most {duration(costs['seconds_max'])}; {costs['may_be_cut']} may outlast the grace and "
             f"go on elsewhere after their last step; stopping now repeats none of {counted(costs['steps_kept'], 'finished step')} and at most "
             f"{duration(costs['repeated_seconds_max'])} of work"

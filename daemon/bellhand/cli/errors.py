@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import asyncpg
 
 from bellhand.db import describe, unfit_dsn
@@ -66,6 +68,9 @@ _OURS: dict[str, type[CommandProblem]] = {
     "BH001": Usage, "BH002": Usage, "BH003": Usage, "BH004": Usage, "BH005": Usage, "BH006": Usage,
     "BH007": Refused, "BH008": NotFound, "BH011": Refused, "BH013": Unconfirmed,
 }  # fmt: skip
+MOVED_ON = (
+    "BH013"  # the count of a bulk action is not the one that was expected: its jobs go on meanwhile
+)
 # Somebody must change something before the same statement can work.
 _MISFITS: dict[str, tuple[str, str]] = {
     "28": ("the database refused us", "check the role and password in dsn, and pg_hba.conf"),
@@ -80,6 +85,19 @@ _MISFITS: dict[str, tuple[str, str]] = {
     ),
     "25006": ("the database is read-only", "point dsn at the primary"),
 }
+# What our SQL tells to look at or to do, for a hand that is at a shell already.
+_COMMANDS = (
+    (r"\bselect \* from bellhand\.all_jobs where id = (\d+)", r"bellhand show \1"),
+    (r"\bselect id, kind, state from bellhand\.all_jobs [^;.]*", "bellhand list"),
+    (r"\bselect \* from bellhand\.channel_status", "bellhand channels"),
+    (r"\bselect id, at, action, jobs from bellhand\.operations [^;.]*", "bellhand undo"),
+    (
+        r"\bselect fingerprint, kind, message from bellhand\.failure_groups [^;.]*",
+        "bellhand failures",
+    ),
+    (r"\bselect schema from bellhand\.kinds [^;]*; or: ", ""),
+    ("run_now", "run-now"),
+)
 _AWAY = (
     OSError,
     TimeoutError,
@@ -145,11 +163,21 @@ def unreadable_dsn(error: Exception) -> Problem:
 
 
 def _ours(state: str, error: Exception) -> Problem:
-    """One of the errors that our SQL raises: its words, its detail, its hint."""
+    """One of the errors that our SQL raises: its words, its detail, its hint, with a command where the hint has a statement."""
     found = _OURS[state](
-        str(getattr(error, "message", None) or error),
-        why=getattr(error, "detail", None) or "",
-        fix=getattr(error, "hint", None) or "",
+        _as_command(str(getattr(error, "message", None) or error)),
+        why=_as_command(getattr(error, "detail", None) or ""),
+        fix=_as_command(getattr(error, "hint", None) or ""),
     )
+    if state == MOVED_ON:
+        found.fix += (
+            " If it keeps changing, hold them first: bellhand pause --lane NAME, or --kind."
+        )
     found.code = found.topic = state
     return found
+
+
+def _as_command(text: str) -> str:
+    for statement, command in _COMMANDS:
+        text = re.sub(statement, command, text)
+    return text

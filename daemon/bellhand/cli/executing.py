@@ -79,7 +79,7 @@ def exec_(
         for line in (report.error or "").splitlines()[-5:]:
             say(f"  {plain(line)}")
         if report.result is not None:
-            say(f"  {plain(report.result)}")
+            say(f"  {plain(json.dumps(report.result, ensure_ascii=False))}")
     return 0 if report.state == "completed" else JOB_FAILED
 
 

@@ -68,7 +68,7 @@ def _list(cli: Any, rows: Sequence[Any]) -> int:
             say(row["fingerprint"])
     elif rows:
         table(
-            ("FAILURE", "KIND", "OPEN", "IN ALL", "LAST", "24 HOURS", "WHAT"),
+            ("FAILURE", "KIND", "OPEN", "ALL", "LAST", "24H", "WHAT"),
             [
                 (
                     row["fingerprint"], row["kind"],
@@ -78,7 +78,7 @@ def _list(cli: Any, rows: Sequence[Any]) -> int:
                 )
                 for row in rows
             ],
-            numbers="OPEN IN",
+            numbers="OPEN ALL", spare="24H ALL",
         )  # fmt: skip
     else:
         tell("nothing has failed")
@@ -118,7 +118,7 @@ async def _show(cli: Any, database: Database, row: Any) -> int:
     now = row["now"]
     say(f"{paint(row['fingerprint'], 'bold')}  {plain(row['kind'])}  {plain(row['message'])}")
     say(
-        f"  {row['jobs']} in all, {row['open']} stand failed now, "
+        f"  {row['jobs']} in all, {row['open']} still failed, "
         f"first {ago(row['first_at'], now)}, last {ago(row['last_at'], now)}"
     )
     say(f"  {trend(row['trend'])}  the last 24 hours")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from typing import Annotated, Any
 
@@ -62,7 +63,7 @@ async def audit(
     /,
     *,
     sort: Annotated[str | None, Parameter(name="--type", help="Only of this type, as lane_paused.")] = None,
-    actor: Annotated[str | None, Parameter(help="Only by this one, as cli:ada or token:ci.")] = None,
+    actor: Annotated[str | None, Parameter(help="Only by this one, as cli:ada, or http:ci for the token ci.")] = None,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=1000), help="How many at most.")] = 50,
     cli: Given,
 ) -> int:  # fmt: skip
@@ -94,5 +95,6 @@ async def audit(
 
 def _more(data: dict[str, Any] | None) -> str:
     """What an event says beside itself, but for tracebacks."""
-    told = {name: value for name, value in (data or {}).items() if "\n" not in str(value)}
-    return plain("  ".join(f"{name} {value}" for name, value in told.items() if value is not None))
+    told = {n: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for n, v in (data or {}).items()}  # fmt: skip
+    told = {name: value for name, value in told.items() if value != "null" and "\n" not in value}
+    return plain("  ".join(f"{name} {value}" for name, value in told.items()))

@@ -37,12 +37,14 @@ async def status(*, watch: Watch = False, cli: Given) -> int:
         workers = [dict(row) for row in await database.rows("status_workers")]
         clock = await database.row("status_clock")
         channels = [dict(row) for row in await database.rows("cli_channels")]
+        held = [dict(row) for row in await database.rows("status_paused_kinds")]
     assert clock
     if cli.json:
         next_schedule = {"name": clock["schedule"], "seconds": clock["schedule_seconds"]}
         say_json(
             {"now": clock["now"], "workers": workers, "lanes": lanes}
             | {"channels": [{"name": c["name"], "state": fares(c)} for c in channels]}
+            | {"paused_kinds": [kind["kind"] for kind in held]}
             | {"next_schedule": next_schedule if clock["schedule"] else None}
         )
         return 0
@@ -50,6 +52,8 @@ async def status(*, watch: Watch = False, cli: Given) -> int:
     if not workers and not cli.quiet:
         tell("start one with: bellhand run")
     _lanes(lanes)
+    for kind in held:
+        say(f"{paint('●', 'yellow')} kind {plain(kind['kind'])} is {plain(paused(kind))}")
     for channel in channels:
         if channel["disabled_at"] or channel["failing_since"]:
             say(f"{paint('●', 'red')} channel {plain(channel['name'])} {plain(fares(channel))}")
@@ -138,15 +142,19 @@ def _lanes(lanes: list[dict[str, Any]]) -> None:
                 _bound(lane["wait_p50_seconds"]),
                 _bound(lane["wait_p95_seconds"]),
                 " ".join(limits) or "-",
-                paused(lane),
             )
         )
-    heads = ("LANE", "PENDING", "RUNNING", "SCHEDULED", "PARKED", "OLDEST", "DONE 1H", "FAILED 1H")
+    heads = ("LANE", "PENDING", "RUNNING", "SCHEDULED", "PARKED", "OLDEST", "DONE/H", "FAILED/H")
     table(
-        (*heads, "WAIT P50", "WAIT P95", "LIMIT", ""),
+        (*heads, "WAIT/P50", "WAIT/P95", "LIMIT"),
         rows,
-        numbers="PENDING RUNNING SCHEDULED PARKED OLDEST",
+        numbers="PENDING RUNNING SCHEDULED PARKED OLDEST DONE/H FAILED/H WAIT/P50 WAIT/P95",
+        spare="PARKED SCHEDULED WAIT/P50 WAIT/P95",
     )
+    # Not in the table, where a narrow terminal would cut it off.
+    for lane in lanes:
+        if held := paused(lane):
+            say(f"{paint('●', 'yellow')} lane {plain(lane['lane'])} is {plain(held)}")
 
 
 def _bound(seconds: float | str | None) -> str:
@@ -248,6 +256,8 @@ async def kinds_show(
                 )
                 for one in found
             ],
+            numbers="PRIORITY ATTEMPTS WORKERS",
+            spare="PRIORITY TIMEOUT ATTEMPTS EFFECTS WORKERS",
         )
     else:
         tell("no kinds yet; publish those of the configured modules with: bellhand kinds publish")

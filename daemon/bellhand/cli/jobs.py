@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -84,12 +85,7 @@ async def list_(
         if isinstance(moment, float):
             moment = await database.value("cli_ago", moment)
         match = (await _kinds(database, kind, lane), owner, moment)
-        by_listing = payload or oldest
-        ids = await (ids_listed(database, payload or (), wanted, *match, limit, oldest=oldest) if by_listing else _candidates(database, wanted, match, limit))  # fmt: skip
-        rows = await database.rows("status_jobs", ids)
-        if oldest:
-            rows.sort(key=lambda row: ids.index(row["id"]))
-        rows = [row for row in rows if _shown(row, wanted)][:limit]
+        rows = await _rows(database, wanted, match, limit, payload or (), oldest=oldest)
         foretold, places = await _outlook(database, cli, rows)
         if kind and not rows and await database.row("cli_kinds", kind) is None:
             tell(f"there is no kind {plain(kind)}; a kind is named whole, see: bellhand kinds")
@@ -119,13 +115,23 @@ async def _outlook(
 
 
 def _table(jobs: list[dict[str, Any]], now: datetime) -> None:
-    heads: tuple[str, ...] = ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT")
-    lines = [_line(job, now) for job in jobs]
-    if not any(
-        line[6] for line in lines
-    ):  # nobody's end is foretold: the width is for what was said
-        heads, lines = (*heads[:6], heads[7]), [(*line[:6], line[7]) for line in lines]
-    table(heads, lines, numbers="ID")
+    heads = ("ID", "STATE", "KIND", "PROGRESS", "ATTEMPT", "AGE", "DONE", "WHAT")
+    table(heads, [_line(job, now) for job in jobs], numbers="ID", spare="DONE ATTEMPT")
+
+
+async def _rows(
+    database: Database, wanted: frozenset[str], match: tuple[list[str] | None, str | None, Any], limit: int, payload: Sequence[str],
+    *, oldest: bool,
+) -> list[Any]:  # fmt: skip
+    """The jobs to list, in their order."""
+    if payload or oldest:
+        ids = await ids_listed(database, payload, wanted, *match, limit, oldest=oldest)
+    else:
+        ids = await _candidates(database, wanted, match, limit)
+    rows = await database.rows("status_jobs", ids)
+    if oldest:
+        rows.sort(key=lambda row: ids.index(row["id"]))
+    return [row for row in rows if _shown(row, wanted)][:limit]
 
 
 def _states(words: list[str] | None) -> frozenset[str]:

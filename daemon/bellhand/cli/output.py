@@ -19,6 +19,7 @@ STATE_STYLES = {
 }  # fmt: skip
 WIDTH_DEFAULT = 100
 GAP = "  "
+LAST_CHARS = 30  # of a table's last column, before others are left out for it
 AT_ONCE_SECONDS = 1.0  # what will surely have begun by then begins at once
 # What the options of this run ask for; all commands print through it.
 FORM: ContextVar[Form] = ContextVar("FORM", default=Form())  # noqa: B039 (it is frozen)
@@ -109,17 +110,41 @@ def painted_state(state: str) -> str:
     return paint(state, STATE_STYLES.get(state))
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: str = "") -> None:
-    """Aligned columns, cut to the terminal's width; those named in `numbers` go to the right."""
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: str = "", spare: str = ""
+) -> None:
+    """Aligned columns, cut to the terminal's width; those named in `numbers` go to the right.
+
+    The last column, which says most, is left LAST_CHARS at least: before that, columns that say nothing are left out, then those
+    that `spare` names, in its order.
+    """
     lines = [[plain(cell) for cell in row] for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(heads, *lines, strict=True)]
-    right = [head in numbers.split() for head in heads]
     limit = _width()
+    columns = _fitting([list(column) for column in zip(heads, *lines, strict=True)], spare.split(), limit)  # fmt: skip
+    heads, *lines = (list(row) for row in zip(*columns, strict=True))
+    widths = [max(len(cell) for cell in column) for column in columns]
+    right = [head in numbers.split() for head in heads]
     print(paint(_line(heads, widths, right)[:limit].rstrip(), "dim"))
     for line in lines:
-        text = _line(line, widths, right)
+        text = _line(line, widths, right).rstrip()
         text = text if len(text) <= limit else text[: limit - 1] + "…"
-        print(_with_state(text.rstrip(), line))
+        print(_with_state(text, line))
+
+
+def _fitting(columns: list[list[str]], spare: Sequence[str], limit: int) -> list[list[str]]:
+    """Those of the columns, each with its head, that there is room for."""
+
+    def too_wide() -> bool:
+        widths = [max(len(cell) for cell in column) for column in columns]
+        return sum(widths[:-1]) + min(widths[-1], LAST_CHARS) + len(GAP) * (len(widths) - 1) > limit
+
+    idle = [one for one in columns[1:] if {*one[1:]} <= ({"", "-", "0"} if one[0] in spare else {"", "-"})]  # fmt: skip
+    named = [one for head in spare for one in columns[1:] if one[0] == head and one not in idle]
+    for one in [*idle, *named]:
+        if not too_wide():
+            break
+        columns = [other for other in columns if other is not one]
+    return columns
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

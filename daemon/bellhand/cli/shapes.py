@@ -188,6 +188,7 @@ class Status(Told):
     workers: list[Worker]
     lanes: list[LaneStatus]
     channels: list[NameAndState]
+    paused_kinds: list[str]
     next_schedule: NextSchedule | None
 
 
