@@ -215,6 +215,7 @@ class Failure(Told):
     last_at: datetime
     muted: bool
     muted_until: datetime | None
+    muted_until_deploy: bool
     muted_by: str | None
     muted_reason: str | None
     trend: list[int]
