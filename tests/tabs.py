@@ -33,24 +33,30 @@ class Seen:
         self.base = base
         self.complaints: list[str] = []
         page.set_default_timeout(1000 * PATIENCE_SECONDS)
-        page.set_default_navigation_timeout(
-            2000 * PATIENCE_SECONDS
-        )  # the first search of the guides makes the reference
-        page.on(
-            "console",
-            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
-        )
+        # The first search of the guides makes the reference.
+        page.set_default_navigation_timeout(2000 * PATIENCE_SECONDS)
+        page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", self._dialog)
+
+    def _console(self, said: Any) -> None:
+        # Of a page that was not ready in time, on a machine that is busy with other things; it tries again by itself.
+        if said.type == "error" and "status of 503" not in said.text:
+            self.complaints.append(said.text)
 
     async def _dialog(self, dialog: Any) -> None:
         self.complaints.append(f"dialog {dialog.message}")
         await dialog.dismiss()
 
     async def go(self, path: str) -> None:
-        """Open a page, and wait until its scripts have run."""
-        answer = await self.page.goto(self.base + path)
-        assert answer.status < 400, f"{path}: {answer.status}"
+        """Open a page, and wait until its scripts have run; again and again where the daemon had no time for it."""
+
+        async def had_time() -> int | None:
+            status = int((await self.page.goto(self.base + path)).status)
+            return status if status != 503 else None
+
+        found = await eventually(had_time)
+        assert found < 400, f"{path}: {found}"
 
     async def acts(self, key: str, did: str) -> None:
         """Press a key that does something, and wait for the page that says `did`."""
