@@ -50,7 +50,9 @@ def quiet_port() -> int:
     """A port that is free now and stays so until it is bound: below those that the system gives to whoever asks for any,
     so that nobody gets it between the end of one daemon and the start of the next."""
     while True:
-        port = random.randrange(15_000, 30_000)
+        port = random.SystemRandom().randrange(
+            15_000, 30_000
+        )  # plugins give all processes one seed
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
