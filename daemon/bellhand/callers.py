@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
+from asyncpg import PostgresError
 
+from .db import Again, Away
 from .look import Look
 from .problems import HttpProblem
 
@@ -31,6 +35,7 @@ _TOKEN = re.compile(r"bellhand_[A-Za-z0-9_-]{43}")
 COOKIE = "bellhand_session"
 SESSION_SECONDS = 43_200.0
 FRESH_SECONDS = 2.0  # how long a token goes on working after it was revoked, at the most
+STREAM_SECONDS = 5.0  # how long a stream goes on after its token was revoked or has expired, at the most, and the above
 REMEMBERED_MAX = 1000
 ANSWER_SECONDS = 5.0
 
@@ -169,6 +174,31 @@ class Callers:
             return caller
         session = request.cookies.get(COOKIE, "")
         return await self._find(digest(session), True) if _TOKEN.fullmatch(session) else None
+
+    @asynccontextmanager
+    async def watched(self, request: web.Request, seconds: float | None) -> AsyncIterator[None]:
+        """While an answer without bound goes out: its connection is closed once who asked for it may no longer."""
+        if seconds is not None or caller_of(request) in (NOBODY, LOOPBACK, CONFIGURED, CRON):
+            yield
+            return
+        task = asyncio.create_task(self._watch(request))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _watch(self, request: web.Request) -> None:
+        still = True
+        while still:
+            await asyncio.sleep(STREAM_SECONDS)
+            try:
+                still = await self.identify(request) == caller_of(request)
+            except HttpProblem:
+                still = False
+            except (Away, Again, PostgresError):
+                pass  # nobody can tell, and nothing new goes out meanwhile either
+        if request.transport is not None:
+            request.transport.close()
 
     async def open_session(self, token: str) -> str | None:
         """A new session that is as good as `token`, for SESSION_SECONDS at most; None if that is not good."""

@@ -137,7 +137,7 @@ class NewJob(Body):
     """Not before then; else at once."""
     attempts_max: Attempts | None = None
     """How many attempts in all; else the kind's."""
-    timeout_seconds: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    timeout_seconds: Annotated[float, Field(ge=0.001, le=1e9)] | None = None
     """How long one attempt may take; else the kind's."""
     unique_key: Annotated[str, Field(min_length=1, max_length=500), Plain] | None = None
     """While a job of the kind with this key is not over, that one is answered instead of a new one."""

@@ -170,7 +170,8 @@ class StatusPort:
                 if scope is not None:
                     require(request, scope)
                 await _read_form(request)
-                response = _methods(request) or await handler(request)
+                async with self.callers.watched(request, seconds):
+                    response = _methods(request) or await handler(request)
         except web.HTTPRedirection:
             raise
         except Exception as error:  # a boundary: one bad request must not look like a dead daemon
@@ -300,7 +301,8 @@ def _problem(request: web.Request, error: Exception) -> HttpProblem:
     if isinstance(error, web.HTTPException):
         return HttpProblem("bad-request", detail=error.reason or "")
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
-        return HttpProblem("bad-request", detail=f"the body cannot be read: {error}"[:200])
+        said = error.message if isinstance(error, HttpProcessingError) else str(error)
+        return HttpProblem("bad-request", detail=f"the body cannot be read: {said}"[:200])
     if isinstance(error, TimeoutError) and not request.content.is_eof():
         return HttpProblem("request-timeout", headers={"Connection": "close"})
     problem = of_error(error)
