@@ -45,6 +45,7 @@ async def test_a_job_moves_without_a_reload(dsn, conn, chromium):  # noqa: F811
         let("x", 3)
         await seen.until_says("#head", "completed")
         await seen.until_says("#result", "steps: 4")
+        assert (await seen.page.title()).startswith("completed: pages.steps")
         assert await seen.page.evaluate("window.theSame")
         assert not await seen.page.evaluate(
             "document.querySelector('#payload-title').closest('section').querySelector('details').open"
@@ -248,7 +249,6 @@ async def test_nothing_stands_in_the_way_of_anybody(dsn, conn, chromium, axe):  
         failure = await conn.fetchval("select fingerprint from bellhand.failures limit 1")
         worker = await conn.fetchval("select id from bellhand.workers")
         await conn.execute("insert into bellhand.views (name, path) values ('mine', '/jobs?q=owner:nobody')")  # fmt: skip
-        await conn.execute("update bellhand.services set state = 'open', error = 'HTTP 503' where name = 'openai'")  # fmt: skip
         await conn.execute("insert into bellhand.lanes (name) values ('shut'); select bellhand.pause_lane('shut', 'known')")  # fmt: skip
         await insert(conn, "pages.steps", '{"wait_for": "never"}')
         paths = [

@@ -11,10 +11,11 @@ overdue as materialized (
   from clock c cross join bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch join bellhand.kinds k on k.name = j.kind
   where r.claimed_at < c.now - make_interval(secs => 1.2 * coalesce(j.timeout_seconds, k.timeout_seconds) + 15) group by 1),
 failing as materialized (
-  select g.fingerprint, g.kind, g.error_class, g.message, g.first_at, h.jobs from clock c cross join bellhand.failure_groups g
+  select g.fingerprint, g.kind, g.error_class, g.message, g.first_at, h.jobs from clock c
+  cross join lateral (select * from bellhand.failure_groups x where x.last_at > c.now - interval '15 minutes' and not x.muted order by x.last_at desc limit 200) g
   cross join lateral (select coalesce(sum(x.jobs), 0)::bigint as jobs from bellhand.failure_hours x
     where x.fingerprint = g.fingerprint and x.hour >= date_trunc('hour', c.now, 'UTC') - interval '1 hour') h
-  where g.last_at > c.now - interval '15 minutes' and not g.muted and h.jobs >= 3 order by h.jobs desc limit 5),
+  where h.jobs >= 3 order by h.jobs desc limit 5),
 ended as materialized (
   select s.kind, sum(s.jobs)::bigint as jobs from clock c cross join bellhand.stats s
   where s.minute >= date_trunc('hour', c.now, 'UTC') - interval '1 hour' and s.kind in (select f.kind from failing f)

@@ -64,7 +64,7 @@ def _failing(kind: str, data: Row) -> Trouble:
     deploy = data["deploy"]
     after = f", first {rough(deploy['seconds'])} after the deploy of {deploy['version']}" if deploy else ""  # fmt: skip
     fresh = " It is new." if data["new"] else ""
-    message = (data["message"] or "some of its steps failed")[:MESSAGE_CHARS_MAX]
+    message = (data["message"] or "some of its steps failed").removeprefix(f"{data['error_class']}: ")[:MESSAGE_CHARS_MAX]  # fmt: skip
     bad = 2 * data["jobs"] >= data["ended"]
     return Trouble(bad, f"{kind} fails: {data['error_class']}", f"{share}{after}.{fresh} {message}", f"/failures/{quote(data['fingerprint'], safe='')}", "Compare, retry, mute", "BellhandFailureRatioHigh")  # fmt: skip
 

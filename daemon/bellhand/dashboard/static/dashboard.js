@@ -166,6 +166,7 @@ function takeIn(text) {
   if (fresh.body.dataset.page !== page) return;
   document.documentElement.classList.toggle("stale", fresh.documentElement.classList.contains("stale"));
   noteClock(fresh);
+  if (document.title !== fresh.title) document.title = fresh.title;
   for (const part of $$("[data-live]", fresh)) {
     const here = document.getElementById(part.id);
     if (part.dataset.live === "rows") changeRows(part);
