@@ -63,7 +63,9 @@ def test_lists_and_shows_are_as_their_schemas_say_and_plain_in_a_pipe(
         known = set(fields_of(words))
         rows = said.json if isinstance(said.json, list) else [said.json]
         if known:
-            assert not set().union(*(row for row in rows)) - known, f"{look}: {set().union(*rows) - known} not in the schema"
+            assert not set().union(*(row for row in rows)) - known, (
+                f"{look}: {set().union(*rows) - known} not in the schema"
+            )
         text = full(*words)
         assert text.code == said.code, look
         assert "\x1b" not in text.out + text.err + said.out, look
