@@ -4,6 +4,8 @@
 
 import json
 
+import pytest
+
 from commands import Bellhand, bare, bellhand
 
 
@@ -83,7 +85,9 @@ def test_run_now_does_not_wait_for_the_time(bellhand: Bellhand) -> None:
     assert bellhand.state(int(job)) == "pending"
 
 
-def test_a_lane_and_a_kind_are_paused_with_a_reason_and_resumed(bellhand: Bellhand) -> None:
+def test_a_lane_and_a_kind_are_paused_with_a_reason_and_resumed(
+    bellhand: Bellhand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bellhand.kind("a", lane="slow")
     assert bellhand.ok("pause", "--lane", "slow", "--reason", "too hot").out == "lane slow paused\n"
     bellhand.ok("pause", "--kind", "a", "--reason", "a bug")
@@ -92,7 +96,12 @@ def test_a_lane_and_a_kind_are_paused_with_a_reason_and_resumed(bellhand: Bellha
     )
     assert (lane["paused"], lane["paused_reason"]) == (True, "too hot")
     assert bellhand.ok("kinds", "a", "--json").json["paused_reason"] == "a bug"
+    monkeypatch.setenv("COLUMNS", "80")
     status = bellhand.ok("status").out
+    assert "PARKED" not in status.splitlines()[1], (
+        "what says nothing goes, before what says more is cut"
+    )
+    assert all(len(line) <= 80 for line in status.splitlines())
     assert "● lane slow is paused: too hot" in status
     assert "● kind a is paused: a bug" in status
     bellhand.ok("resume", "--lane", "slow", "--kind", "a")

@@ -194,12 +194,15 @@ def test_env_prints_what_can_be_set(bellhand: Bellhand, monkeypatch: pytest.Monk
 
 def test_kinds_are_published_listed_and_explained(bellhand: Bellhand, tmp_path: Path) -> None:
     (tmp_path / "mine_jobs.py").write_text(HANDLERS)
-    (tmp_path / "config.toml").write_text("modules = ['mine_jobs', 'bellhand.families.sites']\n")
+    (tmp_path / "config.toml").write_text("modules = ['mine_jobs', 'bellhand.families.sites', 'bellhand.families.leads']\n")  # fmt: skip
     assert "no kinds yet" in bellhand.ok("kinds").err
     assert bellhand("enqueue", "mine.work").code == 2
     assert "mine.work" in bellhand.ok("kinds", "publish").out
     assert "Does it." in bellhand.ok("kinds").out
     assert "business_id" in bellhand.ok("kinds", "sites.validate").out
+    shown = bellhand.ok("kinds", "leads.collect").out
+    assert "array or string required" in shown
+    assert "try it: bellhand enqueue leads.collect 'services=Web Development,SEO'" in shown
     assert bellhand.ok("enqueue", "mine.work").code == 0
     said = bellhand("kinds", "mine.wrk")
     assert said.code == 3

@@ -218,7 +218,7 @@ def _usage(error: CycloptsError) -> Usage:
         near = get_close_matches(named[1], (*ELSEWHERE, *NAMES), 1)
         if near and near[0] in ELSEWHERE:
             return Usage(f'unknown command "{named[1]}"', fix=f"here it is: bellhand {ELSEWHERE[near[0]]}")  # fmt: skip
-    if lacking := re.fullmatch(r'command ".*" parameter (--[a-z-]+) requires an argument\.', what, re.IGNORECASE):  # fmt: skip
+    if lacking := re.fullmatch(r'command ".*" parameter ([-\w]+) requires an argument\.', what, re.IGNORECASE):  # fmt: skip
         what = f"{chain} needs {lacking[1]}"
     if unused := re.fullmatch(r"unused tokens: \[(.*)\]\.", what, re.IGNORECASE):
         what = f"there is no place for {unused[1]} in {chain}"

@@ -120,7 +120,8 @@ async def _drain_from_afar(
         if not cli.quiet and not cli.json:
             _show(jobs)
             end = f", in {duration(longest)} at most" if 0 < longest < math.inf else ""
-            say(f"{len(jobs)} running; each goes on elsewhere after its next step, or ends{end}; nothing is repeated")  # fmt: skip
+            going = f"{len(jobs)} running; each goes on elsewhere after its next step, or ends{end}; nothing is repeated"
+            say(going if jobs else "nothing runs there")
             if not others:
                 tell("no other worker claims: what is queued, and what is handed back, waits")
         if not plan:

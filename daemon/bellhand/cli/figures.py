@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from bellhand.cli.completing import jobs
 from bellhand.cli.context import Given, loads
 from bellhand.cli.errors import Usage
 from bellhand.cli.naming import name_of, number_of
-from bellhand.cli.output import ago, duration, plain, say_json, table, tell
+from bellhand.cli.output import ago, duration, event_told, plain, say_json, table, tell
 from bellhand.cli.values import seconds_of
 
 BUCKETS_MAX = 1500
@@ -83,7 +82,7 @@ async def audit(
     elif found:
         table(
             ("WHEN", "WHO", "WHAT", "JOB", "KIND", "MORE"),
-            [(ago(one["at"], now), one["actor"], one["type"], one["job"] or "", one["kind"] or "", _more(one["data"])) for one in found],
+            [(ago(one["at"], now), one["actor"], one["type"], one["job"] or "", one["kind"] or "", plain(event_told(one["data"]))) for one in found],
             numbers="JOB",
         )  # fmt: skip
     else:
@@ -91,10 +90,3 @@ async def audit(
     if rows and rows[0]["more"] and (sort or actor) and not cli.quiet:
         tell(f"looked at the latest {WALKED_MAX} events only")
     return 0
-
-
-def _more(data: dict[str, Any] | None) -> str:
-    """What an event says beside itself, but for tracebacks."""
-    told = {n: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for n, v in (data or {}).items()}  # fmt: skip
-    told = {name: value for name, value in told.items() if value != "null" and "\n" not in value}
-    return plain("  ".join(f"{name} {value}" for name, value in told.items()))

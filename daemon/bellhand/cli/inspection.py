@@ -17,6 +17,7 @@ from bellhand.cli.context import Database, Given, loads
 from bellhand.cli.errors import NotFound
 from bellhand.cli.output import ago, duration, paint, plain, say, say_json, table, tell
 from bellhand.cli.panels import group
+from bellhand.cli.values import types_of
 from bellhand.counted import counted
 from bellhand.examples import enqueue_command, stated_examples
 from bellhand.kind_figures import SECOND_RUN, kinds_told
@@ -269,7 +270,8 @@ def _show_kind(kind: dict[str, Any]) -> None:
     say(
         f"  lane {kind['lane']}, priority {kind['priority']}, {counted(kind['attempts_max'], 'attempt')}"
     )
-    say(f"  timeout {duration(kind['timeout_seconds'])}, {counted(kind['workers'], 'live worker')}")
+    timeout = f"timeout {duration(kind['timeout_seconds'])}" if kind["timeout_seconds"] else "no timeout"  # fmt: skip
+    say(f"  {timeout}, {counted(kind['workers'], 'live worker')}")
     defaults = kind["defaults"]
     if defaults["step_timeout_seconds"]:
         say(f"  timeout of a step {duration(defaults['step_timeout_seconds'])}")
@@ -282,8 +284,9 @@ def _show_kind(kind: dict[str, Any]) -> None:
     _show_times(kind)
     schema = kind["schema"] or {}
     required = schema.get("required", [])
-    for name, field in schema.get("properties", {}).items():
-        sort = field.get("type") or "any"
+    # The database keeps no order of its own; what must be said comes first.
+    for name, field in sorted(schema.get("properties", {}).items(), key=lambda pair: pair[0] not in required):  # fmt: skip
+        sort = " or ".join(sorted(types_of(field, schema) - {"null"})) or "any"
         need = "required" if name in required else f"default {json.dumps(field.get('default'))}"
         say(f"  {plain(name):<20} {sort:<10} {need}  {plain(field.get('description', ''))}")
     for example in stated_examples(schema):

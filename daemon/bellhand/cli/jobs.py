@@ -22,6 +22,7 @@ from bellhand.cli.output import (
     bar,
     duration,
     eta_line,
+    event_told,
     paint,
     painted_state,
     plain,
@@ -260,14 +261,8 @@ def _show(job: dict[str, Any], now: datetime, parents: list[Any]) -> None:
     for line in (job["error"] or "")[-ERROR_CHARS_SHOWN:].splitlines():
         say(f"  {paint('error', 'red')}       {plain(line)}")
     for event in job["events"]:
-        said = plain(f"{event['type']} by {event['actor']}  {_facts(event['data'])}")
+        said = plain(f"{event['type']} by {event['actor']}  {event_told(event['data'])}")
         say(f"  {paint(ago(event['at'], now).rjust(16), 'dim')}  {said}")
-
-
-def _facts(data: dict[str, Any] | None) -> str:
-    """What an event says, but for tracebacks: the last one is shown with the job."""
-    told = {name: value for name, value in (data or {}).items() if "\n" not in str(value)}
-    return "  ".join(f"{name} {value}" for name, value in told.items() if value is not None)
 
 
 def headline(job: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -65,6 +66,12 @@ def said(as_json: bool, data: Mapping[str, Any], text: str) -> int:
     else:
         say(plain(text))
     return 0
+
+
+def event_told(data: Mapping[str, Any] | None) -> str:
+    """What an event says beside itself, but for tracebacks."""
+    told = {n: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for n, v in (data or {}).items()}  # fmt: skip
+    return "  ".join(f"{n} {v}" for n, v in told.items() if v != "null" and "\n" not in v)
 
 
 def duration(seconds: float | None) -> str:

@@ -113,7 +113,7 @@ def payload_of(words: Sequence[str], schema: dict[str, Any] | None) -> dict[str,
         if key.endswith(":"):
             payload[key[:-1]] = _json(value, word)
         else:
-            payload[key] = _typed(value, _types(known.get(key, {}), schema or {}))
+            payload[key] = _typed(value, types_of(known.get(key, {}), schema or {}))
     return payload
 
 
@@ -128,14 +128,14 @@ def _json(text: str, word: str) -> Any:
         ) from error
 
 
-def _types(field: dict[str, Any], whole: dict[str, Any]) -> set[str]:
+def types_of(field: dict[str, Any], whole: dict[str, Any]) -> set[str]:
     """The JSON types that a field of the schema allows; empty when it does not say."""
     if "$ref" in field:
         name = str(field["$ref"]).rpartition("/")[2]
-        return _types(whole.get("$defs", {}).get(name, {}), whole)
+        return types_of(whole.get("$defs", {}).get(name, {}), whole)
     for union in ("anyOf", "oneOf"):
         if union in field:
-            return set().union(*(_types(one, whole) for one in field[union]))
+            return set().union(*(types_of(one, whole) for one in field[union]))
     stated = field.get("type", [])
     return {stated} if isinstance(stated, str) else set(stated)
 
