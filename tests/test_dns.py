@@ -20,7 +20,7 @@ RECORDS = {
 
 async def test_where_mail_goes_has_five_answers():
     async with names_served(RECORDS, others=None) as (server, _):
-        dns = Dns(servers=[server], seconds_max=0.4)
+        dns = Dns(servers=[server], seconds_max=1.0)
         routes = {
             name: await dns.mail_route(name)
             for name in (*RECORDS, "nowhere.test", "bücher.test", "a..test", "x" * 300)
@@ -43,7 +43,7 @@ async def test_where_mail_goes_has_five_answers():
 
 async def test_addresses_of_both_sorts_are_told():
     async with names_served(RECORDS, others=None) as (server, _):
-        dns = Dns(servers=[server], seconds_max=0.4)
+        dns = Dns(servers=[server], seconds_max=10.0)
         found = await dns.addresses("plain.test")
         assert (found.state, found.addresses) == ("found", ("192.0.2.2", "2001:db8::2"))
         assert (await dns.addresses("nowhere.test")).state == "missing"

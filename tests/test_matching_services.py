@@ -128,11 +128,11 @@ async def test_a_slow_chunk_ends_alone(dsn, conn):
             return [verdict(one, 0) for one in items_]
 
         services.judge = slow
-        job = await run(conn, accept_confidence=0.99, ask_confidence=0, ai_chunk_items=2, chunk_timeout_seconds=1)  # fmt: skip
+        job = await run(conn, accept_confidence=0.99, ask_confidence=0, ai_chunk_items=2, chunk_timeout_seconds=2)  # fmt: skip
         assert job["partial"]
         fared = await items(conn)
         assert {sku for sku, (state, _) in fared.items() if state == "failed"} == {"S0", "S1"}
-        assert fared["S0"][1] == "the chunk timed out after 1 s"
+        assert fared["S0"][1] == "the chunk timed out after 2 s"
 
 
 async def test_the_end_is_estimated_from_the_measured_pace(dsn, conn):

@@ -102,7 +102,7 @@ async def test_two_requests_with_one_key_at_the_same_time_are_one(
     outside: Services, stand_ins: StandIns
 ) -> None:
     """The second gets a 409, and its job comes again later."""
-    stand_ins.faults.set("stripe", "slow", seconds=0.3)
+    stand_ins.faults.set("stripe", "slow", seconds=1.5)
     first = asyncio.create_task(outside.payments.create(**bill()))
     await eventually(lambda: stand_ins.asked("stripe"))
     with pytest.raises(Snooze, match="it is busy with the same payment"):
