@@ -96,6 +96,7 @@ def test_a_lane_and_a_kind_are_paused_with_a_reason_and_resumed(
     )
     assert (lane["paused"], lane["paused_reason"]) == (True, "too hot")
     assert bellhand.ok("kinds", "a", "--json").json["paused_reason"] == "a bug"
+    assert "bellhand bulk cancel --kind" in bellhand("cancel", "--kind", "a").err
     monkeypatch.setenv("COLUMNS", "80")
     status = bellhand.ok("status").out
     assert "PARKED" not in status.splitlines()[1], (

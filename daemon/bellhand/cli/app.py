@@ -29,6 +29,9 @@ from bellhand.cli.values import STDIN
 from bellhand.errors import Problem
 from bellhand.reach import role_of
 
+# What is told job by job, and in bulk by what the jobs have in common.
+IN_BULK = ("cancel", "pause", "resume", "retry", "run-now", "reprioritize")
+BY_WHAT = ("--state", "--kind", "--lane", "--owner", "--since")
 EXIT_CODES = """
 Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 5 the awaited job failed, 6 the wait timed out,
 7 not confirmed: the count of jobs is not the expected one, 75 database unreachable, 78 bad configuration.
@@ -218,6 +221,8 @@ def _usage(error: CycloptsError) -> Usage:
         near = get_close_matches(named[1], (*ELSEWHERE, *NAMES), 1)
         if near and near[0] in ELSEWHERE:
             return Usage(f'unknown command "{named[1]}"', fix=f"here it is: bellhand {ELSEWHERE[near[0]]}")  # fmt: skip
+    if (option := re.match("unknown option: (--[a-z]+)", what, re.IGNORECASE)) and chain in IN_BULK and option[1] in BY_WHAT:  # fmt: skip
+        return Usage(f"{chain} takes jobs, not {option[1]}", fix=f"many at once: bellhand bulk {chain} {option[1]} ...")  # fmt: skip
     if lacking := re.fullmatch(r'command ".*" parameter ([-\w]+) requires an argument\.', what, re.IGNORECASE):  # fmt: skip
         what = f"{chain} needs {lacking[1]}"
     if unused := re.fullmatch(r"unused tokens: \[(.*)\]\.", what, re.IGNORECASE):

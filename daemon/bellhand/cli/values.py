@@ -68,7 +68,11 @@ def moment_of(text: str, option: str) -> datetime | float:
                 why=str(error),
                 fix="write a time as 2026-01-31T12:00 or 2026-01-31T12:00Z, or a duration as 10m",
             ) from error
-    return seconds_of(text.removeprefix("in "), option)
+    try:
+        return seconds_of(text.removeprefix("in "), option)
+    except Usage as problem:
+        problem.fix += ", or a time as 2026-01-31T12:00"
+        raise
 
 
 def pairs_of(words: Iterable[str], option: str) -> dict[str, str]:
