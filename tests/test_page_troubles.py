@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from bellhand.dashboard.overview import PARTS
-from bellhand.dashboard.trouble import SORTS, late_lanes, slo_of, troubles
+from bellhand.dashboard.trouble import SORTS, late_lanes, late_of, slo_of, troubles
 from bellhand.db import Away
 from bellhand.problems import LATE, of_error
 
@@ -74,6 +74,11 @@ async def test_each_sort_of_trouble_is_found_and_told_with_where_to_go(conn):
         "Channel ops does not take messages": ("HTTP 500", "/runbooks/BellhandChannelFailing"),
         "Worker vm-2 is drained": ("It claims nothing: no reason was given", "/workers"),
     }  # fmt: skip
+    gates = await conn.fetch("select w.gate from bellhand.jobs j cross join lateral bellhand.why(j.id) w where j.kind = 'shop.mail'")  # fmt: skip
+    assert "waiting" in [row["gate"] for row in gates]
+    await conn.execute("delete from bellhand.workers")
+    gates = await conn.fetch("select w.gate from bellhand.jobs j cross join lateral bellhand.why(j.id) w where j.kind = 'shop.mail'")  # fmt: skip
+    assert [row["gate"] for row in gates] == ["no_worker"]  # and no place, which would tell nothing
     assert set(found) == set(said)  # neither what fails seldom nor what is muted
     for what, (words, path) in said.items():
         assert words in found[what].said, found[what].said
@@ -108,6 +113,7 @@ def test_a_lane_is_late_by_what_its_configuration_says(more: dict[str, Any], wha
     assert (one.what, one.path) == (what, "/lanes/web")
     assert words in one.said
     assert one.since == (None if "paused" in more else NOW - timedelta(seconds=540))
+    assert [late_of(given) for given in ({}, {"worker": {"lease_seconds": 120.0}})] == [15, 60]
     patient = slo_of({"metrics": {"wait_slo_seconds": 60}, "lanes": {"web": {"wait_slo_seconds": 3600}, "mail": {}}})  # fmt: skip
     assert late_lanes([LANE | more], patient, NOW) == []
     assert patient("mail") == 60

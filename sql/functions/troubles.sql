@@ -1,7 +1,9 @@
 -- What somebody should look at now, for the overview: the sort of trouble, what it is about, since when, and figures by its sort. Reads small tables,
 -- leases, the newest 2,000 events and, only where jobs failed in the last quarter of an hour, the minutes of those kinds; what could be long is bounded.
 -- Of lanes that are late the pages know themselves (trouble.py): what a lane may be due stands in the configuration.
-create or replace function bellhand.troubles() returns table (sort text, subject text, since timestamptz, data jsonb) language sql stable set jit = off as $$
+-- A worker is silent p_late_seconds after its beat: more than a third of a lease, since an idle one beats so seldom.
+drop function if exists bellhand.troubles();   -- as it was: a call could mean either
+create or replace function bellhand.troubles(p_late_seconds float8 default 15) returns table (sort text, subject text, since timestamptz, data jsonb) language sql stable set jit = off as $$
 with clock as materialized (select bellhand.now() as now),
 waiting as materialized (
   select p.kind, p.reason, count(*) as jobs, min(p.id) as first from (select x.id, x.kind, x.reason from bellhand.parked x limit 10001) p
@@ -11,7 +13,7 @@ overdue as materialized (
   from clock c cross join bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch join bellhand.kinds k on k.name = j.kind
   where r.claimed_at < c.now - make_interval(secs => 1.2 * coalesce(j.timeout_seconds, k.timeout_seconds) + 15) group by 1),
 failing as materialized (
-  select g.fingerprint, g.kind, g.error_class, g.message, g.first_at, h.jobs from clock c
+  select g.fingerprint, g.kind, g.error_class, coalesce(bellhand.error_line(g.example), g.message) as message, g.first_at, h.jobs from clock c
   cross join lateral (select * from bellhand.failure_groups x where x.last_at > c.now - interval '15 minutes' and not x.muted order by x.last_at desc limit 200) g
   cross join lateral (select coalesce(sum(x.jobs), 0)::bigint as jobs from bellhand.failure_hours x
     where x.fingerprint = g.fingerprint and x.hour >= date_trunc('hour', c.now, 'UTC') - interval '1 hour') h
@@ -22,7 +24,7 @@ ended as materialized (
     and s.outcome in ('completed', 'partial', 'fail') group by 1)
 select 'worker_silent', w.name, w.beat, jsonb_build_object('host', w.host, 'jobs',
     (select count(*) from bellhand.running r join bellhand.jobs j on j.id = r.id and j.epoch = r.epoch where r.worker = w.id))
-  from clock c cross join bellhand.workers w where w.beat < c.now - interval '15 seconds'
+  from clock c cross join bellhand.workers w where w.beat < c.now - make_interval(secs => p_late_seconds)
 union all
 select 'worker_lost', e.data ->> 'worker', e.at, jsonb_build_object('host', e.data ->> 'host', 'jobs', (e.data ->> 'jobs')::bigint, 'failed', (e.data ->> 'failed')::bigint)
   from clock c cross join (select * from bellhand.events x order by x.seq desc limit 2000) e where e.type = 'worker_lost' and e.at > c.now - interval '15 minutes'

@@ -23,6 +23,8 @@ begin
         format(case p_lane.source when 'config' then 'raise rate_per_second under [lanes.%s]' else 'bellhand lane limit %s --rate N' end, p_lane.name);
     end if;
   end if;
+  -- Where nobody would take it up, which why() has said, its place tells nothing; a parked one has none.
+  if hands.n = 0 then return; end if;
   select e.* into wait from bellhand.eta(p_job.id) e;
   standing := bellhand.ahead(p_job.id);
   return query select 'waiting'::text, format('%s ready jobs stand before it in its lane.%s%s', coalesce(standing::text, 'More than 1000'),

@@ -1,5 +1,5 @@
 -- The last $1 seconds in minutes that are over and counted (workers write every 15 s), the deploys in them, the newest running jobs, the next schedules, the latest $2 groups of failures, what needs
--- attention, and how many jobs can run at once: from the minutes that workers counted, leases and small tables, never from jobs. Sums are of
+-- attention (a worker from $3 seconds without a beat on), and how many jobs can run at once: from the minutes that workers counted, leases and small tables, never from jobs. Sums are of
 -- floats, which take a third of the time of exact ones.
 with clock as materialized (select bellhand.now() as now, date_trunc('minute', bellhand.now() - interval '20 seconds') as minute),
 minutes as (
@@ -19,5 +19,5 @@ select
   (select jsonb_agg(jsonb_build_object('fingerprint', f.fingerprint, 'kind', f.kind, 'error_class', f.error_class, 'message', f.message, 'jobs', f.jobs, 'last_at', f.last_at)
       order by f.last_at desc) from (
     select * from bellhand.failure_groups g where g.last_at > bellhand.now() - make_interval(secs => $1) and not g.muted order by g.last_at desc limit $2) f)::text as failures,
-  (select jsonb_agg(to_jsonb(t)) from bellhand.troubles() t)::text as troubles,
+  (select jsonb_agg(to_jsonb(t)) from bellhand.troubles($3) t)::text as troubles,
   (select coalesce(sum(w.capacity), 0) from bellhand.workers w) as capacity

@@ -10,7 +10,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from bellhand.dashboard.site import Site
-from bellhand.dashboard.trouble import COUNTED_MAX, late_lanes, slo_of, troubles
+from bellhand.dashboard.trouble import COUNTED_MAX, late_lanes, late_of, slo_of, troubles
 from bellhand.dashboard.words import shown
 from bellhand.resource import eta, resource
 from bellhand.stats import WAITS, within
@@ -29,11 +29,16 @@ class Overview:
     def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
         self.slo_seconds = slo_of(settings)
+        self.late_seconds = late_of(settings)
         site.filters |= {"counted": counted, "clock": clock}
 
     async def show(self, request: web.Request) -> web.Response:
         """GET /."""
-        row = (await self.site.often("page_overview", WINDOW_SECONDS, FAILURES_SHOWN))[0]
+        row = (
+            await self.site.often(
+                "page_overview", WINDOW_SECONDS, FAILURES_SHOWN, self.late_seconds
+            )
+        )[0]
         lanes = await lanes_of(self.site)
         ids = row["running"]
         found = [

@@ -14,6 +14,7 @@ from bellhand.dashboard.words import rough, took
 MESSAGE_CHARS_MAX = 160
 WAIT_SLO_SECONDS = 900.0  # where the configuration is not known
 COUNTED_MAX = 100_000  # lane_stats counts no further
+LATE_SECONDS = 15.0
 LATELY_PARTS = 2  # the newest of a lane's parts of five minutes
 
 
@@ -117,6 +118,11 @@ def slo_of(settings: Row) -> Callable[[str], float]:
     usual = float(settings.get("metrics", {}).get("wait_slo_seconds", WAIT_SLO_SECONDS))
     lanes = settings.get("lanes", {})
     return lambda lane: float(lanes.get(lane, {}).get("wait_slo_seconds") or usual)
+
+
+def late_of(settings: Row) -> float:
+    """After how many seconds without a beat a worker is worth a look: an idle one beats once in a third of its lease."""
+    return max(LATE_SECONDS, float(settings.get("worker", {}).get("lease_seconds", 0.0)) / 2)
 
 
 def late_lanes(lanes: Iterable[Row], slo_seconds: Callable[[str], float], now: datetime) -> list[Trouble]:  # fmt: skip

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from bellhand.callers import caller_of
 from bellhand.dashboard.site import Site
+from bellhand.dashboard.trouble import late_of
 from bellhand.drain_cost import cost
 from bellhand.problems import not_found
 
-LATE_SECONDS = 15.0  # a beat so old is worth a look
 LOST_SECONDS = 86_400.0
 REASON_CHARS_MAX = 500
 
@@ -25,6 +25,7 @@ class Workers:
     def __init__(self, site: Site, settings: dict[str, Any]) -> None:
         self.site = site
         self.own = settings.get("worker", {})  # this daemon's: others may have another grace
+        self.late_seconds = late_of(settings)
 
     async def show(self, request: web.Request) -> web.Response:
         """Who works, on what, and when each was heard last; who was lost in the last day."""
@@ -33,7 +34,7 @@ class Workers:
             dict(row)
             | {
                 "jobs": json.loads(row["jobs"]),
-                "late": row["beat_seconds"] > LATE_SECONDS,
+                "late": row["beat_seconds"] > self.late_seconds,
                 "again_seconds": max(0.0, lease_seconds - row["beat_seconds"]),
             }
             for row in await self.site.look.fetch("page_workers")
