@@ -27,7 +27,7 @@ from processes import Fleet, Process, Systemd, fleet, systemd
 from support import Server, administer, as_role, database_of, eventually
 
 pytestmark = pytest.mark.timeout(120)
-BACK_SECONDS = 5.0
+BACK_SECONDS = 20.0  # a second or two, with room for a busy machine
 
 
 async def connected(dsn: str) -> asyncpg.Connection:
@@ -309,7 +309,7 @@ async def test_behind_a_session_pooler_it_listens_and_keeps_its_time_limits(
     pooled_dsn: str, conn: asyncpg.Connection, fleet: Fleet, pooler: str
 ) -> None:
     """One that was taken for a transaction pooler made the daemon poll and go without limits on the server."""
-    daemon = fleet.start(pooled_dsn, database={"pooler": pooler}, worker={"poll_seconds": 30.0})
+    daemon = fleet.start(pooled_dsn, database={"pooler": pooler}, worker={"poll_seconds": 120.0})
     await daemon.until("ready", 30)
     assert [line["pools"] for line in daemon.said("pooler_found")] == ["session"] * (
         pooler == "auto"
@@ -318,7 +318,7 @@ async def test_behind_a_session_pooler_it_listens_and_keeps_its_time_limits(
     before = await conn.fetchval("select extract(epoch from clock_timestamp())")
     row = await until(conn, await insert(conn, "p.nap"), "completed")
     assert row["attempts"] == 0
-    assert await conn.fetchval("select extract(epoch from clock_timestamp())") - before < 10
+    assert await conn.fetchval("select extract(epoch from clock_timestamp())") - before < 60
     names = await conn.fetch("select application_name from pg_stat_activity where application_name like 'bellhand:%'")  # fmt: skip
     assert {"bellhand:claim", "bellhand:listen"} <= {row[0] for row in names}
     assert await stopped(daemon) == 0
