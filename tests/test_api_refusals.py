@@ -144,6 +144,16 @@ async def test_all_that_is_wrong_with_a_body_is_named_where_it_stands(dsn: str, 
     assert problem["errors"].keys() == {"#/jobs/1/run_at", "#/jobs/2/kind"}
 
 
+async def test_what_is_too_large_is_named(dsn: str, desk: Desk) -> None:
+    many = [
+        {"on": ["failed"], "to": f"{n}{'x' * 60}@{'y' * 60}.{'z' * 60}.example"} for n in range(50)
+    ]
+    for name, value in (("tags", {"a": "x" * 10_000}), ("notify", many)):
+        problem = await refused(dsn, {"kind": "a", name: value})
+        (place, said), *_ = problem["errors"].items()
+        assert (place, "at most 10,000 bytes" in said) == (f"#/{name}", True), problem
+
+
 async def test_all_that_is_wrong_with_a_payload_is_named_however_deep(dsn: str, desk: Desk) -> None:
     payload = {
         "locations": ["Dhaka", 5, "Singapore and Delhi"], "mode": "slow", "note": 5, "site": {"url": "x", "y/z": 1}, "lokations": 1
