@@ -11,6 +11,6 @@ begin
     where f.fingerprint = p_fingerprint;
   if not found then perform bellhand.no_such_failure(p_fingerprint); end if;
   insert into bellhand.events (type, data) values (case when until is null then 'failure_unmuted' else 'failure_muted' end,
-    jsonb_strip_nulls(jsonb_build_object('failure', p_fingerprint, 'until', case when p_until_deploy then '"deploy"' else to_jsonb(until) end, 'reason', p_reason)));
+    jsonb_strip_nulls(jsonb_build_object('failure', p_fingerprint, 'until', case when p_until_deploy then 'deploy' else bellhand.rfc3339(until) end, 'reason', p_reason)));
   return until;
 end $$;
