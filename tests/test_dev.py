@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bellhand.cli.dev_hints import LEADS, SEO, _tries
 from bellhand.dev.postgres import dsn_of
 from commands import PROCESS_SECONDS, Bellhand, bare, bellhand, process
 
@@ -146,3 +147,9 @@ def test_run_ends_78_when_only_a_person_can_help(
         assert run.returncode == 78, err
         assert fix in err
         assert "Traceback" not in err
+
+
+def test_without_a_demo_no_crawl_of_its_site_is_proposed() -> None:
+    """It read http://127.0.0.1:None/."""
+    assert set(_tries((LEADS, SEO), "bellhand", 7)) == {"Try", "Crawl"}
+    assert set(_tries((LEADS, SEO), "bellhand", None)) == {"Try"}

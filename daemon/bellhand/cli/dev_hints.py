@@ -48,7 +48,9 @@ def _tries(modules: Sequence[str], program: str, website_port: int | None) -> di
     """Work worth a try, of the families that are there; without keys the stand-ins answer."""
     search = "enqueue leads.collect services=Bakery,Plumber locations=Denver"
     crawl = f"enqueue seo.crawl url=http://127.0.0.1:{website_port}/"
-    tries = {"Try": (LEADS, search), "Crawl": (SEO, f"{crawl} · {program} seo crawls")}
+    tries = {"Try": (LEADS, search)}
+    if website_port is not None:  # there is a site to crawl
+        tries["Crawl"] = SEO, f"{crawl} · {program} seo crawls"
     return {
         name: f"{program} {what}" for name, (family, what) in tries.items() if family in modules
     }
