@@ -275,7 +275,7 @@ async def test_a_batch_has_bounds(port: Client) -> None:
         (ada(tags={"a": {"b": 1}}), "#/tags/a", ""),
         (ada(tags={"a/b~c": None}), "#/tags/a~1b~0c", ""),
         (ada(unique_key=""), "#/unique_key", "at least 1"),
-        (ada(timeout_seconds=0), "#/timeout_seconds", "greater than 0"),
+        (ada(timeout_seconds=0), "#/timeout_seconds", "greater than or equal to 0.001"),
         (ada(depends_policy="x"), "#/depends_policy", "cancel"),
         (ada(payload={}), "#/payload/name", "missing"),
         (ada(payload={"name": "Ada", "tims": 2}), "#/payload/tims", "is unknown; did you mean 'times'?"),

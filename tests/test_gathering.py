@@ -118,7 +118,7 @@ async def test_no_statement_of_a_page_reads_a_whole_table(desk: Desk) -> None:
     job = await conn.fetchval("select max(id) from bellhand.jobs")
     found = "null, null, null, null, null, null, '{payload.n}', '{7}'"
     for name, given in (
-        ("page_overview", "3600, 5"), ("page_lanes", "3600"), ("page_lane", "'default', 20"), ("page_kinds", "3600"), ("page_kind", "'a'"), ("page_failure", f"'{failure}'"),
+        ("page_overview", "3600, 5, 15"), ("page_lanes", "3600"), ("page_lane", "'default', 20"), ("page_kinds", "3600"), ("page_kind", "'a'"), ("page_failure", f"'{failure}'"),
         ("page_job", f"{job}, 'a'"), ("page_jobs_live", f"50, 1000, null, '{{pending}}', {found}, true, true"),
         *(("page_jobs_over", f"50, 1000, null, '{{completed}}', {found}, '{way}', null, true") for way in ("any", "kind", "trouble")),
         ("status_outcomes", "3600"), ("api_series", "3600, 60, null"), ("api_audit", "100000, null, null, 50, 50"), ("page_frame", ""), ("page_failures", "3600, 20, false"),
