@@ -43,8 +43,9 @@ async def limits(stage: Stage) -> None:
         used, peak = _used(runs, lane, limit)
         stage.figures |= {f"used_{lane}": round(used, 2), f"peak_{lane}": peak}
         stage.must(used >= USED_MIN and peak == limit, "limit_not_used", (lane, used, peak))
+    # Who has slots and work for them keeps them: how many machines have some is told, not demanded.
     of_seven = {run["pid"] for run in runs if run["f"] == "start" and run["lane"] == "seven"}
-    stage.must(len(of_seven) == len(machines.all), "a_machine_had_no_share", len(of_seven))
+    stage.figures["machines_of_seven"] = len(of_seven)
     _judge_pace(stage, [row["at"] for row in await stage.sql(CLAIMS)])
 
 
