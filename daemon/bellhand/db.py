@@ -72,9 +72,7 @@ class Database:
     statement_seconds: float = 30.0
     lock_seconds: float = 5.0
     answer_seconds: float = 2.0  # how much later than its statement timeout an answer may come
-    silent_seconds: int = (
-        20  # Postgres ends a session whose client its network hears nothing of for so long
-    )
+    silent_seconds: int = 20  # after which Postgres ends a session of whose client it hears nothing
     pooled: bool = False
     session_pooled: bool = False
     settings: dict[str, str] = field(default_factory=dict)

@@ -8,9 +8,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .kinds import (
-        Kind,
-    )  # it takes pydantic along, which a command that only reads a schema does not wait for
+    # It takes pydantic along, which a command that only reads a schema does not wait for.
+    from .kinds import Kind
 
 # What `key=value` takes as the text that it is, and as one of a list with commas; the rest is written as JSON.
 _TEXT = re.compile(r"[^\[{].*", re.DOTALL)
